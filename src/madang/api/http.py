@@ -1,0 +1,41 @@
+"""Requests and responses of the HTTP surfaces that do not go through ASGI (see api/direct.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+JSON = b"application/json"
+LD_JSON = b"application/ld+json"
+GEO_JSON = b"application/geo+json"
+
+
+@dataclass(slots=True)
+class Request:
+    """One whole HTTP request; the body has been read and is within the size limit."""
+
+    method: str
+    path: str
+    """Percent-encoded, as sent, without the query string."""
+    query: str
+    """Percent-encoded, as sent, without the question mark."""
+    headers: dict[str, str]
+    """Lower-case names; repeated headers joined with a comma and a blank."""
+    body: bytes
+
+
+@dataclass(slots=True)
+class Response:
+    status: int
+    body: bytes = b""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    """Without Content-Length, which the server adds."""
+
+
+def json_response(status: int, content: Any, headers: list[tuple[str, str]] | None = None) -> Response:
+    """Return a response with JSON text made of ``content``."""
+    return Response(
+        status, orjson.dumps(content), [("content-type", "application/json"), *(headers or [])]
+    )

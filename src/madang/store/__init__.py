@@ -1,0 +1,1 @@
+"""Where state lives: the :class:`~madang.store.protocol.Store` protocol and its engines."""

@@ -1,0 +1,164 @@
+"""What the hub asks of an engine that keeps the state of one tenant.
+
+One store holds one tenant. Only the hub writes, one turn at a time: it loads the entities a group of
+operations touches, works out their new state in memory, and commits everything that follows from it
+(state, history outbox, notifications waiting to be sent) in **one** transaction. When ``commit``
+returns, all of it is on the disk; when it raises, none of it is. An engine with several writers
+(PostgreSQL) locks the loaded rows until the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+from madang.model.entity import Entity
+from madang.query.tree import Query
+
+ItemKind = Literal["subscription", "context", "setting"]
+
+
+class Row(NamedTuple):
+    """One entity as it is read: the document as JSON text, and its system times."""
+
+    id: str
+    document: bytes
+    created: int
+    modified: int
+    written: int
+    expires: int | None
+    """The earliest expiry of the entity or anything in it."""
+    times: bytes | None
+    """Stamps by path as JSON: ``{path: [created, modified, expires?]}``."""
+
+
+class Page(NamedTuple):
+    rows: list[Row]
+    count: int | None
+    """How many entities match in all, if the query asked."""
+
+
+class Shape(NamedTuple):
+    """A combination of entity types and attributes that entities of this tenant have."""
+
+    types: tuple[str, ...]
+    attributes: tuple[tuple[str, tuple[str, ...]], ...]
+    """Name and attribute types (more than one with multi-attributes), sorted by name."""
+    count: int
+
+
+ChangeKind = Literal["created", "updated", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One acknowledged write to one entity, as history and followers see it."""
+
+    kind: ChangeKind
+    at: int
+    id: str
+    before: Entity | None
+    after: Entity | None
+    attributes: tuple[str, ...]
+    """Names of attributes created or updated."""
+    deleted: tuple[str, ...] = ()
+    """Names of attributes deleted, as paths of their instances."""
+    trace: str = ""
+
+
+class Delivery(NamedTuple):
+    """A notification waiting to be sent; ``key`` orders those of one subscription."""
+
+    key: int
+    subscription: str
+    at: int
+    body: bytes
+    attempts: int = 0
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything one transaction commits."""
+
+    states: dict[str, Entity | None] = field(default_factory=dict)
+    """New state by id; None is a deletion."""
+    changes: list[Change] = field(default_factory=list)
+    """In the order they happened; they become the history outbox."""
+    items: dict[tuple[ItemKind, str], bytes | None] = field(default_factory=dict)
+    """The hub's own things (subscriptions, hosted contexts); None removes."""
+    deliveries: list[tuple[str, int, bytes]] = field(default_factory=list)
+    """Notifications to keep until sent: subscription, time, body."""
+    delivered: list[int] = field(default_factory=list)
+    """Keys of deliveries that are done with."""
+    failed: list[tuple[int, int, str]] = field(default_factory=list)
+    """Deliveries that failed: key, attempts so far, what went wrong."""
+
+
+class Store(Protocol):
+    """The state of one tenant, durable."""
+
+    async def load(self, ids: Collection[str]) -> dict[str, Entity]:
+        """Return those of the entities that exist, expired or not, for the writer's turn."""
+
+    async def commit(self, batch: Batch) -> Sequence[int]:
+        """Commit a batch; return the keys given to its deliveries, in their order."""
+
+    async def get(self, id: str) -> Row | None:
+        """Return one entity as last committed."""
+
+    async def query(self, query: Query, now: int) -> Page:
+        """Return a page of the entities that match and have not expired at ``now``.
+
+        Raises:
+            TooComplexQuery: it takes longer than the engine's time limit.
+        """
+
+    def stream(self, query: Query, now: int) -> AsyncIterator[list[Row]]:
+        """Yield all matching entities in chunks, from one consistent snapshot."""
+
+    async def shapes(self) -> list[Shape]:
+        """Return the shapes that have at least one entity, with exact counts."""
+
+    async def expired(self, now: int, limit: int) -> list[str]:
+        """Return ids of entities in which something has expired, the earliest first."""
+
+    async def items(self, kind: ItemKind) -> list[tuple[str, bytes]]:
+        """Return all of the hub's own things of a kind, by id."""
+
+    async def deliveries(self, subscription: str | None = None, after: int = 0, limit: int = 1000) -> list[Delivery]:
+        """Return waiting notifications in order, of one subscription or all."""
+
+    async def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return history not yet drained: sequence number and JSON, in order."""
+
+    async def drained(self, upto: int) -> None:
+        """Forget outbox rows up to a sequence number: the lake has them."""
+
+    async def backup(self, target: Path) -> None:
+        """Copy a consistent snapshot to a file while the store is in use."""
+
+    async def check(self) -> list[str]:
+        """Return what is wrong with the store, one sentence each; empty is sound."""
+
+    async def size(self) -> dict[str, int]:
+        """Return figures for operators: entities, bytes, outbox rows, waiting deliveries."""
+
+    async def close(self) -> None:
+        """Write out what is open and release the engine."""
+
+
+class Engine(Protocol):
+    """Opens the stores of all tenants of one place."""
+
+    async def open(self, tenant: str, create: bool) -> Store | None:
+        """Return the tenant's store, made if ``create``; None if there is no such tenant."""
+
+    async def tenants(self) -> list[str]:
+        """Return the tenants that exist; the default one is the empty string."""
+
+    async def close(self) -> None: ...
+
+
