@@ -1,0 +1,69 @@
+# Everything a person does with this source tree. `make` alone lists the targets.
+# Needs only Python >= 3.11 and PyPI; PYTHON=/path/to/python chooses which one.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# uv must use the Python of .venv and never fetch one: nothing comes from outside PyPI.
+# --inexact keeps what is there already (uv itself, the tools of another target).
+UV := VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+SYNC := $(UV) sync --quiet --locked --inexact
+CODE := src tests bench tools
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up install test fast lint format bench docs check changelog clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(VENV)/.runtime  ## install what is missing and start Madang (ARGS="--port 9090")
+	@$(BIN)/madang up $(ARGS)
+
+install: $(VENV)/.runtime  ## install without starting
+
+test: $(VENV)/.dev  ## run every test (ARGS="-k name")
+	@sh tools/programs.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+fast: $(VENV)/.dev  ## run the tests that take no more than a few seconds each
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: $(VENV)/.dev  ## formatting, lint and types
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy --strict $(CODE)
+
+format: $(VENV)/.dev  ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: $(VENV)/.dev  ## measure; prints a table and writes bench/results (ARGS=--smoke)
+	@sh tools/programs.sh
+	$(BIN)/python bench/run.py $(ARGS)
+
+docs: $(VENV)/.docs  ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --clean
+
+check: lint fast docs  ## what a change must pass: lint, fast tests, docs
+
+changelog: $(VENV)/.runtime  ## fold changelog.d into CHANGELOG.md (VERSION=0.2.0)
+	$(BIN)/python tools/changelog.py $(VERSION)
+
+clean:  ## remove everything that can be made again; the data folder stays
+	rm -rf $(VENV) site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis
+	find $(CODE) -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/uv:
+	sh tools/venv.sh $(VENV) $(PYTHON)
+
+$(VENV)/.runtime: $(BIN)/uv pyproject.toml uv.lock
+	$(SYNC) --no-dev
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/uv pyproject.toml uv.lock
+	$(SYNC) --group dev
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.docs: $(BIN)/uv pyproject.toml uv.lock
+	$(SYNC) --group dev --group docs
+	@touch $@ $(VENV)/.dev $(VENV)/.runtime

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Sees to the two programs that tests and benchmarks use beside Python: Mosquitto (an MQTT broker) and wrk.
+set -eu
+PATH=$PATH:/usr/sbin:/usr/local/sbin  # where Debian puts mosquitto, and not in everyone's PATH
+
+missing=
+for program in mosquitto wrk; do
+    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "Not installed:$missing. Tests that need them are skipped; to run them too: brew install$missing (or your system's way)." >&2
+    exit 0
+fi
+if [ "$(id -u)" != 0 ]; then
+    echo "The tests need$missing. Install it and try again: sudo apt-get install --no-install-recommends$missing" >&2
+    exit 1
+fi
+echo "Installing$missing ..."
+export DEBIAN_FRONTEND=noninteractive
+{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || {
+    echo "apt-get could not install$missing, which the tests need; its message is above." >&2
+    exit 1
+}
