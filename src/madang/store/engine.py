@@ -1,0 +1,48 @@
+"""Opens the SQLite stores of all tenants below one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from madang.store.sqlite import SqliteStore
+
+DEFAULT = "default"
+SUFFIX = ".sqlite"
+PREFIX = "tenant-"
+
+
+class SqliteEngine:
+    """One file a tenant: ``default.sqlite`` and ``tenant-<percent-encoded name>.sqlite``.
+
+    See :class:`madang.store.protocol.Engine`, and docs/decisions/0002-one-sqlite-file-per-tenant.md.
+    """
+
+    def __init__(self, folder: Path, query_seconds: float = 30.0) -> None:
+        self.folder = folder
+        self._query_seconds = query_seconds
+        self._open: dict[str, SqliteStore] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def file(self, tenant: str) -> Path:
+        """Return where a tenant's store is; the default tenant is the empty string."""
+        name = PREFIX + quote(tenant, safe="") if tenant else DEFAULT
+        return self.folder / (name + SUFFIX)
+
+    async def open(self, tenant: str, create: bool) -> SqliteStore | None:
+        found = self._open.get(tenant)
+        if found is None:
+            file = self.file(tenant)
+            if not create and not file.exists():
+                return None
+            found = self._open[tenant] = SqliteStore(file, self._query_seconds)
+        return found
+
+    async def tenants(self) -> list[str]:
+        names = [file.name.removesuffix(SUFFIX) for file in self.folder.glob("*" + SUFFIX)]
+        return sorted("" if n == DEFAULT else unquote(n.removeprefix(PREFIX)) for n in names)
+
+    async def close(self) -> None:
+        for store in self._open.values():
+            await store.close()
+        self._open.clear()

@@ -1,0 +1,49 @@
+"""Between an entity in memory and its row: documents and stamps as JSON text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from madang.model.entity import Entity, Stamp
+from madang.store.protocol import Row
+
+
+def entity_of(row: Row) -> Entity:
+    """Return the entity that a row holds."""
+    entity = Entity(orjson.loads(row.document), row.created, row.modified, row.written)
+    if row.times is not None:
+        read_times(entity, row.times)
+    return entity
+
+
+def read_times(entity: Entity, text: str | bytes) -> int | None:
+    """Put the stamps of a row into an entity; return the earliest expiry among them."""
+    stamps = {path: Stamp(*values) for path, values in orjson.loads(text).items()}
+    own = stamps.pop("", None)
+    entity.times = stamps
+    entity.expires = own.expires if own is not None else None
+    ends = [stamp.expires for stamp in stamps.values() if stamp.expires is not None]
+    if entity.expires is not None:
+        ends.append(entity.expires)
+    return min(ends) if ends else None
+
+
+def times_text(entity: Entity) -> tuple[str, int | None]:
+    """Return the stamps as a row keeps them, and the earliest expiry.
+
+    The entity's own expiry is kept under the empty path.
+    """
+    stamps: dict[str, Any] = {}
+    ends: list[int] = []
+    for path, stamp in entity.times.items():
+        if stamp.expires is None:
+            stamps[path] = (stamp.created, stamp.modified)
+        else:
+            stamps[path] = tuple(stamp)
+            ends.append(stamp.expires)
+    if entity.expires is not None:
+        stamps[""] = (entity.created, entity.modified, entity.expires)
+        ends.append(entity.expires)
+    return orjson.dumps(stamps).decode(), min(ends) if ends else None

@@ -1,0 +1,124 @@
+"""Shapes: the combinations of types and attributes that the entities of a store have.
+
+A city has few of them (every sensor of a kind looks alike), so counting entities by shape answers
+which types and attributes there are, how many of each, and which entities a type or attribute query
+can concern, without an index entry for each attribute of each entity.
+Why: docs/decisions/0004-shapes-instead-of-attribute-index.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import apsw
+import orjson
+
+from madang.model.entity import Document
+from madang.store.protocol import Shape
+
+Key = tuple[Any, ...]
+_NO_ATTRIBUTES = frozenset({"id", "type", "scope"})
+
+
+class Known:
+    """One shape as the store keeps it in memory; ``id`` is its row."""
+
+    __slots__ = ("attributes", "count", "geometries", "id", "names", "types")
+
+    def __init__(
+        self, id: int, types: Iterable[str], attributes: Iterable[Iterable[Any]], count: int
+    ) -> None:
+        self.id = id
+        self.types = tuple(types)
+        self.attributes = tuple((name, tuple(kinds)) for name, kinds in attributes)
+        self.names = frozenset(name for name, _ in self.attributes)
+        self.geometries = tuple(n for n, kinds in self.attributes if "GeoProperty" in kinds)
+        self.count = count
+
+    def public(self) -> Shape:
+        return Shape(self.types, self.attributes, self.count)
+
+
+def key_of(document: Document) -> Key:
+    """Return what tells a document's shape, cheaply; several keys may mean the same shape."""
+    kind = document["type"]
+    key = [kind if type(kind) is str else tuple(kind)]
+    for name, attribute in document.items():
+        if name in _NO_ATTRIBUTES:
+            continue
+        key.append(name)
+        if type(attribute) is dict:
+            key.append(attribute["type"])
+        else:
+            key.append(tuple(instance["type"] for instance in attribute))
+    return tuple(key)
+
+
+class Shapes:
+    """The shapes of one store: in memory, with their rows."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the rows anew, as after a transaction that failed."""
+        self._by_key: dict[Key, Known] = {}
+        self.all: dict[int, Known] = {}
+        self._by_content: dict[tuple[Any, ...], Known] = {}
+        for id, types, attributes, count in self._connection.execute(
+            "SELECT id, types, attributes, count FROM shape"
+        ):
+            self._keep(Known(id, orjson.loads(types), orjson.loads(attributes), count))
+
+    def _keep(self, shape: Known) -> None:
+        self.all[shape.id] = shape
+        self._by_content[shape.types, shape.attributes] = shape
+
+    def of(self, document: Document) -> Known:
+        """Return the shape of a document, making its row if it is new."""
+        key = key_of(document)
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._add(document)
+            if len(self._by_key) > 20_000:  # each order of attributes is a key of its own
+                self._by_key.clear()
+            self._by_key[key] = found
+        return found
+
+    def _add(self, document: Document) -> Known:
+        kind = document["type"]
+        types = (kind,) if isinstance(kind, str) else tuple(sorted(kind))
+        attributes = []
+        for name in sorted(document.keys() - _NO_ATTRIBUTES):
+            value = document[name]
+            instances = value if isinstance(value, list) else [value]
+            attributes.append((name, tuple(sorted({one["type"] for one in instances}))))
+        found = self._by_content.get((types, tuple(attributes)))
+        if found is None:
+            row = self._connection.execute(
+                "INSERT INTO shape (types, attributes, count) VALUES (?, ?, 0) RETURNING id",
+                (orjson.dumps(types).decode(), orjson.dumps(attributes).decode()),
+            ).fetchone()
+            found = Known(row[0], types, attributes, 0)
+            self._keep(found)
+        return found
+
+    def add_counts(self, deltas: dict[int, int]) -> None:
+        """Change the counts, in the rows and in memory."""
+        changed = [(delta, id) for id, delta in deltas.items() if delta]
+        if changed:
+            self._connection.executemany(
+                "UPDATE shape SET count = count + ? WHERE id = ?", changed
+            )
+            for delta, id in changed:
+                self.all[id].count += delta
+
+    def where(self, fits: Callable[[tuple[str, ...], frozenset[str]], bool] | None) -> list[Known]:
+        """Return the shapes with entities whose types and attribute names fit."""
+        return [
+            shape
+            for shape in self.all.values()
+            if shape.count > 0 and (fits is None or fits(shape.types, shape.names))
+        ]

@@ -1,0 +1,406 @@
+"""The embedded engine: one SQLite file a tenant, write-ahead log, full sync, group commit.
+
+The statements of a commit run on the event loop's thread, where nothing competes for the
+interpreter; only ``COMMIT`` itself, which waits for the disk, runs on a thread of its own, so that
+reads go on meanwhile. Readers have connections of their own and see what was last committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import apsw
+import orjson
+
+from madang.model.entity import Entity
+from madang.query.tree import Query
+from madang.store import schema
+from madang.store.places import Box, box_of, holds, moved
+from madang.store.protocol import Batch, Change, Delivery, ItemKind, Page, Row, Shape
+from madang.store.rows import read_times, times_text
+from madang.store.shapes import Known, Shapes
+from madang.store.sqlite_read import Reader, ReaderPool
+
+CHECKPOINT_PAGES = 16_000  # some 64 MB of log before its pages are copied to the file
+INLINE_STEPS = 40_000  # SQLite steps (about a millisecond or two) a query may take on the loop
+
+_LOAD = """
+SELECT e.rowid, e.shape, e.west, e.south, e.east, e.north,
+       e.created, e.modified, e.written, e.times, e.doc
+FROM entity e WHERE e.id = ?
+"""
+_INSERT = """
+INSERT INTO entity (id, shape, created, modified, written, expires, west, south, east, north,
+                    times, doc, rowid)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_UPDATE = "UPDATE entity SET created=?, modified=?, written=?, times=?, doc=? WHERE rowid=?"
+_RESHAPE = """
+UPDATE entity SET id=?, shape=?, created=?, modified=?, written=?, expires=?, west=?, south=?,
+                  east=?, north=?, times=?, doc=?
+WHERE rowid=?
+"""
+_OUTBOX = "INSERT INTO outbox (seq, count, body) VALUES (?, ?, ?)"
+_DELIVERY = "INSERT INTO delivery (subscription, at, body) VALUES (?, ?, ?) RETURNING key"
+
+
+class _Head:
+    """What the store remembers of a loaded entity until the turn's commit."""
+
+    __slots__ = ("box", "expires", "rowid", "shape")
+
+    def __init__(self, rowid: int, shape: int, box: Box | None, expires: int | None) -> None:
+        self.rowid = rowid
+        self.shape = shape
+        self.box = box
+        self.expires = expires
+
+
+def connect(file: Path) -> apsw.Connection:
+    """Open a connection with the settings that every one of ours has."""
+    connection = apsw.Connection(str(file))
+    connection.set_busy_timeout(10_000)
+    connection.execute(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
+        "PRAGMA cache_size=-32768; PRAGMA mmap_size=8589934592; PRAGMA wal_autocheckpoint=0;"
+        f"PRAGMA journal_size_limit={CHECKPOINT_PAGES * 8192}"
+    )
+    return connection
+
+
+class SqliteStore:
+    """The state of one tenant in one SQLite file. See :class:`madang.store.protocol.Store`."""
+
+    def __init__(self, file: Path, query_seconds: float) -> None:
+        self.file = file
+        self._writer = connect(file)
+        schema.migrate(self._writer, file)
+        self._shapes = Shapes(self._writer)
+        self._heads: dict[str, _Head] = {}
+        self._seq: int = self._one(
+            "SELECT max(coalesce((SELECT max(seq) FROM outbox), 0),"
+            " coalesce((SELECT CAST(CAST(body AS TEXT) AS INTEGER) FROM item"
+            "           WHERE kind='setting' AND id='drained'), 0))"
+        )
+        self._rowid: int = self._one("SELECT coalesce(max(rowid), 0) FROM entity")
+        self.next_expiry: int | None = self._one(
+            "SELECT min(expires) FROM entity WHERE expires IS NOT NULL"
+        )
+        self._committer = ThreadPoolExecutor(1, f"commit-{file.stem}")
+        self._reader = Reader(connect(file))
+        self._pool = ReaderPool(lambda: connect(file), query_seconds)
+        self._pages = 0
+        self._checkpoint: asyncio.Future[Any] | None = None
+        self._writer.set_wal_hook(self._grown)
+
+    def _one(self, sql: str, *values: Any) -> Any:
+        row = self._writer.execute(sql, values).fetchone()
+        return row[0] if row else None
+
+    # --- the writer's turn --------------------------------------------------------------------
+
+    async def load(self, ids: Collection[str]) -> dict[str, Entity]:
+        found: dict[str, Entity] = {}
+        heads, execute = self._heads, self._writer.execute
+        for id in ids:
+            row = execute(_LOAD, (id,)).fetchone()
+            if row is None:
+                continue
+            rowid, shape, west, south, east, north, created, modified, written, times, doc = row
+            box = None if west is None else (west, south, east, north)
+            entity = Entity(orjson.loads(doc), created, modified, written)
+            earliest = None
+            if times is not None:
+                earliest = read_times(entity, times)
+            heads[id] = _Head(rowid, shape, box, earliest)
+            found[id] = entity
+        return found
+
+    async def commit(self, batch: Batch) -> Sequence[int]:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            if batch.states:
+                self._write_states(batch.states)
+            if batch.changes:
+                self._write_outbox(batch.changes)
+            keys = self._write_rest(batch)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._committer, self._writer.execute, "COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            self._shapes.reload()
+            raise
+        finally:
+            self._heads.clear()
+        if self._pages > CHECKPOINT_PAGES and self._checkpoint is None:
+            self._start_checkpoint()
+        return keys
+
+    def _write_states(self, states: dict[str, Entity | None]) -> None:
+        inserts, updates, reshapes, removed = [], [], [], []
+        places: list[tuple[Any, ...]] = []
+        counts: dict[int, int] = {}
+        heads, shape_of, dumps = self._heads, self._shapes.of, orjson.dumps
+        for id, entity in states.items():
+            head = heads.get(id)
+            if entity is None:
+                if head is not None:
+                    removed.append((head.rowid,))
+                    counts[head.shape] = counts.get(head.shape, 0) - 1
+                continue
+            document = entity.document
+            shape = shape_of(document)
+            times, expires = times_text(entity) if entity.times or entity.expires else (None, None)
+            text = dumps(document).decode()
+            box, outgrown = self._box(document, shape, head)
+            if head is None:
+                self._rowid += 1
+                rowid = self._rowid
+            else:
+                rowid = head.rowid
+                if head.shape == shape.id and not outgrown and head.expires == expires:
+                    updates.append(
+                        (entity.created, entity.modified, entity.written, times, text, rowid)
+                    )
+                    continue
+            row = (
+                id, shape.id, entity.created, entity.modified, entity.written, expires,
+                *(box or (None, None, None, None)), times, text, rowid,
+            )  # fmt: skip
+            if head is None:
+                inserts.append(row)
+                counts[shape.id] = counts.get(shape.id, 0) + 1
+                if box is not None:
+                    places.append((rowid, box[0], box[2], box[1], box[3]))
+            else:
+                reshapes.append(row)
+                if head.shape != shape.id:
+                    counts[head.shape] = counts.get(head.shape, 0) - 1
+                    counts[shape.id] = counts.get(shape.id, 0) + 1
+                if outgrown:
+                    if box is None:
+                        self._writer.execute("DELETE FROM place WHERE rowid=?", (rowid,))
+                    else:
+                        places.append((rowid, box[0], box[2], box[1], box[3]))
+            if expires is not None and (self.next_expiry is None or expires < self.next_expiry):
+                self.next_expiry = expires
+        many = self._writer.executemany
+        if updates:
+            many(_UPDATE, updates)
+        if inserts:
+            many(_INSERT, inserts)
+        if reshapes:
+            many(_RESHAPE, reshapes)
+        if removed:
+            many("DELETE FROM entity WHERE rowid=?", removed)
+            many("DELETE FROM place WHERE rowid=?", removed)
+        if places:
+            many("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)", places)
+        if counts:
+            self._shapes.add_counts(counts)
+
+    @staticmethod
+    def _box(document: Any, shape: Known, head: _Head | None) -> tuple[Box | None, bool]:
+        """Return the box to keep, and whether it differs from the one the tree has."""
+        box = box_of(document, shape.geometries)
+        old = head.box if head is not None else None
+        if box is None or old is None:
+            return box, box is not old
+        if holds(old, box):
+            return old, False
+        return moved(old, box), True
+
+    def _write_outbox(self, changes: list[Change]) -> None:
+        rows = [_outbox_row(change) for change in changes]
+        self._seq += len(rows)
+        self._writer.execute(_OUTBOX, (self._seq, len(rows), orjson.dumps(rows)))
+
+    def _write_rest(self, batch: Batch) -> list[int]:
+        execute = self._writer.execute
+        for (kind, id), body in batch.items.items():
+            if body is None:
+                execute("DELETE FROM item WHERE kind=? AND id=?", (kind, id))
+                if kind == "subscription":
+                    execute("DELETE FROM delivery WHERE subscription=?", (id,))
+            else:
+                execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?)", (kind, id, body))
+        if batch.delivered:
+            self._writer.executemany(
+                "DELETE FROM delivery WHERE key=?", [(key,) for key in batch.delivered]
+            )
+        for key, attempts, error in batch.failed:
+            execute("UPDATE delivery SET attempts=?, error=? WHERE key=?", (attempts, error, key))
+        return [execute(_DELIVERY, row).fetchone()[0] for row in batch.deliveries]
+
+    # --- the log ------------------------------------------------------------------------------
+
+    def _grown(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._pages = pages
+        return apsw.SQLITE_OK
+
+    def _start_checkpoint(self) -> None:
+        """Copy the log's pages to the file, beside the writer, who goes on meanwhile."""
+        loop = asyncio.get_running_loop()
+        self._checkpoint = loop.run_in_executor(self._pool.threads, self._copy_log)
+        self._checkpoint.add_done_callback(self._checkpointed)
+
+    def _copy_log(self) -> None:
+        with self._pool.connection() as connection:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def _checkpointed(self, done: asyncio.Future[Any]) -> None:
+        self._checkpoint = None
+        if not done.cancelled():
+            done.exception()
+
+    # --- reading ------------------------------------------------------------------------------
+
+    async def get(self, id: str) -> Row | None:
+        return self._reader.get(id)
+
+    async def query(self, query: Query, now: int) -> Page:
+        plan = self._reader.plan(query, self._shapes)
+        page = self._reader.run(plan, INLINE_STEPS)
+        if page is None:
+            page = await self._pool.run(plan)
+        return page
+
+    async def stream(self, query: Query, now: int) -> AsyncIterator[list[Row]]:
+        async for rows in self._pool.stream(self._reader.plan(query, self._shapes)):
+            yield rows
+
+    async def shapes(self) -> list[Shape]:
+        return [shape.public() for shape in self._shapes.where(None)]
+
+    async def expired(self, now: int, limit: int) -> list[str]:
+        rows = self._writer.execute(
+            "SELECT id FROM entity WHERE expires <= ? ORDER BY expires LIMIT ?", (now, limit)
+        ).fetchall()
+        if not rows:
+            self.next_expiry = self._one(
+                "SELECT min(expires) FROM entity WHERE expires IS NOT NULL"
+            )
+        return [row[0] for row in rows]
+
+    async def items(self, kind: ItemKind) -> list[tuple[str, bytes]]:
+        sql = "SELECT id, body FROM item WHERE kind=? ORDER BY id"
+        return self._reader.all(sql, (kind,))
+
+    async def deliveries(
+        self, subscription: str | None = None, after: int = 0, limit: int = 1000
+    ) -> list[Delivery]:
+        where = "" if subscription is None else "subscription=? AND "
+        values: tuple[Any, ...] = () if subscription is None else (subscription,)
+        rows = self._reader.all(
+            "SELECT key, subscription, at, body, attempts, error FROM delivery"
+            f" WHERE {where}key>? ORDER BY key LIMIT ?",
+            (*values, after, limit),
+        )
+        return [Delivery(*row) for row in rows]
+
+    async def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        found: list[tuple[int, bytes]] = []
+        rows = self._reader.all(
+            "SELECT seq, count, body FROM outbox WHERE seq>? ORDER BY seq LIMIT ?", (after, limit)
+        )
+        for last, count, body in rows:
+            for seq, change in enumerate(orjson.loads(body), last - count + 1):
+                if seq > after and len(found) < limit:
+                    found.append((seq, orjson.dumps(change)))
+        return found
+
+    async def drained(self, upto: int) -> None:
+        await self.commit(Batch(items={("setting", "drained"): str(upto).encode()}))
+        self._writer.execute("DELETE FROM outbox WHERE seq<=?", (upto,))
+
+    # --- upkeep -------------------------------------------------------------------------------
+
+    async def backup(self, target: Path) -> None:
+        await self._pool.call(lambda connection: _copy(connection, target))
+
+    async def check(self) -> list[str]:
+        return await self._pool.call(_faults)
+
+    async def size(self) -> dict[str, int]:
+        entities = sum(shape.count for shape in self._shapes.all.values())
+        outbox, waiting = self._reader.all(
+            "SELECT (SELECT coalesce(sum(count), 0) FROM outbox), (SELECT count(*) FROM delivery)"
+        )[0]
+        log = self.file.with_name(self.file.name + "-wal")
+        bytes_used = self.file.stat().st_size + (log.stat().st_size if log.exists() else 0)
+        return {
+            "entities": entities,
+            "shapes": len(self._shapes.where(None)),
+            "bytes": bytes_used,
+            "outbox": outbox,
+            "deliveries": waiting,
+        }
+
+    async def close(self) -> None:
+        if self._checkpoint is not None:
+            await asyncio.wait([self._checkpoint])
+        self._committer.shutdown()
+        self._reader.close()
+        self._pool.close()
+        self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._writer.close()
+
+
+def _outbox_row(change: Change) -> dict[str, Any]:
+    """Return what history needs to know of a change."""
+    row: dict[str, Any] = {"kind": change.kind, "at": change.at, "id": change.id}
+    state = change.after
+    if state is not None:
+        document = state.document
+        row["type"] = document["type"]
+        if change.kind == "created":
+            row["entity"] = document
+        else:
+            row["entity"] = {n: document[n] for n in change.attributes if n in document}
+    elif change.before is not None:
+        row["type"] = change.before.document["type"]
+    if change.deleted:
+        row["deleted"] = change.deleted
+    if change.trace:
+        row["trace"] = change.trace
+    return row
+
+
+def _copy(connection: apsw.Connection, target: Path) -> None:
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
+    with apsw.Connection(str(part)) as copy, copy.backup("main", connection, "main") as work:
+        while not work.done:
+            work.step(2000)
+            time.sleep(0)
+    part.replace(target)
+
+
+def _faults(connection: apsw.Connection) -> list[str]:
+    faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+    faults = [fault for fault in faults if fault != "ok"]
+    for sql, text in (
+        (
+            "SELECT id FROM shape s WHERE count != (SELECT count(*) FROM entity WHERE shape=s.id)",
+            "the count of shape {} does not fit its entities",
+        ),
+        (
+            "SELECT rowid FROM entity WHERE west IS NOT NULL"
+            " AND rowid NOT IN (SELECT rowid FROM place)",
+            "entity row {} is missing in the index of places",
+        ),
+        (
+            "SELECT rowid FROM place WHERE rowid NOT IN"
+            " (SELECT rowid FROM entity WHERE west IS NOT NULL)",
+            "the index of places names row {}, which has no place",
+        ),
+        ("SELECT id FROM entity WHERE NOT json_valid(doc)", "the document of {} is no JSON"),
+    ):
+        faults += [text.format(row[0]) for row in connection.execute(sql + " LIMIT 20")]
+    return faults

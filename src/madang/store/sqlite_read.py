@@ -1,0 +1,268 @@
+"""Reading the SQLite engine: a plan for each query, run at once if it is cheap, else in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import apsw
+
+from madang.model.errors import TooComplexQuery
+from madang.query import evaluate, geo, order
+from madang.query.tree import Query
+from madang.store import sql
+from madang.store.protocol import Page, Row
+from madang.store.rows import entity_of
+from madang.store.shapes import Known, Shapes
+
+T = TypeVar("T")
+
+THREADS = 3
+CHUNK = 500
+MERGED_SHAPES = 24  # up to so many shapes are read side by side, in order, each from its index
+STEP = 20_000  # SQLite steps between two looks at the clock
+
+_COLUMNS = "e.id, e.doc, e.created, e.modified, e.written, e.expires, e.times"
+_GET = f"SELECT {_COLUMNS} FROM entity e WHERE e.id=?"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a query is read: the statement for its page, and how to count all matches."""
+
+    statement: str
+    values: tuple[Any, ...]
+    query: Query
+    exact_count: int | None
+    """Known without reading, if only shapes decide."""
+    counting: str | None
+    """The statement that counts, if one is needed."""
+    in_memory: bool
+    """Order or links ask for all candidates to be looked at in Python; no LIMIT in the statement."""
+
+
+def _row(values: Any) -> Row:
+    id, doc, created, modified, written, expires, times = values
+    stamps = None if times is None else times.encode()
+    return Row(id, doc.encode(), created, modified, written, expires, stamps)
+
+
+def plan(query: Query, shapes: Shapes) -> Plan:
+    """Choose how to read: by id, by place, or in the order of rows through the index of shapes."""
+    fitting = shapes.where(sql.shape_condition(query))
+    where, values = sql.where(query)
+    in_memory = bool(query.order) or (query.q is not None and sql.needs_memory(query.q))
+    by_shape_only = not where
+    exact = sum(shape.count for shape in fitting) if by_shape_only else None
+    source, bound = _source(query, fitting, shapes, where, tuple(values))
+    counting = None if exact is not None else f"SELECT count(*) FROM ({source('e.rowid')})"
+    statement = source(_COLUMNS)
+    if not in_memory:
+        statement += f" LIMIT {query.limit} OFFSET {query.offset}"
+    return Plan(statement, bound, query, exact, counting, in_memory)
+
+
+def _source(
+    query: Query, fitting: list[Known], shapes: Shapes, where: str, values: tuple[Any, ...]
+) -> tuple[Callable[[str], str], tuple[Any, ...]]:
+    """Return a maker of the SELECT for given columns, in a stable order, and its values."""
+    ids = ",".join(str(shape.id) for shape in fitting)
+    rest = f" AND ({where})" if where else ""
+    box = geo.bounds(query.geo) if query.geo is not None else None
+    if box is not None:
+        west, south, east, north = box
+        return (
+            lambda columns: (
+                f"SELECT {columns} FROM place p JOIN entity e ON e.rowid=p.rowid"
+                " WHERE p.east>=? AND p.west<=? AND p.north>=? AND p.south<=?"
+                f" AND e.shape IN ({ids}){rest}"
+            ),
+            (west, east, south, north, *values),
+        )
+    if len(fitting) == len(shapes.where(None)) or _common(fitting, shapes):
+        some = "1" if len(fitting) == len(shapes.where(None)) else f"+e.shape IN ({ids})"
+        return (
+            lambda columns: f"SELECT {columns} FROM entity e WHERE {some}{rest} ORDER BY e.rowid",
+            values,
+        )
+    if any(selector.ids for selector in query.selectors) or len(fitting) > MERGED_SHAPES:
+        return (
+            lambda columns: (
+                f"SELECT {columns} FROM entity e WHERE e.shape IN ({ids}){rest} ORDER BY e.rowid"
+            ),
+            values,
+        )
+    return (
+        lambda columns: _merged(columns, [shape.id for shape in fitting], rest),
+        values * max(1, len(fitting)),
+    )
+
+
+def _merged(columns: str, ids: list[int], rest: str) -> str:
+    arms = [
+        f"SELECT {columns}, e.rowid AS place FROM entity e WHERE e.shape={id}{rest}"
+        for id in ids or [-1]
+    ]
+    if len(arms) == 1:
+        return f"{arms[0]} ORDER BY e.rowid"
+    return f"{' UNION ALL '.join(arms)} ORDER BY place"
+
+
+def _common(fitting: list[Known], shapes: Shapes) -> bool:
+    """Tell whether many shapes make up so much of the store that walking all of it is best."""
+    if len(fitting) <= MERGED_SHAPES:
+        return False
+    all_of_them = sum(shape.count for shape in shapes.all.values())
+    return 4 * sum(shape.count for shape in fitting) > all_of_them
+
+
+def execute(connection: apsw.Connection, work: Plan, deadline: float | None) -> Page:
+    """Read a page; a row has Row's columns first."""
+    query = work.query
+    if work.in_memory:
+        return _page_in_memory(connection, work, deadline)
+    rows = [_row(values[:7]) for values in connection.execute(work.statement, work.values)]
+    if not query.limit:
+        rows = []
+    count = None
+    if query.count:
+        count = work.exact_count
+        if count is None:
+            count = connection.execute(str(work.counting), work.values).fetchone()[0]
+    return Page(rows, count)
+
+
+def _page_in_memory(connection: apsw.Connection, work: Plan, deadline: float | None) -> Page:
+    query = work.query
+    found: list[tuple[Any, Row]] = []
+
+    def linked(id: str) -> Any:
+        values = connection.execute(_GET, (id,)).fetchone()
+        return None if values is None else entity_of(_row(values))
+
+    for values in connection.execute(work.statement, work.values):
+        row = _row(values[:7])
+        entity = entity_of(row)
+        if query.q is not None and not evaluate.matches(query.q, entity, linked=linked):
+            continue
+        key = order.sort_key(entity, query.order, query.collation) if query.order else None
+        found.append((key, row))
+        if deadline is not None and time.monotonic() > deadline:
+            raise TooComplexQuery("the query takes too long; narrow it by type, id or place")
+    if query.order:
+        found.sort(key=lambda pair: pair[0])
+    page = [row for _, row in found[query.offset : query.offset + query.limit]]
+    return Page(page, len(found) if query.count else None)
+
+
+class Reader:
+    """Reads on the event loop's own thread: single entities, and pages that take little work."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        connection.pragma("query_only", True)
+        sql.register(connection)
+        self._plans: dict[tuple[Query, int], Plan] = {}
+
+    def get(self, id: str) -> Row | None:
+        values = self._connection.execute(_GET, (id,)).fetchone()
+        return None if values is None else _row(values)
+
+    def all(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        return list(self._connection.execute(statement, values))
+
+    def plan(self, query: Query, shapes: Shapes) -> Plan:
+        """Return the plan of a query, kept while no shape has come or gone."""
+        return plan(query, shapes)
+
+    def run(self, work: Plan, steps: int) -> Page | None:
+        """Return the page, or None if it takes more than about so many SQLite steps."""
+        if work.in_memory:
+            return None
+        self._connection.set_progress_handler(lambda: True, steps)
+        try:
+            return execute(self._connection, work, None)
+        except apsw.InterruptError:
+            return None
+        finally:
+            self._connection.set_progress_handler(None)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class ReaderPool:
+    """Reads in threads, each with a connection, for what would hold up the event loop."""
+
+    def __init__(self, connect: Callable[[], apsw.Connection], seconds: float) -> None:
+        self.threads = ThreadPoolExecutor(THREADS, "read")
+        self._connect = connect
+        self._seconds = seconds
+        self._idle: SimpleQueue[apsw.Connection] = SimpleQueue()
+        self._all: list[apsw.Connection] = []
+
+    @contextmanager
+    def connection(self) -> Iterator[apsw.Connection]:
+        """Lend a connection to the calling thread."""
+        if self._idle.empty():
+            connection = self._connect()
+            sql.register(connection)
+            self._all.append(connection)
+        else:
+            connection = self._idle.get()
+        try:
+            yield connection
+        finally:
+            connection.set_progress_handler(None)
+            self._idle.put(connection)
+
+    async def call(self, work: Callable[[apsw.Connection], T]) -> T:
+        def lent() -> T:
+            with self.connection() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self.threads, lent)
+
+    async def run(self, work: Plan) -> Page:
+        """Read a page within the time limit."""
+        deadline = time.monotonic() + self._seconds
+
+        def limited(connection: apsw.Connection) -> Page:
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, STEP)
+            try:
+                return execute(connection, work, deadline)
+            except apsw.InterruptError:
+                raise TooComplexQuery(
+                    f"the query took longer than {self._seconds:g} s;"
+                    " narrow it by type, id or place"
+                ) from None
+
+        return await self.call(limited)
+
+    async def stream(self, work: Plan) -> AsyncIterator[list[Row]]:
+        """Yield the rows of a plan in chunks, all of one snapshot."""
+        loop = asyncio.get_running_loop()
+        with self.connection() as connection:
+            rows = connection.execute(work.statement, work.values)
+
+            def some() -> list[Row]:
+                found = []
+                for values in rows:
+                    found.append(_row(values[:7]))
+                    if len(found) == CHUNK:
+                        break
+                return found
+
+            while chunk := await loop.run_in_executor(self.threads, some):
+                yield chunk
+
+    def close(self) -> None:
+        self.threads.shutdown()
+        for connection in self._all:
+            connection.close()
