@@ -1,0 +1,278 @@
+"""Settings: one table of names, defaults and meanings.
+
+The later wins: default, ``madang.toml``, ``MADANG_*`` variables, command line.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from madang.model.errors import MadangError
+
+PREFIX = "MADANG_"
+CONFIG_FILE = "madang.toml"
+NOT_SETTINGS = ("MADANG_URL", "MADANG_CONFIG")
+"""Variables that the command line and its clients read; they are no settings of the hub."""
+TEST_PREFIX = "MADANG_TEST_"
+
+MIB = 1024 * 1024
+DAY_S = 86_400.0
+
+
+class SettingsError(MadangError):
+    """A setting is unknown or has a value that cannot be used; a person must mend it."""
+
+
+def _split(value: object) -> object:
+    """Let a list be written as text with commas, as an environment variable must."""
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+Hosts = Annotated[list[str], BeforeValidator(_split)]
+
+
+def _setting(default: Any, group: str, description: str, **bounds: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"group": group}, **bounds)
+
+
+class Settings(BaseModel):
+    """All settings of one hub. Names end in their unit where a number could be misread."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: Path = _setting(
+        Path("madang-data"), "Place", "Folder that holds everything; nothing outside it is written."
+    )
+    host: str = _setting("127.0.0.1", "Place", "Address to listen on.", min_length=1)
+    port: int = _setting(8080, "Place", "Port of HTTP; 0 takes a free one.", ge=0, le=65535)
+    mqtt_port: int = _setting(1883, "Place", "Port of the MQTT broker.", ge=0, le=65535)
+    open: bool = _setting(
+        False, "Place", "No sign-in at all; refused unless `host` is this machine only."
+    )
+    demo: bool = _setting(False, "Place", "Start a small generated city of sensors.")
+    base_url: str = _setting(
+        "", "Place", "Address under which others reach this hub; empty means `http://host:port`."
+    )
+    alias: str = _setting(
+        "madang",
+        "Place",
+        "Name of this hub in `Via` headers and its source identity.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+    )
+
+    max_body_bytes: int = _setting(
+        16 * MIB, "Limits", "Largest request body in bytes; more is answered 413.", ge=1024
+    )
+    max_page: int = _setting(1000, "Limits", "Largest `limit` of a page.", ge=1)
+    max_depth: int = _setting(
+        64, "Limits", "Deepest nesting of a JSON body or a query.", ge=8, le=500
+    )
+    query_time_limit_s: float = _setting(
+        10.0, "Limits", "Seconds a query may take; more is answered 403 TooComplexQuery.", gt=0
+    )
+
+    context_cache_entries: int = _setting(
+        500, "Contexts", "How many fetched @contexts are kept.", ge=1
+    )
+    context_cache_age_s: float = _setting(
+        DAY_S, "Contexts", "Seconds until a fetched @context is asked for again.", gt=0
+    )
+    context_max_bytes: int = _setting(
+        MIB, "Contexts", "Largest @context that is fetched, in bytes.", ge=1024
+    )
+    context_timeout_s: float = _setting(
+        5.0, "Contexts", "Seconds the host of an @context has to answer.", gt=0
+    )
+    context_hosts: Hosts = _setting(
+        ["*"],
+        "Contexts",
+        "Hosts an @context may come from: names, `*.example.org`, or `*` for every public host.",
+    )
+    allow_private_contexts: bool = _setting(
+        False, "Contexts", "Also fetch @contexts from loopback and private addresses."
+    )
+
+    notify_timeout_s: float = _setting(
+        5.0, "Notifications", "Seconds a subscriber has to answer, unless it names its own.", gt=0
+    )
+    notify_keep_s: float = _setting(
+        7 * DAY_S,
+        "Notifications",
+        "Seconds for which an undelivered notification is tried again by itself.",
+        gt=0,
+    )
+    notify_hosts: Hosts = _setting(
+        ["*"],
+        "Notifications",
+        "Hosts that may be notified: names, addresses, `*.example.org`, or `*` for all.",
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "Log", "Least important message that is logged."
+    )
+    log_format: Literal["auto", "text", "json"] = _setting(
+        "auto", "Log", "`auto` is text on a terminal and JSON lines elsewhere."
+    )
+
+    @model_validator(mode="after")
+    def _open_stays_here(self) -> Self:
+        if self.open and not is_loopback(self.host):
+            raise ValueError(
+                f"open means no sign-in, so host must be this machine (127.0.0.1), not {self.host}"
+            )
+        return self
+
+    @property
+    def url(self) -> str:
+        """Return the address under which others reach this hub."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.base_url.rstrip("/") or f"http://{host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach a listener on ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(
+    command_line: Mapping[str, Any] | None = None,
+    *,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings in force.
+
+    Args:
+        command_line: values given as options; None values were not given.
+        config: settings file; without it ``MADANG_CONFIG``, else ``madang.toml`` if there is one.
+        environ: variables; those of the process if None.
+
+    Raises:
+        SettingsError: a name is unknown, a value is unusable, or the named file cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in (command_line or {}).items() if value is not None}
+    layers = [
+        _read_file(config, environ),
+        _read_environment(environ),
+        {name: (value, "--" + name.replace("_", "-")) for name, value in given.items()},
+    ]
+    merged = {name: found for layer in layers for name, found in layer.items()}
+    try:
+        return Settings.model_validate({name: value for name, (value, _) in merged.items()})
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(error, merged))) from None
+
+
+Layer = dict[str, tuple[Any, str]]
+"""Values by name of the setting, each with where it was written."""
+
+
+def _read_file(config: Path | None, environ: Mapping[str, str]) -> Layer:
+    named = config or (Path(environ["MADANG_CONFIG"]) if environ.get("MADANG_CONFIG") else None)
+    path = named or Path(CONFIG_FILE)
+    if named is None and not path.exists():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"the settings file {path} is not valid TOML: {error}") from error
+    values = dict(_flatten(content))
+    for name in values:
+        _check_known(name, f"{name} in {path}", "")
+    return {name: (value, f"{name} in {path}") for name, value in values.items()}
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Read ``[notify] timeout_s`` as ``notify_timeout_s``, so that a file may use tables."""
+    for key, value in table.items():
+        name = f"{prefix}{key}".replace("-", "_")
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{name}_")
+        else:
+            yield name, value
+
+
+def _read_environment(environ: Mapping[str, str]) -> Layer:
+    found: Layer = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+            continue
+        if variable.startswith(TEST_PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        _check_known(name, variable, PREFIX)
+        found[name] = (value, variable)
+    return found
+
+
+def _check_known(name: str, place: str, prefix: str) -> None:
+    if name in Settings.model_fields:
+        return
+    near = get_close_matches(name, Settings.model_fields, n=1, cutoff=0.5)
+    right = (prefix + near[0].upper() if prefix else near[0]) if near else ""
+    hint = f"; did you mean {right}?" if near else "; `madang doctor` lists all settings"
+    raise SettingsError(f"there is no setting {place}{hint}")
+
+
+def _explain(error: ValidationError, merged: Layer) -> Iterator[str]:
+    for detail in error.errors():
+        reason = detail["msg"].removeprefix("Value error, ")
+        if not detail["loc"]:
+            yield reason
+            continue
+        name = str(detail["loc"][0])
+        place = merged[name][1] if name in merged else name
+        yield f"{place} is {detail['input']!r}: {reason[0].lower()}{reason[1:]}"
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return "true" if default else "false"
+    if isinstance(default, list):
+        return "`" + ",".join(default) + "`"
+    return f"`{default}`" if str(default) else "(empty)"
+
+
+def reference() -> str:
+    """Return the page ``docs/reference/settings.md``, made of the table above."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting has a default. A later place wins over an earlier one: the default, the",
+        "file `madang.toml` in the current folder (or the one named by `--config` or",
+        "`MADANG_CONFIG`), the environment variable, the command line. In the file,",
+        "`notify_timeout_s = 2` and `timeout_s = 2` under `[notify]` are the same; a list in a",
+        "variable is separated by commas.",
+        "A name that does not exist is an error that names the nearest one that does.",
+    ]
+    group = ""
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        here = str(extra["group"]) if isinstance(extra, dict) else ""
+        if here != group:
+            group = here
+            lines += ["", f"## {group}", "", "| setting | variable | default | meaning |"]
+            lines += ["|---|---|---|---|"]
+        lines.append(
+            f"| `{name}` | `{PREFIX}{name.upper()}` | {_shown(field.default)} "
+            f"| {field.description} |"
+        )
+    return "\n".join(lines) + "\n"
