@@ -100,6 +100,9 @@ class Batch:
 class Store(Protocol):
     """The state of one tenant, durable."""
 
+    next_expiry: int | None
+    """When something next expires, or an earlier instant. [us since 1970]"""
+
     async def load(self, ids: Collection[str]) -> dict[str, Entity]:
         """Return those of the entities that exist, expired or not, for the writer's turn."""
 

@@ -1,0 +1,124 @@
+"""One tenant of the hub: its state, its writer, its subscriptions and contexts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import structlog
+
+from madang.hub.changes import Changes
+from madang.hub.clock import Clock
+from madang.hub.operations import Expire, Operation
+from madang.hub.writer import Result, Writer
+from madang.model.entity import Entity
+from madang.query.tree import Query
+from madang.store.protocol import Page, Row, Shape, Store
+from madang.store.rows import entity_of
+
+log = structlog.get_logger("madang.hub")
+
+SWEEP = 500  # expired entities removed in one go
+
+
+class Tenant:
+    """What the hub offers for one tenant's entities. Everything runs on the event loop."""
+
+    def __init__(self, name: str, store: Store) -> None:
+        self.name = name
+        self.store = store
+        self.clock = Clock()
+        self.writer = Writer(store, self.clock)
+        self.changes = Changes()
+        self.writer.on_changes = self.changes.publish
+        self._sweep: asyncio.Task[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+
+    async def write(self, operations: Sequence[Operation]) -> list[Result]:
+        """Apply operations in order, each atomic and alone; return when they are durable."""
+        results = await self.writer.write(operations)
+        if self.store.next_expiry is not None:
+            self._set_alarm()
+        return results
+
+    async def get(self, id: str) -> Row | None:
+        """Return one entity as last committed."""
+        if self.store.next_expiry is not None:
+            await self._without_expired()
+        return await self.store.get(id)
+
+    async def entities(self, ids: Sequence[str]) -> dict[str, Entity]:
+        """Return those of the entities that exist, for following relationships."""
+        found: dict[str, Entity] = {}
+        for id in ids:
+            row = await self.get(id)
+            if row is not None:
+                found[id] = entity_of(row)
+        return found
+
+    async def query(self, query: Query) -> Page:
+        """Return a page of the entities that match."""
+        if self.store.next_expiry is not None:
+            await self._without_expired()
+        return await self.store.query(query, self.clock.now())
+
+    async def stream(self, query: Query) -> AsyncIterator[list[Row]]:
+        """Yield all entities that match, in chunks, from one snapshot."""
+        if self.store.next_expiry is not None:
+            await self._without_expired()
+        async for rows in self.store.stream(query, self.clock.now()):
+            yield rows
+
+    async def shapes(self) -> list[Shape]:
+        """Return which combinations of types and attributes exist, and how many of each."""
+        if self.store.next_expiry is not None:
+            await self._without_expired()
+        return await self.store.shapes()
+
+    # --- expiry (clause 4.22) -----------------------------------------------------------------
+
+    async def _without_expired(self) -> None:
+        """Make sure that nothing a reader may see has expired."""
+        due = self.store.next_expiry
+        if due is None or due > self.clock.now():
+            return
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().create_task(self._remove_expired())
+        await asyncio.shield(self._sweep)
+
+    async def _remove_expired(self) -> None:
+        try:
+            while ids := await self.store.expired(self.clock.now(), SWEEP):
+                await self.writer.write([Expire(id) for id in ids])
+        finally:
+            self._sweep = None
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Remove expired things in time even if nobody reads them."""
+        due = self.store.next_expiry
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if due is not None:
+            loop = asyncio.get_running_loop()
+            delay = max(0.05, (due - self.clock.now()) / 1e6)
+            self._alarm = loop.call_later(min(delay, 3600.0), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().create_task(self._remove_expired())
+
+    async def start(self) -> None:
+        """Take up what a stop or a crash left: expiries that are due."""
+        self._set_alarm()
+
+    async def close(self) -> None:
+        """End what runs; the store is closed by its engine."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._sweep is not None:
+            await asyncio.wait([self._sweep])
+        self.changes.close()
+        await self.writer.close()

@@ -1,0 +1,219 @@
+"""The one writer of a tenant: groups what arrives, applies it in memory, commits it together.
+
+While one group waits for the disk the next one gathers, so the cost of a full sync is shared by all
+that arrived meanwhile (group commit). A future resolves only after its group is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import apsw
+import structlog
+
+from madang.hub.clock import Clock
+from madang.hub.operations import Expire, Operation, Outcome
+from madang.model.entity import Entity
+from madang.model.errors import InternalError, NgsiError, Overloaded
+from madang.model.merge import earliest_expiry
+from madang.store.protocol import Batch, Change, ChangeKind, Delivery, ItemKind, Store
+
+log = structlog.get_logger("madang.writer")
+
+Result = Outcome | NgsiError
+
+GROUP = 1_000  # operations applied in one turn; more would hold up the event loop
+SLICE = 250  # operations of one request that go into the same turn
+WAITING = 50_000  # operations that may wait before new ones are refused
+
+
+class Matcher(Protocol):
+    """Finds the notifications that changes call for."""
+
+    def match(self, changes: Sequence[Change], now: int) -> list[tuple[str, int, bytes]]: ...
+
+
+class _Work:
+    """Operations of one request that go through one turn together, and who waits for them."""
+
+    __slots__ = ("future", "operations", "results")
+
+    def __init__(
+        self, operations: Sequence[Operation], future: asyncio.Future[list[Result]]
+    ) -> None:
+        self.operations = operations
+        self.future = future
+        self.results: list[Result] = []
+
+
+class Writer:
+    """Applies operations in order, many to a commit. Everything here runs on the event loop."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue: deque[_Work] = deque()
+        self._waiting = 0
+        self._pending = Batch()
+        self._kept: list[asyncio.Future[None]] = []
+        self._turn: asyncio.Task[None] | None = None
+        self.matcher: Matcher | None = None
+        self.on_changes: Callable[[list[Change]], None] | None = None
+        self.on_deliveries: Callable[[list[Delivery]], None] | None = None
+        self.groups = 0
+        self.operations = 0
+
+    async def write(self, operations: Sequence[Operation]) -> list[Result]:
+        """Apply operations in order, each alone; return their results when they are durable.
+
+        Raises:
+            Overloaded: too much is waiting already; nothing was done.
+        """
+        if self._waiting + len(operations) > WAITING and self._waiting:
+            raise Overloaded("too many writes are waiting; try again in a second")
+        if len(operations) <= SLICE:
+            return await self._submit(operations)
+        slices = [operations[i : i + SLICE] for i in range(0, len(operations), SLICE)]
+        results = await asyncio.gather(*(self._submit(some) for some in slices))
+        return [result for some in results for result in some]
+
+    def _submit(self, operations: Sequence[Operation]) -> asyncio.Future[list[Result]]:
+        future = asyncio.get_running_loop().create_future()
+        self._queue.append(_Work(operations, future))
+        self._waiting += len(operations)
+        self._wake()
+        return future
+
+    async def keep(self, kind: ItemKind, id: str, body: bytes | None) -> None:
+        """Store or remove one of the hub's own things; return when that is durable."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.items[kind, id] = body
+        self._kept.append(future)
+        self._wake()
+        await future
+
+    def settle(self, delivered: list[int], failed: list[tuple[int, int, str]]) -> None:
+        """Note what became of deliveries; it goes with the next commit."""
+        self._pending.delivered += delivered
+        self._pending.failed += failed
+        self._wake()
+
+    def add_deliveries(self, deliveries: list[tuple[str, int, bytes]]) -> None:
+        """Store notifications that no change called for (periodic ones), then hand them on."""
+        self._pending.deliveries += deliveries
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while self._queue or self._has_pending():
+                await self._group()
+        finally:
+            self._turn = None
+
+    async def close(self) -> None:
+        """Finish what is waiting."""
+        while self._turn is not None:
+            await asyncio.wait([self._turn])
+
+    def _has_pending(self) -> bool:
+        waiting = self._pending
+        return bool(
+            waiting.items or waiting.delivered or waiting.failed or waiting.deliveries or self._kept
+        )
+
+    async def _group(self) -> None:
+        """Take what waits, apply it, commit it, and tell those who wait."""
+        group: list[_Work] = []
+        size = 0
+        while self._queue and size < GROUP:
+            work = self._queue.popleft()
+            size += len(work.operations)
+            group.append(work)
+        self._waiting -= size
+        batch, self._pending = self._pending, Batch()
+        kept, self._kept = self._kept, []
+        try:
+            await self._apply(group, batch)
+            keys = await self._store.commit(batch)
+        except (apsw.Error, OSError) as error:
+            log.error("commit.failed", error=str(error), operations=size)
+            self._fail(group, kept, InternalError(f"the change could not be stored: {error}"))
+            self._pending.delivered += batch.delivered
+            self._pending.failed += batch.failed
+            await asyncio.sleep(0.1)
+            return
+        self.groups += 1
+        self.operations += size
+        for work in group:
+            if not work.future.done():
+                work.future.set_result(work.results)
+        for future in kept:
+            if not future.done():
+                future.set_result(None)
+        self._publish(batch, keys)
+
+    def _publish(self, batch: Batch, keys: Sequence[int]) -> None:
+        if batch.deliveries and self.on_deliveries is not None:
+            self.on_deliveries(
+                [Delivery(key, *row) for key, row in zip(keys, batch.deliveries, strict=True)]
+            )
+        if batch.changes and self.on_changes is not None:
+            self.on_changes(batch.changes)
+
+    @staticmethod
+    def _fail(group: list[_Work], kept: list[asyncio.Future[None]], error: NgsiError) -> None:
+        for future in [*(work.future for work in group), *kept]:
+            if not future.done():
+                future.set_exception(error)
+
+    async def _apply(self, group: list[_Work], batch: Batch) -> None:
+        now = self._clock.tick()
+        ids = {operation.id for work in group for operation in work.operations}
+        entities: dict[str, Entity | None] = {**await self._store.load(ids)}
+        states, changes = batch.states, batch.changes
+        due = self._store.next_expiry
+        if due is not None and due <= now:
+            self._expire(entities, batch, now)
+        told = len(changes)
+        for work in group:
+            results = work.results
+            for operation in work.operations:
+                id = operation.id
+                current = entities.get(id)
+                try:
+                    outcome = operation.apply(current, now)
+                except NgsiError as error:
+                    results.append(error)
+                    continue
+                results.append(outcome)
+                after = outcome.entity
+                if after is not current:
+                    entities[id] = states[id] = after
+                    changes.append(_change(current, outcome, id, now))
+        if self.matcher is not None and len(changes) > told:
+            batch.deliveries += self.matcher.match(changes[told:], now)
+
+    @staticmethod
+    def _expire(entities: dict[str, Entity | None], batch: Batch, now: int) -> None:
+        """Remove what has expired from loaded entities, before anything is done to them."""
+        for id, entity in entities.items():
+            ends = None if entity is None else earliest_expiry(entity)
+            if entity is not None and ends is not None and ends <= now:
+                outcome = Expire(id).apply(entity, now)
+                entities[id] = batch.states[id] = outcome.entity
+                batch.changes.append(_change(entity, outcome, id, now))
+
+
+def _change(before: Entity | None, outcome: Outcome, id: str, now: int) -> Change:
+    after = outcome.entity
+    kind: ChangeKind = (
+        "deleted" if after is None else "created" if before is None else "updated"
+    )
+    return Change(kind, now, id, before, after, tuple(outcome.updated), tuple(outcome.deleted))
