@@ -1,0 +1,185 @@
+"""The rules of layout a reader relies on: who may import whom, how long, how errors are caught."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "madang"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+# From the ground up. A module may import its own package and whatever lies below it.
+LAYERS: list[set[str]] = [
+    {"model"},
+    {"query"},
+    {"store", "lake", "bus"},
+    {"hub"},
+    {"services", "act", "twin", "share", "engage", "manage", "trust"},
+    {"api", "sense", "web"},
+    {"app"},
+    {"cli"},
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+# Libraries that compute and do nothing else: all that model and query may use.
+PURE_LIBRARIES = {
+    "__future__", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
+    "functools", "heapq", "itertools", "json", "math", "operator", "re", "string", "types",
+    "typing", "unicodedata", "urllib.parse",
+    "orjson", "pyproj", "shapely",
+}  # fmt: skip
+
+LONGEST = 400
+EXCUSE = "Long because"  # begins the docstring sentence that says why a module is longer
+
+# Where catching everything is right, and why. Handlers that end by raising again need no entry.
+BROAD_EXCEPTS = {
+    "api/eager.py:run": "steps a stranger's coroutine; the error goes to the callback that answers",
+    "api/eager.py:_finish": "the same, in a task; cancellation is raised again",
+    "api/eager.py:_rest": "throws the error into the coroutine it belongs to",
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the absolute name of everything a module imports, wherever in it."""
+    package = ("madang", *path.relative_to(SOURCE).parent.parts)
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def layer_of(module: str) -> str:
+    """Return the first name below ``madang``, or nothing for what is not ours."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "madang" and len(parts) > 1 else ""
+
+
+def is_pure(module: str) -> bool:
+    return any(module == pure or module.startswith(f"{pure}.") for pure in PURE_LIBRARIES)
+
+
+def own_layer(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+every_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
+pure_modules = pytest.mark.parametrize(
+    "path", [path for path in MODULES if own_layer(path) in ("model", "query")], ids=name_of
+)
+
+
+@every_module
+def test_a_module_imports_only_what_lies_below_it(path: Path) -> None:
+    own = own_layer(path)
+    if own == "__init__":
+        allowed: set[str] = set()
+    elif own == "settings":
+        allowed = {"model"}
+    else:
+        assert own in RANK, f"{own} has no place in LAYERS yet"
+        allowed = {own, *(name for name, rank in RANK.items() if rank < RANK[own])}
+        if RANK[own] > RANK["query"]:
+            allowed |= {"settings", "__version__"}
+    wrong = sorted(
+        name for name in imports(path) if layer_of(name) and layer_of(name) not in allowed
+    )
+    assert not wrong, f"{name_of(path)} must not import {', '.join(wrong)}"
+
+
+@pure_modules
+def test_model_and_query_use_only_libraries_that_compute(path: Path) -> None:
+    wrong = sorted(name for name in imports(path) if not layer_of(name) and not is_pure(name))
+    assert not wrong, f"{name_of(path)} imports {', '.join(wrong)}"
+
+
+@pure_modules
+def test_model_and_query_never_look_at_the_clock(path: Path) -> None:
+    wrong = [
+        f"line {node.lineno}"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today")
+    ]
+    assert not wrong, f"{name_of(path)} reads the clock in {', '.join(wrong)}"
+
+
+@every_module
+def test_a_module_says_what_it_is_about(path: Path) -> None:
+    if path.read_text("utf-8").strip():
+        assert ast.get_docstring(tree_of(path)), f"{name_of(path)} has no docstring"
+
+
+@every_module
+def test_a_long_module_says_why(path: Path) -> None:
+    length = len(path.read_text("utf-8").splitlines())
+    docstring = ast.get_docstring(tree_of(path)) or ""
+    assert length <= LONGEST or EXCUSE in docstring, (
+        f"{name_of(path)} has {length} lines: make it two rooms, "
+        f"or say '{EXCUSE} ...' in its docstring"
+    )
+
+
+def catches_everything(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException") for kind in caught
+    )
+
+
+def suppresses_everything(node: ast.Call) -> bool:
+    called = (
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    )
+    return called == "suppress" and any(
+        isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException")
+        for kind in node.args
+    )
+
+
+def raises_again(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise)
+
+
+def broad_excepts(path: Path) -> Iterator[str]:
+    """Yield ``module:function`` for every place that catches everything and goes on."""
+
+    def walk(node: ast.AST, inside: str) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            here = (
+                child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else inside
+            )
+            swallows = (
+                isinstance(child, ast.ExceptHandler)
+                and catches_everything(child)
+                and not raises_again(child)
+            ) or (isinstance(child, ast.Call) and suppresses_everything(child))
+            if swallows:
+                yield f"{name_of(path)}:{here}"
+            yield from walk(child, here)
+
+    yield from walk(tree_of(path), "")
+
+
+def test_everything_is_caught_only_where_there_is_a_reason() -> None:
+    found = {place for path in MODULES for place in broad_excepts(path)}
+    assert found - BROAD_EXCEPTS.keys() == set(), (
+        "name the error, or give the reason in BROAD_EXCEPTS"
+    )
+    assert BROAD_EXCEPTS.keys() - found == set(), "these no longer catch everything"
