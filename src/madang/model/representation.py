@@ -26,6 +26,8 @@ Follow = Callable[[str, str], Body | None]
 
 _SYSTEM_TIMES = ("createdAt", "modifiedAt", "expiresAt")
 _TERM_MEMBERS = frozenset({"vocab", "objectType", "entityTypeSealed"})
+_UNCHANGED = MEMBERS - _TERM_MEMBERS
+"""An instance with no other members than these reads the same in every @context."""
 _FLAT = frozenset({"Property", "GeoProperty", "Relationship", "ListProperty"})
 
 
@@ -52,6 +54,7 @@ class Renderer:
         "_compact",
         "_compact_value",
         "_datasets",
+        "_direct",
         "_keeps",
         "_lang",
         "_shape",
@@ -66,6 +69,7 @@ class Renderer:
         self._datasets = view.datasets
         self._lang = view.lang
         self._sys = view.sys_attrs
+        self._direct = view.format == "normalized" and not view.sys_attrs and view.lang is None
         whole = not view.attrs and view.pick is None and view.omit is None
         self._keeps: Callable[[str], bool] | None = None if whole else _member_filter(view)
         self._shape: Callable[..., Any] = {
@@ -80,6 +84,7 @@ class Renderer:
         if self._view.attrs and self._view.attrs.isdisjoint(document):
             return None
         keeps, compact, shape, datasets = self._keeps, self._compact, self._shape, self._datasets
+        direct = self._direct and follow is None
         body: Body = {}
         for name, value in document.items():
             if keeps is not None and not keeps(name):
@@ -93,7 +98,10 @@ class Renderer:
                 value = self._selected(value)
                 if value is None:
                     continue
-            body[compact(name)] = shape(name, value, entity, "", None, follow)
+            if direct and type(value) is dict and value.keys() <= _UNCHANGED:
+                body[compact(name)] = value
+            else:
+                body[compact(name)] = shape(name, value, entity, "", None, follow)
         if self._sys and "type" not in body:
             self._add_times(body, entity)
         return body or None

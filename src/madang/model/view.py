@@ -8,24 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal
+
+from madang.query.projection import Projection
 
 Format = Literal["normalized", "concise", "simplified"]
-
-
-class Projection(Protocol):
-    """A parsed ``pick`` or ``omit`` list; hashable."""
-
-    @property
-    def members(self) -> frozenset[str]:
-        """All names at this level."""
-
-    @property
-    def leaves(self) -> frozenset[str]:
-        """Names at this level that have no braces of their own."""
-
-    def below(self, name: str) -> Projection | None:
-        """Return what stands in the braces of a name."""
 
 
 @dataclass(frozen=True, slots=True)
