@@ -23,7 +23,7 @@ from madang.model.errors import BadRequestData
 from madang.model.names import check_name, is_uri, is_word, shown
 from madang.model.terms import Definitions
 
-MOST_NAMES = 65536  # names a context remembers in each direction before it starts afresh
+MOST_NAMES = 8192  # names a context remembers in each direction before it starts afresh
 MOST_STEPS = 1000  # URLs, arrays and objects met while reading one @context
 MOST_REMOTE = 32  # remote @contexts one may lead to
 DEEPEST = 16  # arrays and remote @contexts inside one another
