@@ -227,4 +227,3 @@ class DirectProtocol(HttpToolsProtocol):
 def protocol_for(lane: Lane) -> type[DirectProtocol]:
     """Return the protocol class for Uvicorn's ``http`` setting, bound to a lane."""
     return type("BoundProtocol", (DirectProtocol,), {"lane": lane})
-

@@ -34,7 +34,9 @@ class Response:
     """Without Content-Length, which the server adds."""
 
 
-def json_response(status: int, content: Any, headers: list[tuple[str, str]] | None = None) -> Response:
+def json_response(
+    status: int, content: Any, headers: list[tuple[str, str]] | None = None
+) -> Response:
     """Return a response with JSON text made of ``content``."""
     return Response(
         status, orjson.dumps(content), [("content-type", "application/json"), *(headers or [])]

@@ -40,9 +40,7 @@ class Changes:
                 follower.lost = True
             follower.ready.set()
 
-    async def follow(
-        self, wanted: Callable[[Change], bool] | None = None
-    ) -> AsyncIterator[Change]:
+    async def follow(self, wanted: Callable[[Change], bool] | None = None) -> AsyncIterator[Change]:
         """Yield changes from now on.
 
         Raises:

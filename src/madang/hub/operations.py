@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from madang.model import merge
-from madang.model.entity import Attribute, Entity
-from madang.model.errors import AlreadyExists, BadRequestData, ResourceNotFound
-from madang.model.merge import Outcome
+from madang.model.entity import Entity
+from madang.model.errors import AlreadyExists, ResourceNotFound
 from madang.model.normalize import Normalized
+from madang.model.state import Outcome
 
 
 class Operation(Protocol):
@@ -111,6 +111,30 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialUpdate:
+    """Change members of one attribute instance; ``content`` holds just that attribute."""
+
+    id: str
+    content: Normalized
+    types: TypeGuard | None = None
+
+    def apply(self, current: Entity | None, now: int) -> Outcome:
+        return merge.partial(_existing(current, self.id, self.types), self.content, now)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceAttribute:
+    """Replace one attribute instance; ``content`` holds just that attribute."""
+
+    id: str
+    content: Normalized
+    types: TypeGuard | None = None
+
+    def apply(self, current: Entity | None, now: int) -> Outcome:
+        return merge.replace_attribute(_existing(current, self.id, self.types), self.content, now)
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     id: str
     types: TypeGuard | None = None
@@ -147,9 +171,7 @@ class Keep:
         deleted: list[str] = []
         for name in going:
             outcome = merge.delete_attribute(entity, name, None, True, now)
-            if outcome.entity is None:
-                raise BadRequestData(f"attribute {name} cannot be removed")
-            entity = outcome.entity
+            entity = outcome.entity or entity
             deleted += outcome.deleted
         return Outcome(entity, (), tuple(deleted), [])
 
@@ -172,6 +194,3 @@ class Expire:
 
 def _attributes(entity: Entity) -> list[str]:
     return [name for name in entity.document if name not in ("id", "type", "scope")]
-
-
-__all__ = ["Attribute", "Operation", "Outcome"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 import structlog
 
 from madang.hub.changes import Changes
 from madang.hub.clock import Clock
+from madang.hub.contexts import Contexts
 from madang.hub.operations import Expire, Operation
+from madang.hub.subscriptions import Subscriptions
 from madang.hub.writer import Result, Writer
 from madang.model.entity import Entity
 from madang.query.tree import Query
@@ -23,6 +25,9 @@ SWEEP = 500  # expired entities removed in one go
 
 class Tenant:
     """What the hub offers for one tenant's entities. Everything runs on the event loop."""
+
+    contexts: Contexts
+    subscriptions: Subscriptions
 
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
@@ -47,7 +52,7 @@ class Tenant:
             await self._without_expired()
         return await self.store.get(id)
 
-    async def entities(self, ids: Sequence[str]) -> dict[str, Entity]:
+    async def entities(self, ids: Collection[str]) -> dict[str, Entity]:
         """Return those of the entities that exist, for following relationships."""
         found: dict[str, Entity] = {}
         for id in ids:
@@ -121,4 +126,5 @@ class Tenant:
         if self._sweep is not None:
             await asyncio.wait([self._sweep])
         self.changes.close()
+        await self.subscriptions.close()
         await self.writer.close()

@@ -15,10 +15,11 @@ import apsw
 import structlog
 
 from madang.hub.clock import Clock
-from madang.hub.operations import Expire, Operation, Outcome
+from madang.hub.operations import Expire, Operation
 from madang.model.entity import Entity
 from madang.model.errors import InternalError, NgsiError, Overloaded
 from madang.model.merge import earliest_expiry
+from madang.model.state import Outcome
 from madang.store.protocol import Batch, Change, ChangeKind, Delivery, ItemKind, Store
 
 log = structlog.get_logger("madang.writer")
@@ -56,7 +57,7 @@ class Writer:
         self._store = store
         self._clock = clock
         self._queue: deque[_Work] = deque()
-        self._waiting = 0
+        self.waiting = 0
         self._pending = Batch()
         self._kept: list[asyncio.Future[None]] = []
         self._turn: asyncio.Task[None] | None = None
@@ -72,7 +73,7 @@ class Writer:
         Raises:
             Overloaded: too much is waiting already; nothing was done.
         """
-        if self._waiting + len(operations) > WAITING and self._waiting:
+        if self.waiting + len(operations) > WAITING and self.waiting:
             raise Overloaded("too many writes are waiting; try again in a second")
         if len(operations) <= SLICE:
             return await self._submit(operations)
@@ -83,7 +84,7 @@ class Writer:
     def _submit(self, operations: Sequence[Operation]) -> asyncio.Future[list[Result]]:
         future = asyncio.get_running_loop().create_future()
         self._queue.append(_Work(operations, future))
-        self._waiting += len(operations)
+        self.waiting += len(operations)
         self._wake()
         return future
 
@@ -136,7 +137,7 @@ class Writer:
             work = self._queue.popleft()
             size += len(work.operations)
             group.append(work)
-        self._waiting -= size
+        self.waiting -= size
         batch, self._pending = self._pending, Batch()
         kept, self._kept = self._kept, []
         try:
@@ -213,7 +214,5 @@ class Writer:
 
 def _change(before: Entity | None, outcome: Outcome, id: str, now: int) -> Change:
     after = outcome.entity
-    kind: ChangeKind = (
-        "deleted" if after is None else "created" if before is None else "updated"
-    )
+    kind: ChangeKind = "deleted" if after is None else "created" if before is None else "updated"
     return Change(kind, now, id, before, after, tuple(outcome.updated), tuple(outcome.deleted))

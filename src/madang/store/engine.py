@@ -15,7 +15,7 @@ PREFIX = "tenant-"
 class SqliteEngine:
     """One file a tenant: ``default.sqlite`` and ``tenant-<percent-encoded name>.sqlite``.
 
-    See :class:`madang.store.protocol.Engine`, and docs/decisions/0002-one-sqlite-file-per-tenant.md.
+    Why: docs/decisions/0002-one-sqlite-file-per-tenant.md.
     """
 
     def __init__(self, folder: Path, query_seconds: float = 30.0) -> None:

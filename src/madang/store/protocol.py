@@ -1,7 +1,7 @@
 """What the hub asks of an engine that keeps the state of one tenant.
 
-One store holds one tenant. Only the hub writes, one turn at a time: it loads the entities a group of
-operations touches, works out their new state in memory, and commits everything that follows from it
+One store holds one tenant. Only the hub writes, one turn at a time: it loads the entities that a
+group of operations touches, works out their new state in memory, and commits everything that follows from it
 (state, history outbox, notifications waiting to be sent) in **one** transaction. When ``commit``
 returns, all of it is on the disk; when it raises, none of it is. An engine with several writers
 (PostgreSQL) locks the loaded rows until the commit.
@@ -38,6 +38,8 @@ class Page(NamedTuple):
     rows: list[Row]
     count: int | None
     """How many entities match in all, if the query asked."""
+    more: bool = False
+    """There are entities after this page."""
 
 
 class Shape(NamedTuple):
@@ -131,7 +133,9 @@ class Store(Protocol):
     async def items(self, kind: ItemKind) -> list[tuple[str, bytes]]:
         """Return all of the hub's own things of a kind, by id."""
 
-    async def deliveries(self, subscription: str | None = None, after: int = 0, limit: int = 1000) -> list[Delivery]:
+    async def deliveries(
+        self, subscription: str | None = None, after: int = 0, limit: int = 1000
+    ) -> list[Delivery]:
         """Return waiting notifications in order, of one subscription or all."""
 
     async def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
@@ -163,5 +167,3 @@ class Engine(Protocol):
         """Return the tenants that exist; the default one is the empty string."""
 
     async def close(self) -> None: ...
-
-

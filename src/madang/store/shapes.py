@@ -60,10 +60,13 @@ class Shapes:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self.generation = 0
+        """Changes whenever a shape gets its first entity or loses its last."""
         self.reload()
 
     def reload(self) -> None:
         """Read the rows anew, as after a transaction that failed."""
+        self.generation += 1
         self._by_key: dict[Key, Known] = {}
         self.all: dict[int, Known] = {}
         self._by_content: dict[tuple[Any, ...], Known] = {}
@@ -109,11 +112,12 @@ class Shapes:
         """Change the counts, in the rows and in memory."""
         changed = [(delta, id) for id, delta in deltas.items() if delta]
         if changed:
-            self._connection.executemany(
-                "UPDATE shape SET count = count + ? WHERE id = ?", changed
-            )
+            self._connection.executemany("UPDATE shape SET count = count + ? WHERE id = ?", changed)
             for delta, id in changed:
-                self.all[id].count += delta
+                shape = self.all[id]
+                if shape.count == 0 or shape.count + delta == 0:
+                    self.generation += 1
+                shape.count += delta
 
     def where(self, fits: Callable[[tuple[str, ...], frozenset[str]], bool] | None) -> list[Known]:
         """Return the shapes with entities whose types and attribute names fit."""

@@ -1,4 +1,4 @@
-"""Reading the SQLite engine: a plan for each query, run at once if it is cheap, else in a thread."""
+"""Reading the SQLite engine: a plan for each query, run at once if cheap, else in a thread."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ T = TypeVar("T")
 THREADS = 3
 CHUNK = 500
 MERGED_SHAPES = 24  # up to so many shapes are read side by side, in order, each from its index
+PLANS = 1_000  # plans kept
 STEP = 20_000  # SQLite steps between two looks at the clock
 
 _COLUMNS = "e.id, e.doc, e.created, e.modified, e.written, e.expires, e.times"
@@ -36,15 +37,17 @@ _GET = f"SELECT {_COLUMNS} FROM entity e WHERE e.id=?"
 class Plan:
     """How a query is read: the statement for its page, and how to count all matches."""
 
+    query: Query
+    generation: int
+    """Of the shapes it was made for."""
     statement: str
     values: tuple[Any, ...]
-    query: Query
-    exact_count: int | None
-    """Known without reading, if only shapes decide."""
+    fitting: list[Known]
+    """The shapes that can match."""
     counting: str | None
-    """The statement that counts, if one is needed."""
+    """The statement that counts; None if the shapes alone decide."""
     in_memory: bool
-    """Order or links ask for all candidates to be looked at in Python; no LIMIT in the statement."""
+    """Order or links need all candidates looked at in Python; no LIMIT in the statement."""
 
 
 def _row(values: Any) -> Row:
@@ -58,14 +61,12 @@ def plan(query: Query, shapes: Shapes) -> Plan:
     fitting = shapes.where(sql.shape_condition(query))
     where, values = sql.where(query)
     in_memory = bool(query.order) or (query.q is not None and sql.needs_memory(query.q))
-    by_shape_only = not where
-    exact = sum(shape.count for shape in fitting) if by_shape_only else None
     source, bound = _source(query, fitting, shapes, where, tuple(values))
-    counting = None if exact is not None else f"SELECT count(*) FROM ({source('e.rowid')})"
+    counting = None if not where else f"SELECT count(*) FROM ({source('e.rowid')})"
     statement = source(_COLUMNS)
-    if not in_memory:
-        statement += f" LIMIT {query.limit} OFFSET {query.offset}"
-    return Plan(statement, bound, query, exact, counting, in_memory)
+    if not in_memory and query.limit:
+        statement += f" LIMIT {query.limit + 1} OFFSET {query.offset}"
+    return Plan(query, shapes.generation, statement, bound, fitting, counting, in_memory)
 
 
 def _source(
@@ -127,14 +128,18 @@ def execute(connection: apsw.Connection, work: Plan, deadline: float | None) -> 
     query = work.query
     if work.in_memory:
         return _page_in_memory(connection, work, deadline)
-    rows = [_row(values[:7]) for values in connection.execute(work.statement, work.values)]
-    if not query.limit:
-        rows = []
+    rows: list[Row] = []
+    if query.limit:
+        rows = [_row(values[:7]) for values in connection.execute(work.statement, work.values)]
     count = None
     if query.count:
-        count = work.exact_count
-        if count is None:
-            count = connection.execute(str(work.counting), work.values).fetchone()[0]
+        if work.counting is None:
+            count = sum(shape.count for shape in work.fitting)
+        else:
+            count = connection.execute(work.counting, work.values).fetchone()[0]
+    if len(rows) > query.limit:
+        rows.pop()
+        return Page(rows, count, True)
     return Page(rows, count)
 
 
@@ -157,8 +162,9 @@ def _page_in_memory(connection: apsw.Connection, work: Plan, deadline: float | N
             raise TooComplexQuery("the query takes too long; narrow it by type, id or place")
     if query.order:
         found.sort(key=lambda pair: pair[0])
-    page = [row for _, row in found[query.offset : query.offset + query.limit]]
-    return Page(page, len(found) if query.count else None)
+    end = query.offset + query.limit
+    page = [row for _, row in found[query.offset : end]]
+    return Page(page, len(found) if query.count else None, len(found) > end)
 
 
 class Reader:
@@ -168,7 +174,7 @@ class Reader:
         self._connection = connection
         connection.pragma("query_only", True)
         sql.register(connection)
-        self._plans: dict[tuple[Query, int], Plan] = {}
+        self._plans: dict[int, Plan] = {}
 
     def get(self, id: str) -> Row | None:
         values = self._connection.execute(_GET, (id,)).fetchone()
@@ -178,8 +184,17 @@ class Reader:
         return list(self._connection.execute(statement, values))
 
     def plan(self, query: Query, shapes: Shapes) -> Plan:
-        """Return the plan of a query, kept while no shape has come or gone."""
-        return plan(query, shapes)
+        """Return the plan of a query, kept while no shape has come or gone.
+
+        Plans are found by the identity of the query: the same object comes for the same request,
+        and hashing it would cost more than the look-up.
+        """
+        found = self._plans.get(id(query))
+        if found is None or found.query is not query or found.generation != shapes.generation:
+            if len(self._plans) > PLANS:
+                self._plans.clear()
+            found = self._plans[id(query)] = plan(query, shapes)
+        return found
 
     def run(self, work: Plan, steps: int) -> Page | None:
         """Return the page, or None if it takes more than about so many SQLite steps."""

@@ -1,0 +1,87 @@
+"""The NGSI-LD lane: finds the route, the tenant and the answer, and never raises."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import orjson
+import structlog
+
+from madang.api.call import Call
+from madang.api.http import Request, Response
+from madang.api.negotiation import BareStatus
+from madang.api.router import Router, UnsupportedMethod
+from madang.model.errors import (
+    InternalError,
+    NgsiError,
+    Overloaded,
+    PayloadTooLarge,
+    ResourceNotFound,
+)
+
+if TYPE_CHECKING:
+    from madang.api.metrics import Metrics
+    from madang.hub.hub import Hub
+    from madang.settings import Settings
+
+log = structlog.get_logger("madang.http")
+
+PREFIX = "/ngsi-ld/v1/"
+_PROBLEM = ("content-type", "application/json")
+
+
+def problem(error: NgsiError) -> Response:
+    """Return the problem document of an error (clause 6.3.2)."""
+    headers = [_PROBLEM]
+    if isinstance(error, Overloaded):
+        headers.append(("retry-after", "1"))
+    return Response(error.status, orjson.dumps(error.problem()), headers)
+
+
+class NgsiLane:
+    """Answers everything below ``/ngsi-ld/v1/``. See :class:`madang.api.direct.Lane`."""
+
+    prefix = PREFIX.encode()
+
+    def __init__(self, hub: Hub, settings: Settings, router: Router, metrics: Metrics) -> None:
+        self.max_body = settings.max_body_bytes
+        self._hub = hub
+        self._settings = settings
+        self._router = router
+        self._metrics = metrics
+
+    async def answer(self, request: Request) -> Response:
+        began = time.perf_counter()
+        path = "unknown"
+        tenant_name = request.headers.get("ngsild-tenant", "")
+        try:
+            found = self._router.find(request.method, request.path)
+            if found is None:
+                raise ResourceNotFound(f"there is nothing at {request.path}")
+            route, values = found
+            path = route.path
+            tenant = self._hub.open.get(tenant_name)
+            if tenant is None:
+                tenant = await self._hub.tenant(tenant_name, create=route.makes_tenant)
+            response = await route.handler(Call(request, tenant, self._settings), *values)
+        except NgsiError as error:
+            response = problem(error)
+        except BareStatus as refused:
+            response = Response(refused.status)
+        except UnsupportedMethod as error:
+            response = Response(405, b"", [("allow", ", ".join(error.allowed))])
+        except Exception:  # the outermost border: nobody above could answer
+            log.exception("request.failed", method=request.method, path=request.path)
+            response = problem(InternalError("the hub failed; the fault is in its log"))
+        if tenant_name:
+            response.headers = [*response.headers, ("NGSILD-Tenant", tenant_name)]
+        self._metrics.request(request.method, path, response.status, time.perf_counter() - began)
+        return response
+
+    def refuse(self, status: int, method: str) -> Response:
+        """Return the answer to a request whose body is not read."""
+        self._metrics.request(method, "refused", status, 0.0)
+        if status == 413:
+            return problem(PayloadTooLarge(f"a body may have {self.max_body:,} bytes at most"))
+        return Response(status)

@@ -1,0 +1,91 @@
+"""Figures about the running hub, in Prometheus' text format at ``/metrics``."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from madang.hub.hub import Hub
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # [s]
+
+
+class Metrics(Collector):
+    """Counts requests as cheaply as can be; everything else is read when somebody asks."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[tuple[str, str, int], int] = {}
+        self._times: dict[tuple[str, str], list[float]] = {}
+        self._hub: Hub | None = None
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def watch(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def request(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count one answered request of a route."""
+        key = (method, path, status)
+        self._statuses[key] = self._statuses.get(key, 0) + 1
+        route = (method, path)
+        times = self._times.get(route)
+        if times is None:
+            times = self._times[route] = [0.0] * (len(BUCKETS) + 2)
+        times[bisect_left(BUCKETS, seconds)] += 1
+        times[-1] += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        answers = CounterMetricFamily(
+            "madang_http_requests",
+            "Requests answered by the hub API",
+            labels=["method", "route", "status"],
+        )
+        for (method, path, status), count in list(self._statuses.items()):
+            answers.add_metric([method, path, str(status)], count)
+        yield answers
+        times = HistogramMetricFamily(
+            "madang_http_request_seconds",
+            "Time from a request being whole to its answer",
+            labels=["method", "route"],
+        )
+        for (method, path), counts in list(self._times.items()):
+            total, buckets = 0.0, []
+            for limit, count in zip((*map(str, BUCKETS), "+Inf"), counts, strict=False):
+                total += count
+                buckets.append((limit, total))
+            times.add_metric([method, path], buckets, counts[-1])
+        yield times
+        if self._hub is not None:
+            yield from self._of_hub(self._hub)
+
+    @staticmethod
+    def _of_hub(hub: Hub) -> Iterable[Metric]:
+        families = {
+            "groups": CounterMetricFamily(
+                "madang_commits", "Groups of writes committed", labels=["tenant"]
+            ),
+            "operations": CounterMetricFamily(
+                "madang_operations", "Operations on entities applied", labels=["tenant"]
+            ),
+            "waiting": GaugeMetricFamily(
+                "madang_writes_waiting", "Operations waiting for the writer", labels=["tenant"]
+            ),
+        }
+        for name, tenant in list(hub.open.items()):
+            for figure, family in families.items():
+                family.add_metric([name or "default"], getattr(tenant.writer, figure))
+        yield from families.values()

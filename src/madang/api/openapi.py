@@ -1,0 +1,203 @@
+"""The OpenAPI document of the hub API, made from the routes and their parameter tables."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from madang import __version__
+from madang.api.parameters import ALLOWED
+from madang.api.router import Route
+from madang.api.routes import ROUTES
+
+_PLACEHOLDER = re.compile(r"{(\w+)}")
+
+OPERATIONS: dict[tuple[str, str], str] = {
+    ("POST", "/entities"): "createEntity",
+    ("GET", "/entities"): "queryEntities",
+    ("DELETE", "/entities"): "purgeEntities",
+    ("GET", "/entities/{id}"): "retrieveEntity",
+    ("PUT", "/entities/{id}"): "replaceEntity",
+    ("PATCH", "/entities/{id}"): "mergeEntity",
+    ("DELETE", "/entities/{id}"): "deleteEntity",
+    ("POST", "/entities/{id}/attrs"): "appendAttributes",
+    ("PATCH", "/entities/{id}/attrs"): "updateAttributes",
+    ("PATCH", "/entities/{id}/attrs/{attribute}"): "updateAttribute",
+    ("PUT", "/entities/{id}/attrs/{attribute}"): "replaceAttribute",
+    ("DELETE", "/entities/{id}/attrs/{attribute}"): "deleteAttribute",
+    ("POST", "/entityOperations/create"): "createBatch",
+    ("POST", "/entityOperations/upsert"): "upsertBatch",
+    ("POST", "/entityOperations/update"): "updateBatch",
+    ("POST", "/entityOperations/merge"): "mergeBatch",
+    ("POST", "/entityOperations/delete"): "deleteBatch",
+    ("POST", "/entityOperations/query"): "queryBatch",
+    ("GET", "/subscriptions"): "listSubscriptions",
+    ("GET", "/subscriptions/{id}"): "retrieveSubscription",
+}
+_OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("GET", "/types"): ("details", "local"),
+    ("GET", "/attributes"): ("details", "local"),
+    ("GET", "/jsonldContexts"): ("details", "kind"),
+    ("GET", "/jsonldContexts/{id}"): ("details",),
+    ("DELETE", "/jsonldContexts/{id}"): ("reload",),
+    ("GET", "/subscriptions/{id}/undelivered"): ("after", "limit"),
+}
+_FLAGS = {"local", "details", "count", "deleteAll", "splitEntities", "reload"}
+_NUMBERS = {"limit", "offset", "joinLevel", "after"}
+_BODIES = {"/entityOperations/query": "Query", "/subscriptions": "Subscription"}
+
+
+def parameters_of(route: Route) -> tuple[str, ...]:
+    """Return the names of the query parameters of a route."""
+    key = route.method, route.path.removeprefix("/ngsi-ld/v1")
+    operation = OPERATIONS.get(key)
+    return tuple(sorted(ALLOWED[operation])) if operation else _OTHERS.get(key, ())
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        if route.summary.startswith("Refused"):
+            continue
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Madang hub API",
+            "version": __version__,
+            "description": "NGSI-LD (ETSI GS CIM 009), Madang's one model of the city.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {"schemas": _SCHEMAS},
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "tags": [route.tag],
+        "parameters": [
+            *(_path_parameter(name) for name in _PLACEHOLDER.findall(route.path)),
+            *(_query_parameter(name) for name in parameters_of(route)),
+            {"name": "NGSILD-Tenant", "in": "header", "schema": {"type": "string", "minLength": 1}},
+            {"name": "Link", "in": "header", "schema": {"type": "string"}},
+        ],
+        "responses": _responses(route),
+    }
+    body = _body(route)
+    if body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {kind: {"schema": body} for kind in _media(route)},
+        }
+    return operation
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _query_parameter(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    if name in _FLAGS:
+        schema = {"type": "boolean"}
+    elif name in _NUMBERS:
+        schema = {"type": "integer"}
+    return {"name": name, "in": "query", "schema": schema}
+
+
+def _media(route: Route) -> tuple[str, ...]:
+    patch = ("application/merge-patch+json",) if route.method == "PATCH" else ()
+    return ("application/json", "application/ld+json", *patch)
+
+
+def _body(route: Route) -> dict[str, Any] | None:
+    path = route.path.removeprefix("/ngsi-ld/v1")
+    if route.method not in ("POST", "PUT", "PATCH") or path.endswith("/resend"):
+        return None
+    if path == "/entityOperations/delete":
+        return {"type": "array", "minItems": 1, "items": {"type": "string", "format": "uri"}}
+    if path.startswith("/entityOperations/") and path != "/entityOperations/query":
+        return {"type": "array", "minItems": 1, "items": _reference("Entity")}
+    if path == "/entities":
+        return _reference("Entity")
+    return _reference(_BODIES.get(path, "Fragment"))
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    problem = {
+        "description": "A problem document (RFC 7807) that says what was wrong",
+        "content": {"application/json": {"schema": _reference("ProblemDetails")}},
+    }
+    empty = {"description": "Refused before the body was looked at"}
+    return {
+        "2XX": {"description": "Done"},
+        "400": problem, "403": problem, "404": problem, "409": problem, "413": problem,
+        "422": problem, "429": problem, "503": problem, "504": problem,
+        "405": empty, "406": empty, "411": empty, "415": empty,
+    }  # fmt: skip
+
+
+_SCHEMAS: dict[str, Any] = {
+    "Entity": {
+        "type": "object",
+        "description": "An entity, normalized or concise (clause 4.5)",
+        "required": ["id", "type"],
+        "properties": {
+            "id": {"type": "string", "format": "uri"},
+            "type": {
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "array", "minItems": 1, "items": {"type": "string"}},
+                ]
+            },
+            "scope": {
+                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+            },
+        },
+        "additionalProperties": True,
+    },
+    "Fragment": {"type": "object", "description": "Members to write", "additionalProperties": True},
+    "Query": {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"const": "Query"},
+            "entities": {"type": "array", "items": {"type": "object"}},
+            "attrs": {"type": "array", "items": {"type": "string"}},
+            "q": {"type": "string"},
+            "geoQ": {"type": "object"},
+            "scopeQ": {"type": "string"},
+        },
+    },
+    "Subscription": {
+        "type": "object",
+        "required": ["type", "notification"],
+        "properties": {
+            "id": {"type": "string", "format": "uri"},
+            "type": {"const": "Subscription"},
+            "entities": {"type": "array", "items": {"type": "object"}},
+            "watchedAttributes": {"type": "array", "items": {"type": "string"}},
+            "q": {"type": "string"},
+            "notification": {"type": "object"},
+        },
+    },
+    "ProblemDetails": {
+        "type": "object",
+        "required": ["type", "title"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "detail": {"type": "string"},
+            "status": {"type": "integer"},
+        },
+    },
+}

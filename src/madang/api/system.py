@@ -1,0 +1,202 @@
+"""What operators and programs ask of the process itself: health, figures, live changes, docs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import StreamingResponse as Streaming
+from starlette.routing import Route
+
+from madang import __version__
+from madang.api.openapi import document
+from madang.hub.changes import FellBehind
+from madang.model import time
+from madang.model.errors import NgsiError
+
+if TYPE_CHECKING:
+    from madang.api.metrics import Metrics
+    from madang.hub.hub import Hub
+    from madang.store.protocol import Change
+
+PULSE = 15.0  # [s] between two signs of life on a silent stream
+
+PATHS = ("/", "/health", "/ready", "/metrics", "/status", "/changes", "/docs", "/openapi.json")
+
+
+class System:
+    """Handlers of the ASGI side of the process."""
+
+    def __init__(self, hub: Hub, metrics: Metrics) -> None:
+        self.hub = hub
+        self.metrics = metrics
+        self.ready = False
+        self.stopping = asyncio.Event()
+
+    def app(self) -> Starlette:
+        handlers = {
+            "/": self.index,
+            "/health": self.health,
+            "/ready": self.readiness,
+            "/metrics": self.figures,
+            "/status": self.status,
+            "/changes": self.changes,
+            "/docs": self.docs,
+            "/openapi.json": self.openapi,
+        }
+        return Starlette(
+            routes=[Route(path, handlers[path]) for path in PATHS],
+            exception_handlers={NgsiError: _problem},
+        )
+
+    async def health(self, request: Request) -> Response:
+        """The process is alive."""
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    async def readiness(self, request: Request) -> Response:
+        """The process serves requests: its stores are open and it is not stopping."""
+        if self.ready and not self.stopping.is_set():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready"}, status_code=503)
+
+    async def figures(self, request: Request) -> Response:
+        return PlainTextResponse(
+            generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST
+        )
+
+    async def status(self, request: Request) -> Response:
+        """What is in each tenant, for ``madang status``."""
+        tenants = {
+            name or "default": await tenant.store.size()
+            for name, tenant in sorted(self.hub.open.items())
+        }
+        return JSONResponse({"version": __version__, "ready": self.ready, "tenants": tenants})
+
+    async def changes(self, request: Request) -> Response:
+        """Live changes as server-sent events; ``type`` and ``id`` narrow them."""
+        tenant = await self.hub.tenant(request.headers.get("NGSILD-Tenant", ""), create=False)
+        types = {t for t in request.query_params.get("type", "").split(",") if t}
+        ids = {i for i in request.query_params.get("id", "").split(",") if i}
+
+        def wanted(change: Change) -> bool:
+            state = change.after or change.before
+            fits = not types or (state is not None and not types.isdisjoint(state.types))
+            return fits and (not ids or change.id in ids)
+
+        stream = tenant.changes.follow(wanted if types or ids else None)
+        return Streaming(
+            self._events(stream),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    async def _events(self, stream: AsyncIterator[Change]) -> AsyncIterator[bytes]:
+        yield b": following\n\n"
+        upcoming = asyncio.ensure_future(anext(stream))
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        try:
+            while not self.stopping.is_set():
+                await asyncio.wait(
+                    {upcoming, stopping}, timeout=PULSE, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not upcoming.done():
+                    yield b": still here\n\n"
+                    continue
+                try:
+                    change = upcoming.result()
+                except StopAsyncIteration:
+                    return
+                except FellBehind as lost:
+                    yield b"event: lost\ndata: " + orjson.dumps({"detail": str(lost)}) + b"\n\n"
+                    return
+                yield b"event: change\ndata: " + orjson.dumps(_told(change)) + b"\n\n"
+                upcoming = asyncio.ensure_future(anext(stream))
+        finally:
+            upcoming.cancel()
+            stopping.cancel()
+
+    async def openapi(self, request: Request) -> Response:
+        return JSONResponse(document())
+
+    async def docs(self, request: Request) -> Response:
+        return HTMLResponse(_docs_page(document()))
+
+    async def index(self, request: Request) -> Response:
+        rows = "".join(
+            f"<tr><td>{escape(name or 'default')}<td>{sum(s.count for s in await t.shapes()):,}"
+            for name, t in sorted(self.hub.open.items())
+        )
+        return HTMLResponse(_page("Madang", _INDEX.format(version=__version__, rows=rows)))
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, NgsiError)
+    return JSONResponse(error.problem(), status_code=error.status)
+
+
+def _told(change: Change) -> dict[str, Any]:
+    state = change.after or change.before
+    return {
+        "kind": change.kind,
+        "at": time.render(change.at),
+        "id": change.id,
+        "type": state.document["type"] if state is not None else None,
+        "attributes": change.attributes,
+        "deleted": change.deleted,
+        "entity": change.after.document if change.after is not None else None,
+    }
+
+
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
+color:#1c2430}
+table{border-collapse:collapse;width:100%}
+td,th{padding:.35rem .6rem;border-bottom:1px solid #d8dee6;text-align:left;vertical-align:top}
+code{background:#eef2f6;padding:.1em .3em;border-radius:.2em}
+h2{margin-top:2rem}.m{font-weight:600}a{color:#0b5cad}
+@media (prefers-color-scheme:dark){body{background:#12171e;color:#e3e9f0}td,th{border-color:#2b3440}
+code{background:#222b36}a{color:#7db8ff}}
+"""
+
+_INDEX = """
+<h1>마당 Madang {version}</h1>
+<p>An open city operating system. This hub speaks NGSI-LD at
+<a href="ngsi-ld/v1/types"><code>/ngsi-ld/v1</code></a>.</p>
+<table><tr><th>Tenant<th>Entities{rows}</table>
+<p><a href="docs">The API</a> · <a href="openapi.json">OpenAPI</a> ·
+<a href="metrics">Metrics</a> · <a href="status">Status</a></p>
+"""
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style><body>{body}</body></html>"
+    )
+
+
+def _docs_page(api: dict[str, Any]) -> str:
+    parts = [f"<h1>{escape(api['info']['title'])}</h1><p>{escape(api['info']['description'])}</p>"]
+    by_tag: dict[str, list[str]] = {}
+    for path, methods in api["paths"].items():
+        for method, operation in methods.items():
+            names = ", ".join(
+                f"<code>{escape(p['name'])}</code>"
+                for p in operation.get("parameters", [])
+                if p.get("in") == "query"
+            )
+            by_tag.setdefault(operation["tags"][0], []).append(
+                f"<tr><td class=m>{method.upper()}<td><code>{escape(path)}</code>"
+                f"<td>{escape(operation['summary'])}<br><small>{names}</small>"
+            )
+    for tag, rows in by_tag.items():
+        parts.append(f"<h2>{escape(tag)}</h2><table>{''.join(rows)}</table>")
+    return _page(api["info"]["title"], "".join(parts))

@@ -1,0 +1,60 @@
+"""The hub: the tenants of one place, opened when they are first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from madang.hub.tenant import Tenant
+from madang.model.errors import BadRequestData, NonexistentTenant
+from madang.store.protocol import Engine, Store
+
+_TENANT = re.compile(r"[^\x00-\x20\x7f]{1,80}")
+
+TenantFactory = Callable[[str, Store], Awaitable[Tenant]]
+
+
+class Hub:
+    """Opens tenants and closes them; all else is done by :class:`~madang.hub.tenant.Tenant`."""
+
+    def __init__(self, engine: Engine, make: TenantFactory) -> None:
+        self._engine = engine
+        self._make = make
+        self._opening = asyncio.Lock()
+        self.open: dict[str, Tenant] = {}
+
+    async def start(self) -> None:
+        """Open the default tenant and every other that exists, and take up their work."""
+        await self.tenant("", create=True)
+        for name in await self._engine.tenants():
+            await self.tenant(name, create=False)
+
+    async def tenant(self, name: str, create: bool) -> Tenant:
+        """Return a tenant; the default one is the empty string.
+
+        Raises:
+            NonexistentTenant: there is none of that name and ``create`` is false.
+            BadRequestData: the name is too long or has control characters.
+        """
+        found = self.open.get(name)
+        if found is not None:
+            return found
+        if name and not _TENANT.fullmatch(name):
+            raise BadRequestData("NGSILD-Tenant must have 1 to 80 characters and no blanks")
+        async with self._opening:
+            if name not in self.open:
+                store = await self._engine.open(name, create)
+                if store is None:
+                    raise NonexistentTenant(f"there is no tenant {name!r}")
+                tenant = await self._make(name, store)
+                await tenant.start()
+                self.open[name] = tenant
+            return self.open[name]
+
+    async def close(self) -> None:
+        """Finish what is under way in every tenant and close the engine."""
+        for tenant in self.open.values():
+            await tenant.close()
+        self.open.clear()
+        await self._engine.close()

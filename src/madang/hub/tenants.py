@@ -1,0 +1,89 @@
+"""Makes tenants whole: what all of them share, and how their parts are tied together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from madang.hub.context_fetch import Fetcher
+from madang.hub.context_fetch import Policy as ContextPolicy
+from madang.hub.contexts import Contexts
+from madang.hub.delivery import Policy
+from madang.hub.delivery_http import HttpSender
+from madang.hub.delivery_mqtt import MqttSender
+from madang.hub.remote_contexts import RemoteContexts
+from madang.hub.subscription import Subscription
+from madang.hub.subscriptions import Subscriptions
+from madang.hub.tenant import Tenant
+from madang.model.entity import Entity
+from madang.settings import Settings
+from madang.store.protocol import ItemKind, Store
+from madang.store.rows import entity_of
+
+
+class Tenants:
+    """The cache of remote contexts and the connections to endpoints, shared by all tenants."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._fetcher = Fetcher(
+            ContextPolicy(
+                tuple(settings.context_hosts),
+                settings.allow_private_contexts,
+                settings.context_timeout_s,
+                settings.context_max_bytes,
+            )
+        )
+        self._remote = RemoteContexts(
+            self._fetcher,
+            entries=settings.context_cache_entries,
+            age_s=settings.context_cache_age_s,
+        )
+        http = HttpSender(settings.notify_timeout_s)
+        mqtt = MqttSender(settings.notify_timeout_s)
+        self._senders: dict[str, Any] = {"http": http, "https": http, "mqtt": mqtt, "mqtts": mqtt}
+
+    async def make(self, name: str, store: Store) -> Tenant:
+        """Return a tenant with its contexts and subscriptions taken up from the store."""
+        tenant = Tenant(name, store)
+        writer = tenant.writer
+
+        async def keep(kind: ItemKind, id: str, body: bytes | None) -> None:
+            await writer.keep(kind, id, body)
+
+        tenant.contexts = Contexts(
+            self._remote,
+            lambda id, body: keep("context", id, body),
+            await store.items("context"),
+            base_url=self._settings.url,
+        )
+
+        async def ask(subscription: Subscription) -> list[Entity]:
+            page = await tenant.query(subscription.query)
+            return [entity_of(row) for row in page.rows]
+
+        tenant.subscriptions = Subscriptions(
+            save=lambda id, body: keep("subscription", id, body),
+            resolve=tenant.contexts.resolve,
+            implicit=tenant.contexts.implicit,
+            lookup=tenant.entities,
+            ask=ask,
+            add=writer.add_deliveries,
+            read=store.deliveries,
+            settle=writer.settle,
+            senders=self._senders,
+            now=tenant.clock.now,
+            tenant=name,
+            hosts=self._settings.notify_hosts,
+            policy=Policy(keep_s=self._settings.notify_keep_s),
+        )
+        writer.matcher = tenant.subscriptions.matcher
+        writer.on_deliveries = tenant.subscriptions.delivery.enqueue
+        await tenant.subscriptions.start(await store.items("subscription"))
+        return tenant
+
+    async def close(self) -> None:
+        """Close the connections; the tenants must have been closed before."""
+        for sender in set(self._senders.values()):
+            await sender.close()
+        await self._remote.close()
+        await self._fetcher.close()
