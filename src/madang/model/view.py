@@ -8,11 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
-
-from madang.query.projection import Projection
+from typing import Literal, Protocol
 
 Format = Literal["normalized", "concise", "simplified"]
+
+
+class Projection(Protocol):
+    """A ``pick`` or ``omit`` list as :mod:`madang.query.projection` parses it; hashable."""
+
+    @property
+    def members(self) -> frozenset[str]:
+        """All names at this level."""
+
+    @property
+    def leaves(self) -> frozenset[str]:
+        """Names at this level that have no braces of their own."""
+
+    def below(self, relationship: str, /) -> Projection | None:
+        """Return what stands in the braces of a relationship."""
 
 
 @dataclass(frozen=True, slots=True)
