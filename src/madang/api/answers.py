@@ -117,12 +117,14 @@ def _response(
     single = isinstance(rendered, tuple)
     pairs = [rendered] if isinstance(rendered, tuple) else rendered
     bodies = [body for _, body in pairs]
-    status, applied = 200, ()
+    status = 200
+    applied: Headers = []
+    if wishes.applied is not None:
+        applied = [("Preference-Applied", wishes.applied)]
     if wishes.version is not None and view.format == "normalized":
         older = [downgrade(body, wishes.version) for body in bodies]
         if any(new is not body for new, body in zip(older, bodies, strict=True)):
             status, bodies = 203, older
-            applied = (("Preference-Applied", str(wishes.applied)),)
     content: Any
     if media == GEO_JSON:
         features = [

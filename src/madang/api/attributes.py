@@ -20,30 +20,27 @@ from madang.model.normalize import attribute, entity
 async def append(call: Call, id: str) -> Response:
     """``POST /entities/{id}/attrs``."""
     check_uri(id, "the entity id")
-    raw = call.json()
-    context = await call.context(raw)
+    raw, context = await call.input("appendAttributes")
     wanted = write("appendAttributes", call.request.query, context)
     content = entity(raw, context, entity_id=id, fragment=True)
     operation = Append(id, content, not wanted.no_overwrite, guard(wanted.types))
-    return partly(await apply(call, operation), context)
+    return partly(await apply(call, operation))
 
 
 async def update(call: Call, id: str) -> Response:
     """``PATCH /entities/{id}/attrs``."""
     check_uri(id, "the entity id")
-    raw = call.json()
-    context = await call.context(raw)
+    raw, context = await call.input("updateAttributes")
     wanted = write("updateAttributes", call.request.query, context)
     content = entity(raw, context, entity_id=id, fragment=True, nulls=True)
-    return partly(await apply(call, Update(id, content, guard(wanted.types))), context)
+    return partly(await apply(call, Update(id, content, guard(wanted.types))))
 
 
 async def update_one(call: Call, id: str, name: str) -> Response:
     """``PATCH /entities/{id}/attrs/{attribute}``."""
     check_uri(id, "the entity id")
     check_name(name, "the attribute name")
-    raw = call.json()
-    context = await call.context(raw)
+    raw, context = await call.input("updateAttribute")
     wanted = write("updateAttribute", call.request.query, context)
     content = attribute(raw, context.expand(name), context, partial=True)
     await apply(call, PartialUpdate(id, content, guard(wanted.types)))
@@ -54,8 +51,7 @@ async def replace_one(call: Call, id: str, name: str) -> Response:
     """``PUT /entities/{id}/attrs/{attribute}``."""
     check_uri(id, "the entity id")
     check_name(name, "the attribute name")
-    raw = call.json()
-    context = await call.context(raw)
+    raw, context = await call.input("replaceAttribute")
     wanted = write("replaceAttribute", call.request.query, context)
     content = attribute(raw, context.expand(name), context)
     await apply(call, ReplaceAttribute(id, content, guard(wanted.types)))

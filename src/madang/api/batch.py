@@ -11,6 +11,8 @@ from madang.api.call import Call
 from madang.api.contexts import check_batch, is_ld_json, item_source
 from madang.api.entities import batch_result
 from madang.api.http import Response
+from madang.api.negotiation import content_type
+from madang.api.parameters import ALLOWED, check_known
 from madang.api.selection import Write, write
 from madang.hub.operations import Append, Create, Delete, Merge, Operation, Upsert
 from madang.model.context import Context
@@ -47,7 +49,7 @@ async def upsert(call: Call) -> Response:
     done, failed = await _run(call, made)
     if failed:
         return batch_result([id for id, _ in done], failed)
-    created = [id for id, outcome in done if _is_new(outcome)]
+    created = list(dict.fromkeys(id for id, outcome in done if _is_new(outcome)))
     return _ids(201, created) if created else Response(204)
 
 
@@ -84,8 +86,8 @@ async def merge(call: Call) -> Response:
 
 async def delete(call: Call) -> Response:
     """``POST /entityOperations/delete``: the body is an array of ids."""
-    items = _items(call)
     await _wanted(call, "deleteBatch")
+    items = _items(call)
     operations: list[Operation] = []
     failed: list[tuple[str, NgsiError]] = []
     for item in items:
@@ -98,6 +100,8 @@ async def delete(call: Call) -> Response:
 
 
 async def _wanted(call: Call, operation: str) -> Write:
+    content_type(call.request.headers.get("content-type"))
+    check_known(call.request.query, ALLOWED[operation])
     return write(operation, call.request.query, await call.context())
 
 
@@ -148,8 +152,10 @@ def _sorted(
     return done
 
 
-def _identified(raw: Any, context: Context, **mode: bool) -> Normalized:
-    content = entity(raw, context, fragment=True, **mode)
+def _identified(
+    raw: Any, context: Context, nulls: bool = False, merge: bool = False, simplified: bool = False
+) -> Normalized:
+    content = entity(raw, context, fragment=True, nulls=nulls, merge=merge, simplified=simplified)
     if "id" not in content.document:
         raise BadRequestData("id is missing; each item must name its entity")
     return content

@@ -1,4 +1,4 @@
-"""One request on its way through a handler: what was asked, of which tenant, with which settings."""
+"""One request on its way through a handler: what is asked, of which tenant."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import orjson
 
 from madang.api.contexts import source_of
 from madang.api.http import Request
+from madang.api.negotiation import content_type
+from madang.api.parameters import ALLOWED, check_known
 from madang.model.context import CORE
 from madang.model.errors import BadRequestData, InvalidRequest
 
@@ -23,6 +25,20 @@ class Call:
     request: Request
     tenant: Tenant
     settings: Settings
+
+    async def input(self, operation: str, empty: bool = False) -> tuple[Any, Context]:
+        """Return the body and the @context of a request that writes.
+
+        Args:
+            operation: its name, a key of :data:`madang.api.parameters.ALLOWED`.
+            empty: the body may be an empty object.
+        """
+        check_known(self.request.query, ALLOWED[operation])
+        content_type(self.request.headers.get("content-type"), patch=self.request.method == "PATCH")
+        body = self.json()
+        if not empty and body == {}:
+            raise InvalidRequest("the body is an empty object")
+        return body, await self.context(body)
 
     def json(self) -> Any:
         """Return the body as JSON.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from madang.api.answers import answer
 from madang.api.call import Call
 from madang.api.http import Response
 from madang.api.parameters import check_known, flag
+from madang.model import time
 from madang.model.context import Names
 from madang.model.core_context import iri_of
 from madang.model.errors import ResourceNotFound
@@ -122,6 +124,22 @@ async def retrieve_attribute(call: Call, name: str) -> Response:
         "typeNames": _types_with(names, shapes, attribute),
     }
     return answer(call, body, names)
+
+
+async def source_identity(call: Call) -> Response:
+    """``GET /info/sourceIdentity``: who answers here (clause 5.15.1)."""
+    check_known(call.request.query, frozenset())
+    tenant = call.tenant
+    alias = call.settings.alias + (f".{quote(tenant.name, safe='')}" if tenant.name else "")
+    now = tenant.clock.now()
+    body = {
+        "id": f"urn:ngsi-ld:ContextSourceIdentity:{alias}",
+        "type": "ContextSourceIdentity",
+        "contextSourceAlias": alias,
+        "contextSourceUptime": f"PT{(now - tenant.opened) // 1_000_000}S",
+        "contextSourceTimeAt": time.render(now),
+    }
+    return answer(call, body, await call.context())
 
 
 def _attribute_types(shapes: list[Shape]) -> dict[str, set[str]]:

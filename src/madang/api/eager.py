@@ -54,14 +54,14 @@ async def _finish(
 def _rest(work: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
     """Go on with a coroutine that already stepped once, from inside a task."""
     while True:
+        failure: BaseException | None = None
+        sent: Any = None
         try:
             sent = yield waiting
         except BaseException as error:
-            step, value = work.throw, error
-        else:
-            step, value = work.send, sent
+            failure = error
         try:
-            waiting = step(value)
+            waiting = work.send(sent) if failure is None else work.throw(failure)
         except StopIteration as end:
             result: T = end.value
             return result

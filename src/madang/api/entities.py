@@ -16,6 +16,7 @@ from madang.api.selection import Search, body_search, purge, retrieval, search, 
 from madang.hub.operations import Create, Delete, Keep, Merge, Operation, Replace, TypeGuard
 from madang.hub.writer import Result
 from madang.model.context import Context
+from madang.model.core_context import iri_of
 from madang.model.entity import Entity
 from madang.model.errors import BadRequestData, NgsiError, ResourceNotFound
 from madang.model.names import check_uri
@@ -49,9 +50,7 @@ async def apply(call: Call, operation: Operation) -> Outcome:
 
 async def create(call: Call) -> Response:
     """``POST /entities``."""
-    raw = call.json()
-    context = await call.context(raw)
-    write("createEntity", call.request.query, context)
+    raw, context = await call.input("createEntity")
     content = normalized(raw, context)
     id = content.document["id"]
     await apply(call, Create(id, content))
@@ -90,8 +89,7 @@ async def query_batch(call: Call) -> Response:
     """``POST /entityOperations/query``."""
     request = call.request
     geo = accepted(request.headers.get("accept"), True) == GEO_JSON
-    body = call.json()
-    context = await call.context(body)
+    body, context = await call.input("queryBatch")
     wanted = body_search(body, request.query, context, geo, call.settings.max_page)
     return await _page(call, wanted, context)
 
@@ -111,8 +109,7 @@ async def _page(call: Call, wanted: Search, context: Context) -> Response:
 async def replace(call: Call, id: str) -> Response:
     """``PUT /entities/{id}``."""
     check_uri(id, "the entity id")
-    raw = call.json()
-    context = await call.context(raw)
+    raw, context = await call.input("replaceEntity")
     wanted = write("replaceEntity", call.request.query, context)
     content = normalized(raw, context, entity_id=id)
     await apply(call, Replace(id, content, guard(wanted.types)))
@@ -122,12 +119,11 @@ async def replace(call: Call, id: str) -> Response:
 async def merge(call: Call, id: str) -> Response:
     """``PATCH /entities/{id}``."""
     check_uri(id, "the entity id")
-    raw = call.json()
-    context = await call.context(raw)
+    raw, context = await call.input("mergeEntity", empty=True)
     wanted = write("mergeEntity", call.request.query, context)
     content = normalized(raw, context, entity_id=id, merge=True, simplified=wanted.simplified)
     operation = Merge(id, content, wanted.observed_at, wanted.lang, guard(wanted.types))
-    return partly(await apply(call, operation), context)
+    return partly(await apply(call, operation))
 
 
 async def delete(call: Call, id: str) -> Response:
@@ -175,14 +171,14 @@ async def refuse(call: Call) -> NoReturn:
     raise BadRequestData("the path lacks an entity id: /ngsi-ld/v1/entities/{id}")
 
 
-def partly(outcome: Outcome, context: Context) -> Response:
+def partly(outcome: Outcome) -> Response:
     """Return 204, or 207 if some attributes were left as they were (clause 5.2.18)."""
     if not outcome.not_updated:
         return Response(204)
     body = {
-        "updated": [context.compact(name) for name in outcome.updated],
+        "updated": [iri_of(name) for name in outcome.updated],
         "notUpdated": [
-            {"attributeName": context.compact(name), "reason": reason}
+            {"attributeName": iri_of(name), "reason": reason}
             for name, reason in outcome.not_updated
         ],
     }

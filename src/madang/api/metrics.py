@@ -74,7 +74,7 @@ class Metrics(Collector):
 
     @staticmethod
     def _of_hub(hub: Hub) -> Iterable[Metric]:
-        families = {
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {
             "groups": CounterMetricFamily(
                 "madang_commits", "Groups of writes committed", labels=["tenant"]
             ),

@@ -70,6 +70,10 @@ ROUTES: list[Route] = [
         "Describe an attribute", "Discovery",
     ),
     _route(
+        "GET", "/info/sourceIdentity", discovery.source_identity, "Tell who answers here",
+        "Discovery",
+    ),
+    _route(
         "POST", "/subscriptions", subscriptions.create, "Create a subscription", "Subscriptions",
         True,
     ),

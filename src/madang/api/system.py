@@ -129,11 +129,12 @@ class System:
         return HTMLResponse(_docs_page(document()))
 
     async def index(self, request: Request) -> Response:
-        rows = "".join(
-            f"<tr><td>{escape(name or 'default')}<td>{sum(s.count for s in await t.shapes()):,}"
-            for name, t in sorted(self.hub.open.items())
-        )
-        return HTMLResponse(_page("Madang", _INDEX.format(version=__version__, rows=rows)))
+        rows = []
+        for name, tenant in sorted(self.hub.open.items()):
+            entities = sum(shape.count for shape in await tenant.shapes())
+            rows.append(f"<tr><td>{escape(name or 'default')}<td>{entities:,}")
+        index = _INDEX.format(version=__version__, rows="".join(rows))
+        return HTMLResponse(_page("Madang", index))
 
 
 async def _problem(request: Request, error: Exception) -> Response:

@@ -18,7 +18,8 @@ from madang.model.state import Outcome
 class Operation(Protocol):
     """One thing to do to the entity ``id``."""
 
-    id: str
+    @property
+    def id(self) -> str: ...
 
     def apply(self, current: Entity | None, now: int) -> Outcome:
         """Return the entity's next state; raise NgsiError to leave it as it is."""

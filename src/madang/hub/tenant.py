@@ -33,6 +33,7 @@ class Tenant:
         self.name = name
         self.store = store
         self.clock = Clock()
+        self.opened = self.clock.now()
         self.writer = Writer(store, self.clock)
         self.changes = Changes()
         self.writer.on_changes = self.changes.publish

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import apsw
 import structlog
@@ -170,7 +170,8 @@ class Writer:
 
     @staticmethod
     def _fail(group: list[_Work], kept: list[asyncio.Future[None]], error: NgsiError) -> None:
-        for future in [*(work.future for work in group), *kept]:
+        waiting: list[asyncio.Future[Any]] = [*(work.future for work in group), *kept]
+        for future in waiting:
             if not future.done():
                 future.set_exception(error)
 

@@ -27,8 +27,8 @@ Times = dict[str, Stamp]
 """Stamps by path.
 
 A path is ``name``, ``name INSTANCE datasetId``, and for a sub-attribute the path of the instance it
-belongs to, ``CHILD``, and its own name (and ``INSTANCE datasetId``). An attribute instance without an
-entry was created and last modified at ``Entity.written``; a sub-attribute without one at its
+belongs to, ``CHILD``, and its own name (and ``INSTANCE datasetId``). An attribute instance without
+an entry was created and last modified at ``Entity.written``; a sub-attribute without one at its
 parent's ``created``.
 """
 
@@ -51,7 +51,7 @@ class Entity:
     """When the attributes without a stamp of their own were created and last modified."""
     times: Times = field(default_factory=dict)
     expires: int | None = None
-    """When the entity itself expires (``expiresAt``); attribute instances expire by their stamps."""
+    """When the entity itself expires (``expiresAt``); attribute instances have stamps for it."""
 
     @property
     def id(self) -> str:

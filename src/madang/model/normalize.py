@@ -205,7 +205,7 @@ def _read(raw: Json, names: Names, layout: _Layout, mode: Mode) -> Normalized:
                 if seen == NULL:
                     plan = 0
                 else:
-                    time.checked(seen, "observedAt")
+                    time.checked(seen, f"{name}.observedAt")
             if plan & _UNIT:
                 value = instance["unitCode"]
                 if type(value) is not str or value == NULL:

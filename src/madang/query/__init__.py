@@ -2,6 +2,6 @@
 
 ``q``, ``geoQ``, ``scopeQ``, type selection and temporal queries become the nodes of
 :mod:`madang.query.tree`. The tree is evaluated in memory over documents by
-:mod:`madang.query.evaluate` (subscriptions) and compiled to SQL by the stores; a property test holds
-that both agree.
+:mod:`madang.query.evaluate` (subscriptions) and compiled to SQL by the stores; a property test
+holds that both agree.
 """

@@ -57,7 +57,14 @@ class Uri:
     text: str
 
 
-Scalar = str | int | float | bool | DateTime | Date | Time | Uri
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    """``true`` or ``false``; no bare bool, for ``True == 1`` would make two trees one."""
+
+    value: bool
+
+
+Scalar = str | int | float | Boolean | DateTime | Date | Time | Uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,4 +205,3 @@ class Query:
     limit: int = 20
     offset: int = 0
     count: bool = False
-

@@ -1,8 +1,9 @@
 """Boxes around where entities are, as the R*Tree keeps them.
 
 Changing an entry of an R*Tree costs more than changing the entity itself. So a thing that moves
-gets a box some moves wide, and the tree is touched only when it leaves the box. Things that stand still
-keep a tight one. A geo-query uses boxes only to find candidates; the geometry itself decides.
+gets a box some moves wide, and the tree is touched only when it leaves the box. Things that stand
+still keep a tight one. A geo-query uses boxes only to find candidates; the geometry itself
+decides.
 """
 
 from __future__ import annotations

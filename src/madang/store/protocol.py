@@ -1,10 +1,10 @@
 """What the hub asks of an engine that keeps the state of one tenant.
 
 One store holds one tenant. Only the hub writes, one turn at a time: it loads the entities that a
-group of operations touches, works out their new state in memory, and commits everything that follows from it
-(state, history outbox, notifications waiting to be sent) in **one** transaction. When ``commit``
-returns, all of it is on the disk; when it raises, none of it is. An engine with several writers
-(PostgreSQL) locks the loaded rows until the commit.
+group of operations touches, works out their new state in memory, and commits everything that
+follows from it (state, history outbox, notifications waiting to be sent) in **one** transaction.
+When ``commit`` returns, all of it is on the disk; when it raises, none of it is. An engine with
+several writers (PostgreSQL) locks the loaded rows until the commit.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Row(NamedTuple):
     """Stamps by path as JSON: ``{path: [created, modified, expires?]}``."""
 
 
-class Page(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Page:
     rows: list[Row]
     count: int | None
     """How many entities match in all, if the query asked."""
@@ -42,7 +43,8 @@ class Page(NamedTuple):
     """There are entities after this page."""
 
 
-class Shape(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Shape:
     """A combination of entity types and attributes that entities of this tenant have."""
 
     types: tuple[str, ...]

@@ -104,6 +104,7 @@ class Shapes:
                 "INSERT INTO shape (types, attributes, count) VALUES (?, ?, 0) RETURNING id",
                 (orjson.dumps(types).decode(), orjson.dumps(attributes).decode()),
             ).fetchone()
+            assert row is not None
             found = Known(row[0], types, attributes, 0)
             self._keep(found)
         return found

@@ -236,7 +236,7 @@ class SqliteStore:
             )
         for key, attempts, error in batch.failed:
             execute("UPDATE delivery SET attempts=?, error=? WHERE key=?", (attempts, error, key))
-        return [execute(_DELIVERY, row).fetchone()[0] for row in batch.deliveries]
+        return [list(execute(_DELIVERY, row))[0][0] for row in batch.deliveries]
 
     # --- the log ------------------------------------------------------------------------------
 
@@ -286,7 +286,7 @@ class SqliteStore:
             self.next_expiry = self._one(
                 "SELECT min(expires) FROM entity WHERE expires IS NOT NULL"
             )
-        return [row[0] for row in rows]
+        return [str(row[0]) for row in rows]
 
     async def items(self, kind: ItemKind) -> list[tuple[str, bytes]]:
         sql = "SELECT id, body FROM item WHERE kind=? ORDER BY id"

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import apsw
 
 from madang.model.errors import TooComplexQuery
-from madang.query import evaluate, geo, order
+from madang.query import geo, order
 from madang.query.tree import Query
 from madang.store import sql
 from madang.store.protocol import Page, Row
@@ -47,7 +47,7 @@ class Plan:
     counting: str | None
     """The statement that counts; None if the shapes alone decide."""
     in_memory: bool
-    """Order or links need all candidates looked at in Python; no LIMIT in the statement."""
+    """Ordering needs all matches looked at in Python; no LIMIT in the statement."""
 
 
 def _row(values: Any) -> Row:
@@ -60,7 +60,7 @@ def plan(query: Query, shapes: Shapes) -> Plan:
     """Choose how to read: by id, by place, or in the order of rows through the index of shapes."""
     fitting = shapes.where(sql.shape_condition(query))
     where, values = sql.where(query)
-    in_memory = bool(query.order) or (query.q is not None and sql.needs_memory(query.q))
+    in_memory = bool(query.order)
     source, bound = _source(query, fitting, shapes, where, tuple(values))
     counting = None if not where else f"SELECT count(*) FROM ({source('e.rowid')})"
     statement = source(_COLUMNS)
@@ -136,7 +136,7 @@ def execute(connection: apsw.Connection, work: Plan, deadline: float | None) -> 
         if work.counting is None:
             count = sum(shape.count for shape in work.fitting)
         else:
-            count = connection.execute(work.counting, work.values).fetchone()[0]
+            count = list(connection.execute(work.counting, work.values))[0][0]
     if len(rows) > query.limit:
         rows.pop()
         return Page(rows, count, True)
@@ -147,21 +147,12 @@ def _page_in_memory(connection: apsw.Connection, work: Plan, deadline: float | N
     query = work.query
     found: list[tuple[Any, Row]] = []
 
-    def linked(id: str) -> Any:
-        values = connection.execute(_GET, (id,)).fetchone()
-        return None if values is None else entity_of(_row(values))
-
     for values in connection.execute(work.statement, work.values):
         row = _row(values[:7])
-        entity = entity_of(row)
-        if query.q is not None and not evaluate.matches(query.q, entity, linked=linked):
-            continue
-        key = order.sort_key(entity, query.order, query.collation) if query.order else None
-        found.append((key, row))
+        found.append((order.sort_key(entity_of(row), query.order, query.collation), row))
         if deadline is not None and time.monotonic() > deadline:
             raise TooComplexQuery("the query takes too long; narrow it by type, id or place")
-    if query.order:
-        found.sort(key=lambda pair: pair[0])
+    found.sort(key=lambda pair: pair[0])
     end = query.offset + query.limit
     page = [row for _, row in found[query.offset : end]]
     return Page(page, len(found) if query.count else None, len(found) > end)

@@ -1,0 +1,220 @@
+"""The command line: declares the commands. What they do is imported when one is called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from madang.model.errors import MadangError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from rich.console import Console
+
+app = typer.Typer(
+    name="madang",
+    help="Madang, an open city operating system: sensors, data and people in one place.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Url = Annotated[str, typer.Option("--url", envvar="MADANG_URL", help="Address of the running hub.")]
+DEFAULT_URL = "http://127.0.0.1:8080"
+Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Settings file instead of ./madang.toml.")
+]
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+
+
+@app.command()
+def up(
+    data: Data = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of HTTP.")] = None,
+    mqtt_port: Annotated[int | None, typer.Option(help="Port of the MQTT broker.")] = None,
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--no-demo", help="Run a small city of made-up sensors.")
+    ] = None,
+    open_: Annotated[
+        bool | None,
+        typer.Option("--open", help="No sign-in at all; only where nobody else can reach it."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Start the hub and serve until Ctrl-C."""
+    from madang import settings
+
+    given = {
+        "data": data,
+        "host": host,
+        "port": port,
+        "mqtt_port": mqtt_port,
+        "demo": demo,
+        "open": open_ or None,
+    }
+    chosen = settings.load(given, config=config)
+    from madang.app import serve
+
+    serve(chosen)
+
+
+@app.command()
+def load(
+    files: Annotated[list[Path], typer.Argument(help="NGSI-LD JSON, GeoJSON, CSV or Parquet.")],
+    mapping: Annotated[
+        str | None,
+        typer.Option(help="How columns become entities: a .toml file or the name of a known one."),
+    ] = None,
+    type_name: Annotated[
+        str | None, typer.Option("--type", help="Entity type, if neither file nor mapping says it.")
+    ] = None,
+    tenant: Tenant = "",
+    errors: Annotated[
+        Path | None, typer.Option(help="CSV file for every row that failed, and why.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Load files into the hub. Good rows are kept; the exit code is 1 if any row failed."""
+    from madang.commands.load import load as load_files
+
+    is_clean = load_files(
+        files,
+        url=url,
+        tenant=tenant,
+        mapping=mapping,
+        type_name=type_name,
+        errors=errors,
+        console=_console(),
+    )
+    raise typer.Exit(0 if is_clean else 1)
+
+
+@app.command()
+def find(
+    type_name: Annotated[str | None, typer.Option("--type", help="Entity type.")] = None,
+    q: Annotated[str | None, typer.Option("--q", help="Condition, such as 'pm25>35'.")] = None,
+    near: Annotated[str | None, typer.Option(help="longitude,latitude,metres")] = None,
+    attrs: Annotated[str | None, typer.Option(help="Attributes to show, with commas.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    tenant: Tenant = "",
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show entities that match."""
+    from madang.commands import read
+
+    console = _console()
+    _run(
+        read.find(
+            url=url,
+            tenant=tenant,
+            type_name=type_name,
+            q=q,
+            near=near,
+            attrs=attrs,
+            limit=limit,
+            as_json=as_json,
+            console=console,
+        )
+    )
+
+
+@app.command()
+def watch(
+    type_name: Annotated[str | None, typer.Option("--type", help="Entity types.")] = None,
+    tenant: Tenant = "",
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show changes as they happen, until Ctrl-C."""
+    from madang.commands import read
+
+    _run(
+        read.watch(url=url, tenant=tenant, type_name=type_name, as_json=as_json, console=_console())
+    )
+
+
+@app.command()
+def status(as_json: Json = False, url: Url = DEFAULT_URL) -> None:
+    """Show how the hub is and what is in it."""
+    from madang.commands import read
+
+    _run(read.status(url=url, as_json=as_json, console=_console()))
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="New folder, or new .tar file.")],
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Copy all data, also while the hub runs, and check the copy."""
+    from madang import settings
+    from madang.commands import keep
+
+    keep.backup(settings.load({"data": data}, config=config).data, target, _console())
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="Folder or .tar file that `backup` made.")],
+    data: Data = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the data there is.")] = False,
+    config: Config = None,
+) -> None:
+    """Check a backup and put it in the place of the data. The hub must not be running."""
+    from madang import settings
+    from madang.commands import keep
+
+    place = settings.load({"data": data}, config=config).data
+    keep.restore(place, source, force=force, console=_console())
+
+
+@app.command()
+def doctor(data: Data = None, config: Config = None) -> None:
+    """Check settings, disk, ports, versions and stores, and say how to mend each."""
+    from madang.commands import checkup
+
+    if not checkup.show({"data": data}, config, _console()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from madang import __version__
+
+    typer.echo(f"madang {__version__}")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    import asyncio
+
+    asyncio.run(work)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is told in one sentence, without a traceback."""
+    try:
+        app()
+    except MadangError as error:
+        print(f"madang: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `madang find | head`
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,48 @@
+"""``madang doctor``: settings first, then every check, each with how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from madang import settings
+from madang.doctor import Finding, examine
+
+_MARKS = {"good": "[green]✓[/]", "warning": "[yellow]![/]", "bad": "[red]✗[/]"}
+
+
+def show(command_line: dict[str, Any], config: Path | None, console: Console) -> bool:
+    """Print what is found; return whether nothing is bad."""
+    try:
+        chosen = settings.load(command_line, config=config)
+    except settings.SettingsError as error:
+        chosen = settings.Settings()
+        findings = [
+            Finding("bad", "Settings", str(error), "mend it; see docs/reference/settings.md")
+        ]
+    else:
+        findings = [Finding("good", "Settings", _changed(chosen))]
+    findings += asyncio.run(examine(chosen))
+    for finding in findings:
+        line = (
+            f"{_MARKS[finding.verdict]} [bold]{escape(finding.subject)}[/]: {escape(finding.text)}"
+        )
+        console.print(line, highlight=False, soft_wrap=True)
+        if finding.remedy:
+            console.print(f"  → {escape(finding.remedy)}", highlight=False, soft_wrap=True)
+    return all(finding.verdict != "bad" for finding in findings)
+
+
+def _changed(chosen: settings.Settings) -> str:
+    """Return what is set otherwise than by default."""
+    usual = settings.Settings()
+    changed = [
+        f"{name} = {getattr(chosen, name)}"
+        for name in settings.Settings.model_fields
+        if getattr(chosen, name) != getattr(usual, name)
+    ]
+    return ", ".join(changed) or "all as by default"

@@ -1,0 +1,88 @@
+"""Talking to a running hub over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from madang.model.errors import MadangError
+
+API = "/ngsi-ld/v1"
+_CONNECT_TIMEOUT_S = 10.0
+
+
+class HubError(MadangError):
+    """The hub does not answer, or refuses."""
+
+
+class HubClient:
+    """A hub at an address, seen as one tenant."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self.session = session
+        self.url = url
+
+    def address(self, path: str, parameters: dict[str, str] | None = None) -> URL:
+        """Return the full address; the parameters may hold any characters."""
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        return URL(self.url + path + query, encoded=True)
+
+    async def get(self, path: str, parameters: dict[str, str] | None = None) -> Any:
+        """Return the JSON of an answer, and raise HubError for anything but a 200."""
+        body, _ = await self.get_with_headers(path, parameters)
+        return body
+
+    async def get_with_headers(
+        self, path: str, parameters: dict[str, str] | None = None
+    ) -> tuple[Any, Any]:
+        """Return the JSON of an answer and its headers."""
+        try:
+            async with self.session.get(self.address(path, parameters)) as answer:
+                body = await answer.read()
+                if answer.status != 200:
+                    raise HubError(f"the hub refuses ({answer.status}): {detail_of(body)}")
+                return orjson.loads(body), answer.headers
+        except aiohttp.ClientConnectionError as error:
+            raise HubError(self.unreachable()) from error
+        except orjson.JSONDecodeError as error:
+            raise HubError(f"what answers at {self.url} is no Madang hub") from error
+        except aiohttp.ClientError as error:
+            raise HubError(f"the answer of {self.url} broke off: {error}") from error
+        except TimeoutError as error:
+            raise HubError(f"the hub at {self.url} does not answer in time") from error
+
+    def unreachable(self) -> str:
+        return (
+            f"no hub answers at {self.url}; start one with `madang up`, "
+            "or name another with --url or MADANG_URL"
+        )
+
+
+def detail_of(body: bytes) -> str:
+    """Return what a problem document says, or the answer itself."""
+    try:
+        problem = orjson.loads(body)
+        return str(problem.get("detail") or problem["title"])
+    except (orjson.JSONDecodeError, AttributeError, KeyError):
+        return body[:200].decode("utf-8", "replace") or "no reason given"
+
+
+@asynccontextmanager
+async def connect(
+    url: str, tenant: str = "", timeout_s: float | None = 60.0
+) -> AsyncIterator[HubClient]:
+    """Open a client; ``timeout_s`` is for each whole request, None for streams without an end."""
+    timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_TIMEOUT_S)
+    headers = {"NGSILD-Tenant": tenant} if tenant else {}
+    try:
+        session = aiohttp.ClientSession(timeout=timeout, headers=headers)
+        async with session:
+            yield HubClient(session, url.rstrip("/"))
+    except (aiohttp.InvalidURL, ValueError) as error:
+        raise HubError(f"{url!r} is no address of a hub such as http://127.0.0.1:8080") from error

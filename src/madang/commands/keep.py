@@ -1,0 +1,257 @@
+"""``madang backup`` and ``restore``: every tenant's store, copied while in use, verified, swapped.
+
+A backup is a folder or a .tar: ``manifest.json`` and one store file a tenant under ``state/``. The
+manifest has the SHA-256, the size and the number of entities of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from madang import __version__
+from madang.model.errors import MadangError
+from madang.store.engine import SqliteEngine
+
+MANIFEST = "manifest.json"
+STATE = "state"
+FORMAT = 1
+_CHUNK = 1 << 20
+_PARTIAL = ".partial"
+_RESTORING = "restoring-"
+
+
+class BackupError(MadangError):
+    """A backup cannot be made or used."""
+
+
+def backup(data: Path, target: Path, console: Console) -> None:
+    """Copy all tenants of a data folder into a new folder or .tar; the hub may be running.
+
+    The target appears under its name only when it is complete and verified.
+
+    Raises:
+        BackupError: there is nothing to copy, the target exists, or a copy is not sound.
+    """
+    source = data / STATE
+    if not source.is_dir():
+        raise BackupError(f"there is no data in {data}; name its folder with --data")
+    if target.exists():
+        raise BackupError(f"{target} exists already; a backup never overwrites one")
+    folder = target.with_name(f".{target.name}.partial")
+    packed = target.with_name(f".{target.name}.packed")
+    try:
+        _remove(folder)
+        (folder / STATE).mkdir(parents=True)
+        tenants = asyncio.run(_copy_stores(source, folder / STATE))
+        _write(folder / MANIFEST, _manifest(tenants))
+        if target.suffix == ".tar":
+            _pack(folder, packed)
+        (packed if target.suffix == ".tar" else folder).rename(target)
+        _sync(target.parent)
+    except OSError as error:
+        raise BackupError(f"the backup cannot be written to {target}: {error}") from error
+    finally:
+        _remove(folder)
+        _remove(packed)
+    total = sum(item["entities"] for item in tenants)
+    console.print(
+        f"[green]✓[/] {_tenants(tenants)} with {total:,} entities are in {target}, "
+        "checked and with their checksums",
+        highlight=False,
+    )
+
+
+def _tenants(tenants: list[dict[str, Any]]) -> str:
+    return "1 tenant" if len(tenants) == 1 else f"{len(tenants)} tenants"
+
+
+async def _copy_stores(source: Path, folder: Path) -> list[dict[str, Any]]:
+    engine = SqliteEngine(source)
+    try:
+        names = await engine.tenants()
+        if not names:
+            raise BackupError(f"there is no tenant in {source}")
+        for name in names:
+            store = await engine.open(name, create=False)
+            if store is not None:
+                await store.backup(folder / engine.file(name).name)
+    finally:
+        await engine.close()
+    return await inspect(folder)
+
+
+async def inspect(folder: Path) -> list[dict[str, Any]]:
+    """Return what is in a folder of stores: a line of the manifest for each tenant.
+
+    Raises:
+        BackupError: a store is not sound.
+    """
+    found: list[dict[str, Any]] = []
+    engine = SqliteEngine(folder)
+    try:
+        for name in await engine.tenants():
+            store = await engine.open(name, create=False)
+            if store is None:
+                continue
+            faults = await store.check()
+            if faults:
+                raise BackupError(f"the store of tenant {name or 'default'}: {faults[0]}")
+            size = await store.size()
+            found.append({"tenant": name, "file": engine.file(name).name} | _counts(size))
+    finally:
+        await engine.close()
+    for item in found:  # after closing, when the files no longer change
+        file = folder / str(item["file"])
+        _sync(file)
+        item |= {"bytes": file.stat().st_size, "sha256": checksum(file)}
+    return found
+
+
+def _counts(size: dict[str, int]) -> dict[str, int]:
+    return {name: size.get(name, 0) for name in ("entities", "outbox", "deliveries")}
+
+
+def _manifest(tenants: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "madang": __version__,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tenants": tenants,
+    }
+
+
+def restore(data: Path, source: Path, *, force: bool, console: Console) -> None:
+    """Put a backup in the place of a data folder's stores.
+
+    The backup is unpacked beside them, verified whole, and only then takes their place in one
+    rename; the stores it replaces are kept until that has happened.
+
+    Raises:
+        BackupError: the backup is not sound, or the folder has data and ``force`` was not given.
+    """
+    if data.is_dir() and any(data.iterdir()) and not force:
+        raise BackupError(f"{data} is not empty; --force replaces its data (stop the hub first)")
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        with _unpacked(source, data) as folder:
+            tenants = _verified(folder)
+            _swap(folder / STATE, data / STATE, data)
+    except (OSError, tarfile.TarError) as error:
+        raise BackupError(f"{source} cannot be restored: {error}") from error
+    total = sum(item["entities"] for item in tenants)
+    console.print(
+        f"[green]✓[/] {_tenants(tenants)} with {total:,} entities restored to {data}",
+        highlight=False,
+    )
+
+
+@contextmanager
+def _unpacked(source: Path, data: Path) -> Iterator[Path]:
+    """Copy a backup into a folder within the data folder, so that a rename can finish it."""
+    if not source.exists():
+        raise BackupError(f"there is no backup {source}")
+    with TemporaryDirectory(prefix=_RESTORING, dir=data) as place:
+        folder = Path(place)
+        if source.is_dir():
+            shutil.copytree(source, folder, dirs_exist_ok=True)
+        else:
+            with tarfile.open(source) as archive:
+                archive.extractall(folder, filter="data")
+        yield folder
+
+
+def _verified(folder: Path) -> list[dict[str, Any]]:
+    """Return the tenants of an unpacked backup after checking all of it."""
+    manifest = _read_manifest(folder / MANIFEST)
+    wanted: list[dict[str, Any]] = manifest["tenants"]
+    present = {file.name for file in (folder / STATE).glob("*")}
+    if present != {item["file"] for item in wanted}:
+        raise BackupError("the files of the backup are not those its manifest names")
+    for item in wanted:
+        if checksum(folder / STATE / item["file"]) != item["sha256"]:
+            raise BackupError(f"the checksum of {item['file']} is wrong: the backup is damaged")
+    found = {item["tenant"]: item for item in asyncio.run(inspect(folder / STATE))}
+    for item in wanted:
+        if _counts(found[item["tenant"]]) != _counts(item):
+            raise BackupError(f"{item['file']} does not hold what the manifest says")
+    return wanted
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = orjson.loads(path.read_bytes())
+        known, version = manifest["format"], manifest["madang"]
+        if not isinstance(manifest["tenants"], list):
+            raise KeyError("tenants")
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise BackupError("it is no backup of Madang: its manifest.json cannot be read") from error
+    if known != FORMAT:
+        raise BackupError(f"it was made by Madang {version} in a form this version cannot read")
+    return manifest
+
+
+def _swap(new: Path, state: Path, data: Path) -> None:
+    """Put ``new`` in the place of ``state``; on failure the old one is back."""
+    old = data / f"{STATE}.replaced"
+    _remove(old)
+    if state.exists():
+        state.rename(old)
+    try:
+        new.rename(state)
+    except OSError:
+        if old.exists():
+            old.rename(state)
+        raise
+    _sync(data)
+    _remove(old)
+
+
+def _pack(folder: Path, target: Path) -> None:
+    with tarfile.open(target, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.add(file, file.relative_to(folder).as_posix())
+    _sync(target)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    _sync(path)
+
+
+def checksum(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    found = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Make a file or the entries of a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

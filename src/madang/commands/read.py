@@ -1,0 +1,252 @@
+"""``madang find``, ``watch`` and ``status``: what is in a hub, and what happens in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import aiohttp
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from madang.commands.client import API, HubClient, HubError, connect, detail_of
+
+MAX_COLUMNS = 8
+_LONGEST_CELL = 60
+_UNITS = {
+    "CEL": "°C", "P1": "%", "GQ": "µg/m³", "GP": "mg/m³", "59": "ppm", "MTS": "m/s", "KMH": "km/h",
+    "DD": "°", "A97": "hPa", "MMT": "mm", "MTR": "m", "2N": "dB", "LUX": "lx", "WTT": "W",
+    "KWH": "kWh", "VLT": "V", "C62": "",
+}  # fmt: skip
+
+
+class BadPlace(HubError):
+    """``--near`` is not what it should be."""
+
+
+def near_parameters(text: str) -> dict[str, str]:
+    """Return the geo-query for ``longitude,latitude,metres`` (clause 4.10).
+
+    >>> near_parameters("126.98,37.57,500")["georel"]
+    'near;maxDistance==500'
+    """
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        longitude, latitude, metres = map(float, parts)
+    except ValueError:
+        raise BadPlace(
+            f"--near is {text!r}; expected longitude,latitude,metres such as 126.98,37.57,500"
+        ) from None
+    if abs(longitude) > 180 or abs(latitude) > 90 or metres <= 0:
+        raise BadPlace(f"--near is {text!r}, which is no place and distance; longitude is first")
+    return {
+        "georel": f"near;maxDistance=={metres:.12g}",
+        "geometry": "Point",
+        "coordinates": f"[{longitude},{latitude}]",
+    }
+
+
+async def find(
+    *,
+    url: str,
+    tenant: str,
+    type_name: str | None,
+    q: str | None,
+    near: str | None,
+    attrs: str | None,
+    limit: int,
+    as_json: bool,
+    console: Console,
+) -> None:
+    """Print the entities that match, as a table or as JSON."""
+    wanted = {"type": type_name, "q": q, "attrs": attrs}
+    parameters = {name: value for name, value in wanted.items() if value}
+    if near:
+        parameters |= near_parameters(near)
+    if not parameters:
+        parameters["local"] = "true"
+    parameters |= {"limit": str(limit), "count": "true"}
+    async with connect(url, tenant) as client:
+        entities, headers = await client.get_with_headers(f"{API}/entities", parameters)
+    if as_json:
+        console.file.write(orjson.dumps(entities, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    total = int(headers.get("NGSILD-Results-Count", len(entities)))
+    if not entities:
+        console.print("Nothing found.")
+        return
+    console.print(_table(entities, attrs.split(",") if attrs else None))
+    more = f"; --limit {total} shows all" if total > len(entities) else ""
+    console.print(f"{len(entities):,} of {total:,} entities{more}", highlight=False)
+
+
+def _table(entities: list[dict[str, Any]], chosen: list[str] | None) -> Table:
+    names = [name for name in (chosen or _common(entities)) if name not in ("id", "type")]
+    table = Table(header_style="bold", row_styles=["", "dim"], pad_edge=False)
+    table.add_column("id", overflow="fold")
+    table.add_column("type")
+    for name in names:
+        table.add_column(escape(_short(name)))
+    for entity in entities:
+        cells = [escape(shown(entity.get(name))) for name in names]
+        kinds = entity["type"] if isinstance(entity["type"], list) else [entity["type"]]
+        types = ", ".join(_short(kind) for kind in kinds)
+        table.add_row(escape(entity["id"]), escape(types), *cells)
+    return table
+
+
+def _common(entities: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the attributes that most entities have, measured ones before descriptive ones."""
+    counts: Counter[str] = Counter()
+    for entity in entities:
+        for name, attribute in entity.items():
+            if name not in ("id", "type", "@context", "scope"):
+                counts[name] += 2 if isinstance(attribute, dict) and _is_measured(attribute) else 1
+    return [name for name, _ in counts.most_common(MAX_COLUMNS)]
+
+
+def _is_measured(attribute: dict[str, Any]) -> bool:
+    return "observedAt" in attribute or "unitCode" in attribute
+
+
+def _short(name: str) -> str:
+    return name.rsplit("/", 1)[-1].rsplit("#", 1)[-1] if "://" in name else name
+
+
+def shown(attribute: Any) -> str:
+    """Return an attribute as it fits into a cell.
+
+    >>> shown({"type": "Property", "value": 21.5, "unitCode": "CEL"})
+    '21.5 °C'
+    """
+    if attribute is None:
+        return ""
+    if isinstance(attribute, list):
+        return " | ".join(shown(instance) for instance in attribute)
+    if not isinstance(attribute, dict):
+        return str(attribute)
+    members = ("value", "object", "languageMap", "vocab", "json", "valueList", "objectList")
+    value = next((attribute[member] for member in members if member in attribute), "")
+    unit = attribute.get("unitCode", "")
+    text = f"{_shown_value(value)} {_UNITS.get(unit, unit)}".strip()
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+
+
+def _shown_value(value: Any) -> str:
+    if isinstance(value, dict) and value.get("type") == "Point":
+        return ", ".join(f"{number:.5f}" for number in value["coordinates"][:2])
+    if isinstance(value, dict) and "coordinates" in value:
+        return str(value["type"])
+    if isinstance(value, dict) and len(value) == 1:
+        return str(next(iter(value.values())))
+    if isinstance(value, (dict, list)):
+        return orjson.dumps(value).decode()
+    return str(value)
+
+
+async def watch(
+    *, url: str, tenant: str, type_name: str | None, as_json: bool, console: Console
+) -> None:
+    """Print changes as they happen, until interrupted.
+
+    Raises:
+        HubError: the hub cannot be reached, refuses, or ends the stream.
+    """
+    async with connect(url, tenant, timeout_s=None) as client:
+        async for name, data in _events(client, type_name):
+            if name == "lost":
+                raise HubError(
+                    f"this watcher was too slow and missed changes ({data.get('detail', '')}); "
+                    "start it again"
+                )
+            if as_json:
+                console.file.write(orjson.dumps(data).decode() + "\n")
+                console.file.flush()
+            elif name == "change":
+                console.print(_told(data), highlight=False, soft_wrap=True)
+    raise HubError("the hub has ended the stream")
+
+
+def _told(change: dict[str, Any]) -> str:
+    colour = {"created": "green", "updated": "cyan", "deleted": "red"}.get(change["kind"], "white")
+    entity = change.get("entity") or {}
+    values = [
+        f"{_short(name)}={shown(entity[name])}"
+        for name in change.get("attributes", [])
+        if name in entity
+    ]
+    kinds = change.get("type") or []
+    types = ", ".join(_short(kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))
+    return (
+        f"[dim]{change['at']}[/] [{colour}]{change['kind']:7}[/] {escape(types)} "
+        f"[bold]{escape(change['id'])}[/] {escape('  '.join(values))}"
+    )
+
+
+async def _events(
+    client: HubClient, type_name: str | None
+) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Yield name and data of server-sent events (WHATWG HTML, section 9.2)."""
+    address = client.address("/changes", {"type": type_name} if type_name else None)
+    try:
+        async with client.session.get(address) as answer:
+            if answer.status != 200:
+                detail = detail_of(await answer.read())
+                raise HubError(f"the hub refuses ({answer.status}): {detail}")
+            rest = b""
+            async for chunk in answer.content.iter_any():
+                *blocks, rest = (rest + chunk).split(b"\n\n")
+                for block in blocks:
+                    if event := _event(block):
+                        yield event
+    except aiohttp.ClientConnectorError as error:
+        raise HubError(client.unreachable()) from error
+    except aiohttp.ClientError as error:
+        raise HubError(f"the hub has ended the stream: {error}") from error
+
+
+def _event(block: bytes) -> tuple[str, dict[str, Any]] | None:
+    name, data = "message", b""
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b": ")
+        if field == b"event":
+            name = value.decode()
+        elif field == b"data":
+            data += value
+    return (name, orjson.loads(data)) if data else None
+
+
+async def status(*, url: str, as_json: bool, console: Console) -> None:
+    """Print how the hub is and what is in each of its tenants."""
+    async with connect(url) as client:
+        state = await client.get("/status")
+    if as_json:
+        console.file.write(orjson.dumps(state, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    ready = "[green]ready[/]" if state["ready"] else "[yellow]not ready[/]"
+    console.print(f"Madang {state['version']} at {url}: {ready}", highlight=False)
+    table = Table(header_style="bold", pad_edge=False)
+    table.add_column("tenant")
+    figures = list(dict.fromkeys(name for sizes in state["tenants"].values() for name in sizes))
+    for figure in figures:
+        table.add_column(_FIGURES.get(figure, figure), justify="right")
+    for tenant, sizes in state["tenants"].items():
+        cells = [_size(name, sizes.get(name)) for name in figures]
+        table.add_row(escape(tenant), *cells)
+    console.print(table)
+
+
+_FIGURES = {
+    "bytes": "size",
+    "outbox": "changes not yet in history",
+    "deliveries": "notifications waiting",
+}
+
+
+def _size(figure: str, value: Any) -> str:
+    if not isinstance(value, (int, float)):
+        return str(value or "")
+    return f"{value / 1e6:,.1f} MB" if figure == "bytes" else f"{value:,}"

@@ -1,0 +1,132 @@
+"""Notifications: made when a change is matched, or completed when they are sent.
+
+A notification whose subscriber wants linked entities (``join``, or a ``q`` that looks into them) is
+stored as the changes it is about, and completed just before it is sent: the writer never waits for
+a look-up.
+Source: ETSI GS CIM 009 clauses 5.3.1 (Notification), 5.8.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from madang.hub.look import data_of, shown_linked
+from madang.hub.message import DEFERRED, Message, pack
+from madang.hub.subscription import Subscription
+from madang.model import time
+from madang.model.entity import Entity, Stamp
+from madang.model.linked import Join, Known, missing
+from madang.store.protocol import Change
+
+Lookup = Callable[[Collection[str]], Awaitable[dict[str, Entity]]]
+"""Returns those of the entities that exist."""
+
+
+def made(subscription: Subscription, fragments: Sequence[bytes], now: int) -> bytes:
+    """Return a notification about rendered entities, as it is stored."""
+    id = f"urn:ngsi-ld:Notification:{uuid4()}"
+    return pack(_message(subscription, id, time.render(now), fragments))
+
+
+def deferred(changes: Sequence[Change], now: int) -> bytes:
+    """Return a notification about changes that is completed when it is sent, as it is stored."""
+    record = {
+        "id": f"urn:ngsi-ld:Notification:{uuid4()}",
+        "notifiedAt": time.render(now),
+        "changes": [_change_record(change) for change in changes],
+    }
+    return pack(Message(DEFERRED, None, orjson.dumps(record)))
+
+
+def told(message: Message) -> bytes:
+    """Return a stored notification as JSON for people; a deferred one names its entities only."""
+    if message.content_type != DEFERRED:
+        return message.body
+    record = orjson.loads(message.body)
+    entities = [{"id": change["id"]} for change in record["changes"]]
+    return orjson.dumps({"id": record["id"], "notifiedAt": record["notifiedAt"], "data": entities})
+
+
+async def completed(subscription: Subscription, message: Message, lookup: Lookup) -> Message | None:
+    """Return a deferred notification with its linked entities; None if nothing matches."""
+    record = orjson.loads(message.body)
+    fragments: list[bytes] = []
+    for stored in record["changes"]:
+        change = _change(stored)
+        state = change.after or change.before
+        if state is None:
+            continue
+        join = subscription.join or Join(level=0)
+        known = await _followed(state, subscription, lookup)
+        if subscription.linked and not subscription.holds_linked(state, known):
+            continue
+        fragments += shown_linked(subscription.look, change, join, known)
+    if not fragments:
+        return None
+    return _message(subscription, record["id"], record["notifiedAt"], fragments)
+
+
+def _message(
+    subscription: Subscription, id: str, notified_at: str, fragments: Sequence[bytes]
+) -> Message:
+    look = subscription.look
+    head = {
+        "id": id,
+        "type": "Notification",
+        "subscriptionId": subscription.id,
+        "notifiedAt": notified_at,
+    }
+    body = orjson.dumps(head)[:-1] + b',"data":' + data_of(look, fragments) + b"}"
+    return Message(look.accept, look.link, body)
+
+
+async def _followed(state: Entity, subscription: Subscription, lookup: Lookup) -> Known:
+    """Look up, level by level, what an entity links to."""
+    known: dict[str, Entity | None] = {state.id: state}
+    for view, join in subscription.follows:
+        while wanted := missing([state], known, view, join):
+            known |= dict.fromkeys(wanted) | await lookup(wanted)
+    return known
+
+
+def _change_record(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "at": change.at,
+        "id": change.id,
+        "before": _entity_record(change.before),
+        "after": _entity_record(change.after),
+        "attributes": change.attributes,
+        "deleted": change.deleted,
+    }
+
+
+def _change(record: dict[str, Any]) -> Change:
+    return Change(
+        record["kind"],
+        record["at"],
+        record["id"],
+        _entity(record["before"]),
+        _entity(record["after"]),
+        tuple(record["attributes"]),
+        tuple(record["deleted"]),
+    )
+
+
+def _entity_record(entity: Entity | None) -> list[Any] | None:
+    if entity is None:
+        return None
+    times = entity.times
+    return [entity.document, entity.created, entity.modified, entity.written, times, entity.expires]
+
+
+def _entity(record: list[Any] | None) -> Entity | None:
+    if record is None:
+        return None
+    document, created, modified, written, times, expires = record
+    stamps = {path: Stamp(*stamp) for path, stamp in times.items()}
+    return Entity(document, created, modified, written, stamps, expires)

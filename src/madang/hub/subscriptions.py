@@ -1,0 +1,302 @@
+"""The subscriptions of one tenant: created, changed, kept, matched and delivered.
+
+Source: ETSI GS CIM 009 clauses 5.8.1 to 5.8.6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from madang.hub import subscription as stored_as
+from madang.hub.delivery import Delivery, Policy, Read, Settle
+from madang.hub.endpoint import permitted
+from madang.hub.matching import Matcher, Rendered
+from madang.hub.message import Message, Sender
+from madang.hub.notification import Lookup, completed
+from madang.hub.periodic import Ask, Periodic
+from madang.hub.subscription import Record, Subscription
+from madang.model.context import CORE, Context, Names
+from madang.model.errors import (
+    AlreadyExists,
+    BadRequestData,
+    NgsiError,
+    ResourceNotFound,
+    TooManyResults,
+)
+from madang.store.protocol import Delivery as Waiting
+
+log = structlog.get_logger("madang.subscriptions")
+
+STATISTICS_S = 2.0  # how often changed statistics are stored
+CONTEXT_RETRY_S = 60.0  # until an @context that could not be had at start is asked for again
+MOST = 100_000  # subscriptions of one tenant
+
+Save = Callable[[str, bytes | None], Awaitable[None]]
+"""Makes a subscription durable under its id; None removes it and its notifications."""
+
+Resolve = Callable[[Any], Awaitable[Context]]
+"""Returns the Context of an @context."""
+
+Implicit = Callable[[object], Awaitable[str]]
+"""Returns a URL under which others get an inline @context."""
+
+
+class Subscriptions:
+    """All that concerns subscriptions: the hub gives it changes, it does the rest."""
+
+    def __init__(
+        self,
+        *,
+        save: Save,
+        resolve: Resolve,
+        implicit: Implicit,
+        lookup: Lookup,
+        ask: Ask,
+        add: Callable[[list[Rendered]], None],
+        read: Read,
+        settle: Settle,
+        senders: Mapping[str, Sender],
+        now: Callable[[], int],
+        tenant: str = "",
+        hosts: Sequence[str] = ("*",),
+        policy: Policy | None = None,
+    ) -> None:
+        """Take what it needs of the hub.
+
+        Args:
+            save: stores or removes a subscription.
+            resolve: finds an @context.
+            implicit: gives an inline @context a URL.
+            lookup: finds linked entities.
+            ask: finds all entities that a periodic subscription is about.
+            add: stores notifications that no change called for, then gives them to ``delivery``.
+            read: reads stored notifications.
+            settle: takes what became of notifications.
+            senders: by URI scheme.
+            now: the hub's clock. [us since 1970]
+            tenant: its name, for the receivers.
+            hosts: which may be notified, see :func:`madang.hub.endpoint.permitted`.
+            policy: how patient delivery is.
+        """
+        self._save = save
+        self._resolve = resolve
+        self._implicit = implicit
+        self._lookup = lookup
+        self._now = now
+        self._hosts = tuple(hosts)
+        self._all: dict[str, Subscription] = {}
+        self._changing = asyncio.Lock()
+        self._upkeep: asyncio.Task[None] | None = None
+        self._without_context: dict[str, Any] = {}
+        self.matcher = Matcher()
+        self.delivery = Delivery(
+            self._all.get, read, settle, senders, now, self._complete, tenant, policy
+        )
+        self.periodic = Periodic(ask, add, self._waits, now)
+
+    async def start(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Take up stored subscriptions, and send what is still waiting."""
+        records = [stored_as.read(body) for _, body in items]
+        for record in sorted(records, key=lambda record: (record.created, record.body["id"])):
+            self._put(await self._ready(record))
+        await self.delivery.recover()
+        self._upkeep = asyncio.get_running_loop().create_task(self._keep_up())
+
+    async def _ready(self, record: Record) -> Subscription:
+        try:
+            context = await self._resolve(record.context)
+        except NgsiError as error:
+            # Notifications are as valid with full names; the context is asked for again.
+            id = record.body["id"]
+            log.warning(
+                "context.missing", subscription=id, context=record.context, error=str(error)
+            )
+            self._without_context[id] = record.context
+            context = CORE
+        return record.ready(context)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    # --- operations ---------------------------------------------------------------------------
+
+    async def create(self, given: object, names: Context) -> Subscription:
+        """Create a subscription (clause 5.8.1).
+
+        Args:
+            given: the request's body.
+            names: the request's @context.
+
+        Raises:
+            AlreadyExists: there is one with its id.
+            BadRequestData: it is no valid subscription, or its host must not be notified.
+            LdContextNotAvailable: its jsonldContext cannot be fetched.
+        """
+        now = self._now()
+        subscription = stored_as.create(given, names, names, now, self._new_id())
+        self._check_host(subscription)
+        if subscription.id in self._all:
+            raise AlreadyExists(f"there is a subscription {subscription.id} already")
+        context = await self._own_context(subscription.body)
+        if context is None and names.url is None:
+            # Receivers are told of the @context by a URL, so an inline one is given a URL.
+            subscription.body["jsonldContext"] = await self._implicit(names.source)
+            context = await self._own_context(subscription.body)
+        if context is not None:
+            subscription = stored_as.in_context(subscription, context)
+        async with self._changing:
+            if subscription.id in self._all:
+                raise AlreadyExists(f"there is a subscription {subscription.id} already")
+            if len(self._all) >= MOST:
+                raise TooManyResults(f"a tenant has {MOST:,} subscriptions at most")
+            await self._save(subscription.id, subscription.stored())
+            self._put(subscription)
+        return subscription
+
+    async def update(self, id: str, given: object, names: Names) -> Subscription:
+        """Change a subscription (clause 5.8.2).
+
+        Raises:
+            ResourceNotFound: there is none with this id.
+            BadRequestData: it would not be a valid subscription.
+            LdContextNotAvailable: its new jsonldContext cannot be fetched.
+        """
+        async with self._changing:
+            old = self.get(id)
+            new = stored_as.update(old, given, names, self._now())
+            self._check_host(new)
+            if new.body.get("jsonldContext") != old.body.get("jsonldContext"):
+                context = await self._own_context(new.body)
+                new = stored_as.in_context(new, context or old.context)
+                self._without_context.pop(id, None)
+            await self._save(id, new.stored())
+            self._put(new)
+            self.delivery.wake(id)
+        return new
+
+    def get(self, id: str) -> Subscription:
+        """Return a subscription (clause 5.8.3).
+
+        Raises:
+            ResourceNotFound: there is none with this id.
+        """
+        found = self._all.get(id)
+        if found is None:
+            raise ResourceNotFound(f"there is no subscription {id}")
+        return found
+
+    def page(self, offset: int, limit: int) -> tuple[list[Subscription], int]:
+        """Return a page of the subscriptions, oldest first, and how many there are (5.8.4)."""
+        everything = list(self._all.values())
+        return everything[offset : offset + limit], len(everything)
+
+    async def delete(self, id: str) -> None:
+        """Remove a subscription and what waits for it (clause 5.8.5).
+
+        Raises:
+            ResourceNotFound: there is none with this id.
+        """
+        async with self._changing:
+            subscription = self.get(id)
+            self._drop(id)
+            try:
+                await self._save(id, None)
+            except NgsiError:
+                self._put(subscription)
+                raise
+            self.delivery.forget(id)
+
+    async def undelivered(self, id: str, after: int = 0, limit: int = 100) -> list[Waiting]:
+        """Return notifications that the endpoint has not taken, oldest first, after a key."""
+        self.get(id)
+        return await self.delivery.undelivered(id, after, limit)
+
+    def resend(self, id: str) -> None:
+        """Try all undelivered notifications of a subscription again at once."""
+        self.get(id)
+        self.delivery.resend(id)
+
+    async def close(self) -> None:
+        """Finish what is being sent and store the statistics; the writer must still be there."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+            await asyncio.wait([self._upkeep])
+        await self.periodic.close()
+        await self.delivery.close()
+        await self._store_statistics()
+
+    # --- inside -------------------------------------------------------------------------------
+
+    @staticmethod
+    def _new_id() -> str:
+        return f"urn:ngsi-ld:Subscription:{uuid4()}"
+
+    async def _own_context(self, body: dict[str, Any]) -> Context | None:
+        """Return the @context that a subscription names for its notifications, if it does."""
+        url = body.get("jsonldContext")
+        return None if url is None else await self._resolve(url)
+
+    def _check_host(self, subscription: Subscription) -> None:
+        if not permitted(subscription.endpoint, self._hosts):
+            raise BadRequestData(
+                f"notification.endpoint.uri: this hub does not notify {subscription.endpoint.host}"
+            )
+
+    def _put(self, subscription: Subscription) -> None:
+        self._all[subscription.id] = subscription
+        self.matcher.put(subscription)
+        self.periodic.put(subscription)
+
+    def _drop(self, id: str) -> None:
+        del self._all[id]
+        self._without_context.pop(id, None)
+        self.matcher.remove(id)
+        self.periodic.remove(id)
+
+    def _waits(self, id: str) -> bool:
+        return bool(self.delivery.circuit(id)["waiting"])
+
+    async def _complete(self, id: str, message: Message) -> Message | None:
+        subscription = self._all.get(id)
+        return (
+            None if subscription is None else await completed(subscription, message, self._lookup)
+        )
+
+    async def _keep_up(self) -> None:
+        """Store statistics from time to time, and look again for missing @contexts."""
+        elapsed_s = 0.0
+        while True:
+            await asyncio.sleep(STATISTICS_S)
+            elapsed_s += STATISTICS_S
+            try:
+                await self._store_statistics()
+            except NgsiError as error:
+                log.warning("statistics.unstored", error=str(error))
+            if elapsed_s >= CONTEXT_RETRY_S:
+                elapsed_s = 0.0
+                await self._find_contexts()
+
+    async def _store_statistics(self) -> None:
+        touched, self.delivery.touched = self.delivery.touched, set()
+        async with self._changing:
+            bodies = {id: self._all[id].stored() for id in touched if id in self._all}
+            try:
+                await asyncio.gather(*(self._save(id, body) for id, body in bodies.items()))
+            except NgsiError:
+                self.delivery.touched |= touched
+                raise
+
+    async def _find_contexts(self) -> None:
+        for id, source in list(self._without_context.items()):
+            try:
+                context = await self._resolve(source)
+            except NgsiError:
+                continue
+            async with self._changing:
+                if self._without_context.pop(id, None) is not None:
+                    self._put(stored_as.in_context(self._all[id], context))

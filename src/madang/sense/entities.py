@@ -1,0 +1,144 @@
+"""Entities of a file, ready to be sent: reading, mapping and reporting in one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+import orjson
+
+from madang.model.names import is_uri
+from madang.sense.files import Record, Source, flat_feature, is_feature
+from madang.sense.guess import mapping_for
+from madang.sense.location import Row
+from madang.sense.mapping import GEOMETRY, ROW, Mapping, check_columns
+from madang.sense.rows import RowError, RowMapper
+
+SAMPLE_ROWS = 1000
+
+
+class Loadable(NamedTuple):
+    """One entity as JSON text."""
+
+    row: int
+    id: str
+    body: bytes
+    has_context: bool
+    """It brings its own @context, so it must travel as JSON-LD (clause 6.3.5)."""
+
+
+class Failure(NamedTuple):
+    """Why a row, or one entity of it, was not loaded."""
+
+    row: int
+    column: str
+    reason: str
+
+
+class EntityReader:
+    """Makes the entities of a file, with a mapping, a guess, or as they stand in the file."""
+
+    def __init__(self, source: Source, mapping: Mapping | None, type_name: str | None) -> None:
+        """Open the stream of rows.
+
+        Args:
+            source: the file.
+            mapping: how rows become entities; None looks at the first rows.
+            type_name: entity type for rows that do not say theirs.
+
+        Raises:
+            MappingError: the mapping reads a column that the file has not.
+            FileError: the beginning of the file cannot be read.
+        """
+        self.rows = 0
+        self.skipped = 0
+        self._type = type_name
+        records = source.records()
+        sample = list(islice(records, SAMPLE_ROWS))
+        self._records = chain(sample, records)
+        self._as_it_is = mapping is None and source.format in ("json", "lines")
+        self._as_it_is &= not any(_is_plain_feature(record.values) for record in sample)
+        if not self._as_it_is:
+            self._mapper = RowMapper(_fitting(source, mapping, sample, type_name))
+
+    def __iter__(self) -> Iterator[Loadable | Failure]:
+        for record in self._records:
+            self.rows += 1
+            if record.problem:
+                yield Failure(record.row, "", record.problem)
+            elif self._as_it_is:
+                yield self._entity(record)
+            else:
+                yield from self._mapped(record)
+
+    def _mapped(self, record: Record) -> Iterator[Loadable | Failure]:
+        try:
+            entities = self._mapper.entities(_row(record))
+        except RowError as error:
+            for column, reason in error.problems:
+                yield Failure(record.row, column, reason)
+            return
+        self.skipped += not entities
+        for entity in entities:
+            yield _loadable(record.row, entity)
+
+    def _entity(self, record: Record) -> Loadable | Failure:
+        entity = record.values
+        if is_feature(entity):
+            entity = _entity_of_feature(entity)
+        identifier = entity.get("id", entity.get("@id"))
+        if not isinstance(identifier, str) or not is_uri(identifier):
+            return Failure(record.row, "id", "an entity needs an id that is a URI")
+        if "type" not in entity and "@type" not in entity:
+            if self._type is None:
+                return Failure(record.row, "type", "an entity needs a type; --type gives one")
+            entity = entity | {"type": self._type}
+        return _loadable(record.row, entity)
+
+
+def _loadable(row: int, entity: dict[str, Any]) -> Loadable | Failure:
+    identifier = str(entity.get("id", entity.get("@id")))
+    if not is_uri(identifier):
+        return Failure(row, "id", f"{identifier!r} is no URI")
+    try:
+        return Loadable(row, identifier, orjson.dumps(entity), "@context" in entity)
+    except TypeError as error:  # a lone surrogate, a number of more than 64 bits
+        return Failure(row, "", f"holds what cannot be written as UTF-8 JSON: {error}")
+
+
+def _row(record: Record) -> Row:
+    values = flat_feature(record.values) if is_feature(record.values) else record.values
+    values[ROW] = record.row
+    return values
+
+
+def _fitting(
+    source: Source, mapping: Mapping | None, sample: list[Record], type_name: str | None
+) -> Mapping:
+    """Return the mapping, checked against the columns there are, or a guess."""
+    rows = [_row(record) for record in sample if not record.problem]
+    columns = list(dict.fromkeys(name for row in rows for name in row if name != ROW))
+    if mapping is None:
+        return mapping_for(source.stem, columns, rows, type_name)
+    if rows and source.format in ("csv", "parquet"):
+        check_columns(mapping, columns)
+    return mapping
+
+
+def _is_plain_feature(values: dict[str, Any]) -> bool:
+    """Return whether it is a feature of anybody's, not one that NGSI-LD made of an entity."""
+    if not is_feature(values):
+        return False
+    properties = values.get("properties") or {}
+    is_entity = isinstance(values.get("id"), str) and is_uri(values["id"])
+    return not (is_entity and isinstance(properties.get("type"), (str, list)))
+
+
+def _entity_of_feature(feature: dict[str, Any]) -> dict[str, Any]:
+    """Return the entity of an NGSI-LD feature (clause 4.5.16)."""
+    properties = feature.get("properties") or {}
+    place = feature[GEOMETRY]
+    located = {"location": {"type": "GeoProperty", "value": place}} if place else {}
+    context = {"@context": feature["@context"]} if "@context" in feature else {}
+    return {"id": feature.get("id")} | located | properties | context

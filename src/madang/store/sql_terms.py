@@ -1,0 +1,259 @@
+"""Terms of ``q`` as SQL: how a path leads through a document to values, times and linked entities.
+
+The direct way through single instances comes first and is cheap; only if it finds nothing, the
+general way looks through arrays of instances (clause 4.5.5).
+Source: ETSI GS CIM 009 clause 4.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+from madang.model.attributes import VALUE_MEMBERS
+from madang.model.entity import CHILD, INSTANCE
+from madang.query.evaluate import RAW_MEMBERS, TIMES
+from madang.query.tree import Compare, Link, Path
+from madang.store import sql_values
+from madang.store.sql_text import FALSE, TRUE, Sql, joined, listed, path, sql
+
+ENTITY_MEMBERS = ("id", "type", "scope")
+
+_INSTANCES = (
+    "json_each(CASE json_type({}, {}) WHEN 'array' THEN json_extract({}, {})"
+    " WHEN 'object' THEN json_array(json(json_extract({}, {}))) END)"
+)
+_TARGETS = (
+    "json_each(CASE json_type({i}, '$.object') WHEN 'array' THEN json_extract({i}, '$.object')"
+    " WHEN 'text' THEN json_array(json_extract({i}, '$.object'))"
+    " ELSE json_extract({i}, '$.objectList') END)"
+)
+_TARGET = "CASE {u}.type WHEN 'object' THEN json_extract({u}.value, '$.object') ELSE {u}.value END"
+
+
+def has_attribute(alias: str, name: str) -> Sql:
+    """Return the test whether an entity has an attribute, decided by its shape."""
+    return sql(
+        f"{alias}.shape IN (SELECT s.id FROM shape s, json_each(s.attributes) a"
+        " WHERE json_extract(a.value, '$[0]') = {})",
+        name,
+    )
+
+
+def has_type(alias: str, *names: str) -> Sql:
+    """Return the test whether an entity is of one of these types, decided by its shape."""
+    return sql(
+        f"{alias}.shape IN (SELECT s.id FROM shape s, json_each(s.types) t WHERE t.value IN {{}})",
+        listed(names),
+    )
+
+
+class Terms:
+    """Makes the terms of one condition, over one entity alias; aliases are never used twice."""
+
+    def __init__(self, alias: str = "e", numbers: count[int] | None = None) -> None:
+        self._alias = alias
+        self._document = Sql(f"{alias}.doc")
+        self._numbers = numbers or count(1)
+
+    def compare(self, wanted: Compare) -> Sql:
+        """Return a comparison."""
+        at = wanted.path
+        if at.links:
+            return self._linked(at, lambda terms, rest: terms.compare(replace(wanted, path=rest)))
+        if not at.subs and at.attribute in (*ENTITY_MEMBERS, *TIMES):
+            return FALSE if at.members else self._compare_member(wanted)
+        if at.subs and at.subs[-1] in TIMES:
+            return self._times(at, lambda time: sql_values.system_time(time, wanted))
+        if VALUE_MEMBERS.intersection(at.subs):
+            return FALSE
+        if at.subs and at.subs[-1] in RAW_MEMBERS:
+            return self._compare_raw(wanted)
+        names = (at.attribute, *at.subs)
+
+        def test(base: Sql, prefix: tuple[str, ...], otherwise: Sql) -> Sql:
+            return _instance(base, prefix, wanted, otherwise)
+
+        general = self._over(self._document, names, lambda base: test(base, (), FALSE))
+        return test(self._document, names, general)
+
+    def exists(self, at: Path) -> Sql:
+        """Return the test whether a path leads anywhere."""
+        if at.links:
+            return self._linked(at, lambda terms, rest: terms.exists(rest))
+        if not at.subs and at.attribute in (*ENTITY_MEMBERS, *TIMES):
+            return FALSE if at.members else self._has_member(at.attribute)
+        if not at.subs and not at.members:
+            return has_attribute(self._alias, at.attribute)
+        if at.subs and at.subs[-1] in TIMES:
+            return self._times(at, lambda _time: TRUE)
+        if VALUE_MEMBERS.intersection(at.subs):
+            return FALSE
+        names, held = (at.attribute, *at.subs), _held(at.members)
+        if at.subs[-1:] and at.subs[-1] in RAW_MEMBERS:
+            if at.members:
+                return FALSE
+            names, held = names[:-1], ((at.subs[-1],),)
+        general = self._over(self._document, names, lambda base: _there(base, (), held))
+        return sql("{} OR {}", _there(self._document, names, held), general)
+
+    def instances(self, name: str, test: Callable[[Sql], Sql]) -> Sql:
+        """Return whether any instance of an attribute of the document passes a test."""
+        return self._over(self._document, (name,), test)
+
+    def _compare_member(self, wanted: Compare) -> Sql:
+        name = wanted.path.attribute
+        if name in TIMES:
+            return sql_values.system_time(self._column(name), wanted)
+        if name == "id":
+            return sql_values.text(Sql(f"{self._alias}.id"), wanted)
+        return sql_values.plain(self._document, path(name), wanted, FALSE)
+
+    def _column(self, name: str) -> Sql:
+        return Sql(f"{self._alias}.{'created' if name == 'createdAt' else 'modified'}")
+
+    def _has_member(self, name: str) -> Sql:
+        if name != "scope":
+            return TRUE
+        return sql("json_type({}, {}) IS NOT NULL", self._document, path(name))
+
+    def _compare_raw(self, wanted: Compare) -> Sql:
+        """Return a comparison with a member such as observedAt, a text or a list of texts."""
+        at = wanted.path
+        if at.members:
+            return FALSE
+        names, member = (at.attribute, *at.subs[:-1]), at.subs[-1]
+        checked = member == "observedAt"
+
+        def test(base: Sql, prefix: tuple[str, ...], otherwise: Sql) -> Sql:
+            place = path(*prefix, member)
+            return sql_values.plain(base, place, wanted, otherwise, checked=checked)
+
+        general = self._over(self._document, names, lambda base: test(base, (), FALSE))
+        return test(self._document, names, general)
+
+    def _over(self, base: Sql, names: tuple[str, ...], test: Callable[[Sql], Sql]) -> Sql:
+        """Return whether any instance that the names lead to passes a test."""
+        own = self._new("i")
+        value = Sql(f"{own}.value")
+        inner = self._over(value, names[1:], test) if len(names) > 1 else test(value)
+        return sql(
+            f"EXISTS (SELECT 1 FROM {{}} {own} WHERE {{}})", _instances(base, names[0]), inner
+        )
+
+    def _times(self, at: Path, test: Callable[[Sql], Sql]) -> Sql:
+        """Return whether a system time of any instance that the path leads to passes a test."""
+        names = (at.attribute, *at.subs[:-1])
+        if at.members or VALUE_MEMBERS.intersection(names):
+            return FALSE
+        since = Sql(f"{self._alias}.written")
+        which = 0 if at.subs[-1] == "createdAt" else 1
+        return self._stamped(self._document, names, Sql("''"), since, which, test)
+
+    def _stamped(
+        self,
+        base: Sql,
+        names: tuple[str, ...],
+        parent: Sql,
+        since: Sql,
+        which: int,
+        test: Callable[[Sql], Sql],
+    ) -> Sql:
+        """Look through instances, making for each its path among the stamps (model/entity.py)."""
+        own = self._new("i")
+        value = Sql(f"{own}.value")
+        at = sql(
+            "{} || {} || coalesce({} || json_extract({}, '$.datasetId'), '')",
+            parent,
+            names[0],
+            INSTANCE,
+            value,
+        )
+        stamp = "coalesce((SELECT json_extract(t.value, {}) FROM json_each({}) t"
+        stamp += " WHERE t.key = {}), {})"
+        times = Sql(f"{self._alias}.times")
+        if len(names) == 1:
+            found = test(sql(stamp, f"$[{which}]", times, at, since))
+        else:
+            created = sql(stamp, "$[0]", times, at, since)
+            child = sql("{} || {}", at, CHILD)
+            found = self._stamped(value, names[1:], child, created, which, test)
+        return sql(
+            f"EXISTS (SELECT 1 FROM {{}} {own} WHERE {{}})", _instances(base, names[0]), found
+        )
+
+    def _linked(self, at: Path, test: Callable[[Terms, Path], Sql]) -> Sql:
+        """Return whether an entity that the first relationship leads to passes a test."""
+        link: Link = at.links[0]
+        instance, target, entity = self._new("i"), self._new("u"), self._new("e")
+        passed = test(Terms(entity, self._numbers), replace(at, links=at.links[1:]))
+        if link.types:
+            passed = joined([has_type(entity, *link.types), passed], "AND")
+        return sql(
+            f"EXISTS (SELECT 1 FROM {{}} {instance}"
+            f" CROSS JOIN {_TARGETS.format(i=f'{instance}.value')} {target}"
+            f" CROSS JOIN entity {entity} ON {entity}.id = {_TARGET.format(u=target)}"
+            " WHERE {})",
+            _instances(self._document, link.relationship),
+            passed,
+        )
+
+    def _new(self, letter: str) -> str:
+        return f"{letter}{next(self._numbers)}"
+
+
+def _instances(base: Sql, name: str) -> Sql:
+    at = path(name)
+    return sql(_INSTANCES, base, at, base, at, base, at)
+
+
+def _instance(base: Sql, prefix: tuple[str, ...], wanted: Compare, otherwise: Sql) -> Sql:
+    """Return the comparison for an attribute instance, whichever value member it has."""
+    members = wanted.path.members
+    found = otherwise
+    if len(members) == 1:
+        found = _language(base, prefix, members[0], wanted, found)
+    if not members:
+        found = sql_values.vocabulary(base, path(*prefix, "vocab"), wanted, found)
+        found = sql_values.targets(base, path(*prefix, "objectList"), wanted, found)
+        found = sql_values.targets(base, path(*prefix, "object"), wanted, found)
+        if wanted.operator in ("==", "!="):
+            found = sql_values.plain(base, path(*prefix, "valueList"), wanted, found)
+    found = sql_values.plain(base, path(*prefix, "json", *members), wanted, found)
+    return sql_values.plain(base, path(*prefix, "value", *members), wanted, found)
+
+
+def _language(base: Sql, prefix: tuple[str, ...], tag: str, wanted: Compare, otherwise: Sql) -> Sql:
+    whole = (*prefix, "languageMap")
+    at = path(*whole) if tag == "*" else path(*whole, tag)
+    return sql(
+        "CASE json_type({}, {}) WHEN 'object' THEN {} ELSE {} END",
+        base,
+        path(*whole),
+        sql_values.language(base, at, wanted),
+        otherwise,
+    )
+
+
+def _held(members: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the paths inside an instance of which one must be there."""
+    if not members:
+        return ((),)
+    held = [("value", *members), ("json", *members)]
+    if len(members) == 1:
+        held.append(("languageMap",) if members[0] == "*" else ("languageMap", *members))
+    return tuple(held)
+
+
+def _there(base: Sql, prefix: tuple[str, ...], held: tuple[tuple[str, ...], ...]) -> Sql:
+    """Return whether one of these paths inside an instance leads to something."""
+    return joined(
+        (
+            sql("json_type({}, {}) IS NOT NULL", base, path(*prefix, *inside))
+            if inside or not prefix
+            else sql("json_type({}, {}) = 'object'", base, path(*prefix))
+            for inside in held
+        ),
+        "OR",
+    )
