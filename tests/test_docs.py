@@ -1,0 +1,292 @@
+"""The documentation names everything there is, and nothing that there is not."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from typer.main import get_command
+
+from madang.model import errors
+from tools import changelog
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+GUIDES = [
+    ROOT / "README.md",
+    DOCS / "tutorial" / "first-notification.md",
+    DOCS / "how-to" / "query.md",
+    DOCS / "how-to" / "subscribe.md",
+]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    language: str
+    text: str
+
+
+def read(*parts: str) -> str:
+    return DOCS.joinpath(*parts).read_text("utf-8")
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(*found) for found in FENCE.findall(page.read_text("utf-8"))]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def typed(page: Path) -> Iterator[list[str]]:
+    """Yield the commands of a page's examples, as words; continued lines are joined."""
+    for block in blocks(page):
+        if block.language not in ("bash", "console"):
+            continue
+        text = block.text.replace("\\\n", " ")
+        for line in text.splitlines():
+            if block.language == "bash" or line.startswith("$ "):
+                try:
+                    words = shlex.split(line.removeprefix("$ "), comments=True)
+                except ValueError:  # the beginning of a text over several lines
+                    continue
+                if words:
+                    yield words
+
+
+def commands() -> dict[str, Any]:
+    """Return the commands by name, as the command line itself knows them."""
+    from madang.cli import app
+
+    group: Any = get_command(app)
+    found: dict[str, Any] = group.commands
+    return found
+
+
+def options(command: Any) -> set[str]:
+    return {
+        name
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--")
+    }
+
+
+# --- everything there is, is named -------------------------------------------------------------
+
+
+def test_every_command_and_option_is_in_the_reference() -> None:
+    page = read("reference", "command-line.md")
+    missing = [
+        f"madang {name} {option}"
+        for name, command in commands().items()
+        for option in ("", *sorted(options(command) - {"--help"}))
+        if f"madang {name}`" not in page or f"{option}" not in section(page, f"madang {name}")
+    ]
+    assert not missing
+
+
+def section(page: str, title: str) -> str:
+    """Return the part of a page below a heading."""
+    _, _, rest = page.partition(f"\n## `{title}`\n")
+    return rest.partition("\n## ")[0]
+
+
+def test_every_setting_is_in_the_reference() -> None:
+    from madang.settings import Settings
+
+    page = read("reference", "settings.md")
+    assert not [name for name in Settings.model_fields if f"`{name}`" not in page]
+
+
+def documented_routes() -> set[str]:
+    found = re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", read("reference", "http-api.md"), re.MULTILINE)
+    return {anonymous(route) for route in found}
+
+
+def anonymous(route: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", route)
+
+
+def served_routes() -> set[str]:
+    from madang.api.routes import ROUTES
+    from madang.api.system import PATHS
+
+    hub = {anonymous(f"{route.method} {route.path}") for route in ROUTES}
+    return hub | {f"GET {path}" for path in PATHS}
+
+
+def test_the_reference_lists_exactly_the_routes_there_are() -> None:
+    assert served_routes() - documented_routes() == set(), "not documented"
+    assert documented_routes() - served_routes() == set(), "documented, but not there"
+
+
+def metric_names() -> set[str]:
+    """Return the names given to metrics anywhere in the source."""
+    return {
+        node.args[0].value
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+        and re.fullmatch(r"madang_[a-z_]+", node.args[0].value)
+    }
+
+
+def test_the_reference_lists_exactly_the_metrics_there_are() -> None:
+    page = read("reference", "metrics.md")
+    documented = set(re.findall(r"^\| `(madang_\w+)` \|", page, re.MULTILINE))
+    assert documented == metric_names()
+
+
+def test_every_error_is_in_the_reference_with_its_status() -> None:
+    page = read("reference", "errors.md")
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type)
+        and issubclass(kind, errors.NgsiError)
+        and kind is not errors.NgsiError
+    ]
+    assert not [k.__name__ for k in kinds if f"| {k.__name__} | {k.status} |" not in page]
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")]
+    assert not [page for page in pages if f" {page}\n" not in navigation]
+
+
+# --- what is named, is there -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_use_commands_and_options_that_exist(page: Path) -> None:
+    wrong = []
+    for words in typed(page):
+        if Path(words[0]).name != "madang" or len(words) < 2:
+            continue
+        command = commands().get(words[1])
+        if command is None:
+            wrong.append(" ".join(words))
+        else:
+            used = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
+            wrong += [f"{words[1]} {option}" for option in used - options(command) - {"--help"}]
+    assert not wrong
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_use_make_targets_that_exist(page: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE))
+    used = {words[1] for words in typed(page) if words[0] == "make" and len(words) > 1}
+    used |= set(re.findall(r"`make ([a-z]+)", page.read_text("utf-8")))
+    assert used <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_call_paths_that_exist(page: Path) -> None:
+    patterns = [
+        re.compile(re.escape(route.partition(" ")[2]).replace(r"\{\}", "[^/]+") + "/?")
+        for route in served_routes()
+    ]
+    used = re.findall(r"http://127\.0\.0\.1:8080(/[^\s'\"?`)]*)", page.read_text("utf-8"))
+    assert not [path for path in used if not any(p.fullmatch(path) for p in patterns)]
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=name_of)
+def test_links_of_pages_outside_the_site_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8"))
+    assert not [target for target in targets if not (page.parent / target).exists()]
+
+
+def test_changelog_fragments_can_be_folded_in() -> None:
+    assert changelog.section("Unreleased", changelog.fragments(ROOT / "changelog.d"))
+
+
+# --- the guides work as they stand -------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/ready", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[str]:
+    """A hub of its own, started as a user starts it; the value is its address."""
+    url = f"http://127.0.0.1:{free_port()}"
+    program = [str(Path(sys.executable).with_name("madang")), "up", "--no-demo", "--open"]
+    arguments = ["--data", str(tmp_path / "data"), "--port", url.rpartition(":")[2]]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([*program, *arguments], cwd=tmp_path, stderr=log, stdout=log)
+        try:
+            until = time.monotonic() + 20
+            while not is_ready(url):
+                assert process.poll() is None, (tmp_path / "log").read_text("utf-8")
+                assert time.monotonic() < until, "the hub did not become ready in 20 s"
+                time.sleep(0.05)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def run(script: str, home: Path) -> str:
+    """Run an example; an HTTP status of 400 or more is a failure."""
+    (home / ".curlrc").write_text("fail-with-body\n", "utf-8")
+    done = subprocess.run(
+        ["bash", "-e", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "CURL_HOME": str(home)},
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def as_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("page", GUIDES, ids=name_of)
+def test_a_guide_works_as_it_stands(page: Path, hub: str, tmp_path: Path) -> None:
+    output = ""
+    for language, text in blocks(page):
+        if language == "bash":
+            output = run(text.replace("http://127.0.0.1:8080", hub), tmp_path)
+        elif language == "json" and as_json(output) is not None and "..." not in text:
+            assert as_json(output) == json.loads(text)
