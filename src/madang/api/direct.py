@@ -8,7 +8,7 @@ usual way through ASGI. Why: docs/decisions/0003-direct-http-lane.md.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -19,6 +19,11 @@ from madang.api.http import Request, Response
 log = structlog.get_logger("madang.http")
 
 _NO_BODY = frozenset({204, 304})
+_METHODS = frozenset({b"GET", b"POST", b"PATCH", b"PUT", b"DELETE", b"HEAD"})
+_PRINTABLE = bytes(range(0x21, 0x7F))
+_LOOK = 5.0  # [s] between two looks at whether a connection is idle or stuck
+_RECEIVE = 120.0  # [s] a request may take to arrive
+_UNUSUAL = frozenset({"transfer-encoding", "expect", "upgrade"})
 _header_names: dict[bytes, str] = {}
 
 
@@ -43,6 +48,18 @@ def _name(raw: bytes) -> str:
         if len(_header_names) < 1000:
             _header_names[raw] = found
     return found
+
+
+class HeaderBlock(NamedTuple):
+    """All headers of a request, as parsed when their very bytes came for the first time."""
+
+    fields: dict[str, str]
+    body_size: int
+
+
+_blocks: dict[bytes, HeaderBlock] = {}
+_MOST_BLOCKS = 2000
+_LONGEST_BLOCK = 2000  # [bytes]
 
 
 class _Waiting:
@@ -105,10 +122,59 @@ class DirectProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._date: list[tuple[bytes, bytes]] | None = None
         self._common = b""
+        self._begun = False
+        self._chunk = b""
+        self._since = 0.0
+
+    # --- the short way ------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Take a request whose headers came before, byte for byte, without parsing them again."""
+        if not self._begun:
+            self._since = self.loop.time()
+            previous: Any = self.cycle
+            if (previous is None or previous.response_complete) and self._is_known(data):
+                return
+            self._chunk = data
+        super().data_received(data)
+
+    def _is_known(self, data: bytes) -> bool:
+        """Answer a whole request with known headers; else leave it to the parser."""
+        line_end = data.find(b"\r\n")
+        end = data.find(b"\r\n\r\n", line_end) + 4
+        block = _blocks.get(data[line_end:end])
+        if block is None or len(data) != end + block.body_size or self.flow.write_paused:
+            return False
+        words = data[:line_end].split(b" ")
+        if len(words) != 3 or words[2] != b"HTTP/1.1" or words[0] not in _METHODS:
+            return False
+        url = words[1]
+        if not url.startswith(self.lane.prefix) or url.translate(None, _PRINTABLE):
+            return False
+        self.url = url
+        self.fields = block.fields
+        cycle = DirectCycle(self, words[0].decode(), True)
+        cycle.parts.append(data[end:])
+        cycle.whole = cycle.may_start = True
+        self.cycle = cycle  # type: ignore[assignment]
+        cycle.start()
+        return True
+
+    def _learn(self, cycle: DirectCycle) -> None:
+        """Remember the headers of a plain request that came whole in one piece."""
+        chunk, self._chunk = self._chunk, b""
+        line_end = chunk.find(b"\r\n")
+        end = chunk.find(b"\r\n\r\n", line_end) + 4
+        plain = cycle.keep_alive and not cycle.refused and not _UNUSUAL & self.fields.keys()
+        if plain and len(chunk) == end + cycle.size and end - line_end < _LONGEST_BLOCK:
+            if len(_blocks) >= _MOST_BLOCKS:
+                _blocks.clear()
+            _blocks[chunk[line_end:end]] = HeaderBlock(self.fields, cycle.size)
 
     # --- parser callbacks ---------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        self._begun = True
         self.url = b""
         self.headers = []
         self.fields = {}
@@ -160,6 +226,7 @@ class DirectProtocol(HttpToolsProtocol):
             cycle.parts.append(body)
 
     def on_message_complete(self) -> None:
+        self._begun = False
         cycle: Any = self.cycle
         if not isinstance(cycle, DirectCycle):
             super().on_message_complete()
@@ -167,6 +234,8 @@ class DirectProtocol(HttpToolsProtocol):
         if cycle.response_complete:
             return
         cycle.whole = True
+        if self._chunk:
+            self._learn(cycle)
         if cycle.may_start and not self.flow.write_paused:
             cycle.start()
         else:
@@ -209,6 +278,15 @@ class DirectProtocol(HttpToolsProtocol):
             self.transport.close()
         self.on_response_complete()
 
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+
     def _common_headers(self) -> bytes:
         """Return the Date header, joined anew only when Uvicorn has renewed it."""
         current = self.server_state.default_headers
@@ -216,6 +294,32 @@ class DirectProtocol(HttpToolsProtocol):
             self._date = current
             self._common = b"".join(b"%b: %b\r\n" % header for header in current)
         return self._common
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._since = self.loop.time()
+        self.timeout_keep_alive_task = self.loop.call_later(_LOOK, self.timeout_keep_alive_handler)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Leave the timer: one that looks now and then costs less than one for each request."""
+        if self.transport.is_closing():
+            super()._unset_keepalive_if_required()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that is idle, or whose request does not come to its end."""
+        if self.transport.is_closing():
+            return
+        quiet = self.loop.time() - self._since
+        cycle: Any = self.cycle
+        busy = cycle is not None and not cycle.response_complete
+        if quiet > (_RECEIVE if self._begun else self.timeout_keep_alive) and not (
+            busy and not self._begun
+        ):
+            self.transport.close()
+            return
+        self.timeout_keep_alive_task = self.loop.call_later(_LOOK, self.timeout_keep_alive_handler)
 
     def resume_writing(self) -> None:
         super().resume_writing()

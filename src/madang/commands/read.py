@@ -8,14 +8,17 @@ from typing import Any
 
 import aiohttp
 import orjson
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from madang.commands.client import API, HubClient, HubError, connect, detail_of
 
-MAX_COLUMNS = 8
-_LONGEST_CELL = 60
+PIPE_WIDTH = 160  # of a table that goes to a file or another program
+LEAST_COLUMNS = 4
+_LONGEST_CELL = 40
 _UNITS = {
     "CEL": "°C", "P1": "%", "GQ": "µg/m³", "GP": "mg/m³", "59": "ppm", "MTS": "m/s", "KMH": "km/h",
     "DD": "°", "A97": "hPa", "MMT": "mm", "MTR": "m", "2N": "dB", "LUX": "lx", "WTT": "W",
@@ -78,34 +81,57 @@ async def find(
     if not entities:
         console.print("Nothing found.")
         return
-    console.print(_table(entities, attrs.split(",") if attrs else None))
+    width = console.width if console.is_terminal else PIPE_WIDTH
+    table, hidden = _table(entities, attrs.split(",") if attrs else None, width)
+    console.print(table, width=width)
     more = f"; --limit {total} shows all" if total > len(entities) else ""
     console.print(f"{len(entities):,} of {total:,} entities{more}", highlight=False)
+    if hidden:
+        names = ", ".join(map(_short, hidden))
+        console.print(f"not shown: {escape(names)} (--attrs chooses)", highlight=False, style="dim")
 
 
-def _table(entities: list[dict[str, Any]], chosen: list[str] | None) -> Table:
-    names = [name for name in (chosen or _common(entities)) if name not in ("id", "type")]
-    table = Table(header_style="bold", row_styles=["", "dim"], pad_edge=False)
-    table.add_column("id", overflow="fold")
-    table.add_column("type")
+def _table(
+    entities: list[dict[str, Any]], chosen: list[str] | None, width: int
+) -> tuple[Table, list[str]]:
+    """Return a table as wide as the terminal, and the attributes there was no room for."""
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    names = chosen or _common(entities)
+    columns = {"id": [entity["id"] for entity in entities], "type": list(map(_types, entities))}
+    room = width - sum(_width(name, cells) for name, cells in columns.items())
+    hidden = []
     for name in names:
-        table.add_column(escape(_short(name)))
-    for entity in entities:
-        cells = [escape(shown(entity.get(name))) for name in names]
-        kinds = entity["type"] if isinstance(entity["type"], list) else [entity["type"]]
-        types = ", ".join(_short(kind) for kind in kinds)
-        table.add_row(escape(entity["id"]), escape(types), *cells)
-    return table
+        cells = [shown(entity.get(name)) for entity in entities]
+        room -= _width(_short(name), cells)
+        if room >= 0 or chosen or len(columns) < LEAST_COLUMNS:
+            columns[name] = cells
+        else:
+            hidden.append(name)
+    for name in columns:
+        table.add_column(escape(_short(name)), overflow="fold" if name == "id" else "ellipsis")
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(escape, row))
+    return table, hidden
+
+
+def _width(header: str, cells: list[str]) -> int:
+    return max(cell_len(text) for text in (header, *cells)) + 2
+
+
+def _types(entity: dict[str, Any]) -> str:
+    kinds = entity["type"]
+    return ", ".join(_short(kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))
 
 
 def _common(entities: Iterable[dict[str, Any]]) -> list[str]:
-    """Return the attributes that most entities have, measured ones before descriptive ones."""
+    """Return the attributes: measured ones first, then those that most entities have."""
     counts: Counter[str] = Counter()
     for entity in entities:
         for name, attribute in entity.items():
             if name not in ("id", "type", "@context", "scope"):
-                counts[name] += 2 if isinstance(attribute, dict) and _is_measured(attribute) else 1
-    return [name for name, _ in counts.most_common(MAX_COLUMNS)]
+                measured = isinstance(attribute, dict) and _is_measured(attribute)
+                counts[name] += 1000 if measured else 1
+    return [name for name, _ in counts.most_common()]
 
 
 def _is_measured(attribute: dict[str, Any]) -> bool:
@@ -178,8 +204,7 @@ def _told(change: dict[str, Any]) -> str:
         for name in change.get("attributes", [])
         if name in entity
     ]
-    kinds = change.get("type") or []
-    types = ", ".join(_short(kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))
+    types = _types(change) if change.get("type") else ""
     return (
         f"[dim]{change['at']}[/] [{colour}]{change['kind']:7}[/] {escape(types)} "
         f"[bold]{escape(change['id'])}[/] {escape('  '.join(values))}"
@@ -228,7 +253,7 @@ async def status(*, url: str, as_json: bool, console: Console) -> None:
         return
     ready = "[green]ready[/]" if state["ready"] else "[yellow]not ready[/]"
     console.print(f"Madang {state['version']} at {url}: {ready}", highlight=False)
-    table = Table(header_style="bold", pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     table.add_column("tenant")
     figures = list(dict.fromkeys(name for sizes in state["tenants"].values() for name in sizes))
     for figure in figures:

@@ -37,9 +37,16 @@ def number(cell: object) -> int | float:
     >>> number("6"), number("-2.50"), number(7)
     (6, -2.5, 7)
     """
+    if isinstance(cell, str):
+        return _parse_number(cell)
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         return cell
-    written = text(cell)
+    return _parse_number(str(cell))
+
+
+@lru_cache(maxsize=65536)  # measured values repeat
+def _parse_number(cell: str) -> int | float:
+    written = cell.strip()
     try:
         value: int | float = int(written) if written.lstrip("+-").isdigit() else float(written)
     except ValueError:

@@ -6,7 +6,7 @@ A mapping is compiled once into small functions, because a file has many rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -238,7 +238,11 @@ def _uri_part(cell: object) -> str:
     >>> _uri_part("NIA South"), _uri_part("강남구")
     ('NIA%20South', '강남구')
     """
-    written = cells.text(cell)
+    return _escaped(cells.text(cell))
+
+
+@lru_cache(maxsize=16384)
+def _escaped(written: str) -> str:
     return "".join(mark if mark.isalnum() or mark in _URI_SAFE else quote(mark) for mark in written)
 
 

@@ -43,7 +43,7 @@ class Page:
     """There are entities after this page."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Shape:
     """A combination of entity types and attributes that entities of this tenant have."""
 

@@ -197,7 +197,10 @@ def _geo(wanted: Geo) -> Sql:
         (wanted.relation, wanted.geometry, wanted.min_distance, wanted.max_distance)
     ).decode()
     at = path(wanted.attribute)
-    lies = "json_extract({}, {}) = 'GeoProperty' AND madang_geo(json_extract({}, {}), {})"
+    lies = (  # CASE, for SQLite may evaluate the sides of AND in any order
+        "CASE json_extract({}, {}) WHEN 'GeoProperty'"
+        " THEN madang_geo(json_extract({}, {}), {}) ELSE 0 END"
+    )
     document = Sql("e.doc")
 
     def test(base: Sql, *prefix: str) -> Sql:

@@ -5,7 +5,7 @@ Source: ETSI GS CIM 009 clause 4.9; SQLite's ``json_type``, ``json_extract``, ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from madang.query import values
@@ -122,7 +122,9 @@ def _same_instant(column: Sql, value: Scalar | Range) -> Sql:
     return sql("{} BETWEEN {} AND {}", column, low.instant, high.instant)
 
 
-def _case(subject: Sql, arms: Iterable[tuple[str, Sql]], otherwise: Sql) -> Sql:
+def _case(subject: Sql, arms: Sequence[tuple[str, Sql]], otherwise: Sql) -> Sql:
+    if not arms:
+        return otherwise
     found = sql("CASE {}", subject)
     for kind, result in arms:
         found = sql(f"{{}} WHEN '{kind}' THEN {{}}", found, result)

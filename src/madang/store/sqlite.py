@@ -27,6 +27,7 @@ from madang.store.shapes import Known, Shapes
 from madang.store.sqlite_read import Reader, ReaderPool
 
 CHECKPOINT_PAGES = 16_000  # some 64 MB of log before its pages are copied to the file
+KEPT = 20_000  # entities kept in memory, for what is written or read again and again
 INLINE_STEPS = 40_000  # SQLite steps (about a millisecond or two) a query may take on the loop
 
 _LOAD = """
@@ -50,15 +51,18 @@ _DELIVERY = "INSERT INTO delivery (subscription, at, body) VALUES (?, ?, ?) RETU
 
 
 class _Head:
-    """What the store remembers of a loaded entity until the turn's commit."""
+    """What the store knows of an entity's row: where it is and what its indexes hold."""
 
-    __slots__ = ("box", "expires", "rowid", "shape")
+    __slots__ = ("box", "entity", "expires", "rowid", "shape")
 
-    def __init__(self, rowid: int, shape: int, box: Box | None, expires: int | None) -> None:
+    def __init__(
+        self, rowid: int, shape: int, box: Box | None, expires: int | None, entity: Entity
+    ) -> None:
         self.rowid = rowid
         self.shape = shape
         self.box = box
         self.expires = expires
+        self.entity = entity
 
 
 def connect(file: Path) -> apsw.Connection:
@@ -82,6 +86,7 @@ class SqliteStore:
         schema.migrate(self._writer, file)
         self._shapes = Shapes(self._writer)
         self._heads: dict[str, _Head] = {}
+        self._rows: dict[str, Row] = {}
         self._seq: int = self._one(
             "SELECT max(coalesce((SELECT max(seq) FROM outbox), 0),"
             " coalesce((SELECT CAST(CAST(body AS TEXT) AS INTEGER) FROM item"
@@ -107,7 +112,13 @@ class SqliteStore:
     async def load(self, ids: Collection[str]) -> dict[str, Entity]:
         found: dict[str, Entity] = {}
         heads, execute = self._heads, self._writer.execute
+        if len(heads) > KEPT:
+            heads.clear()
         for id in ids:
+            head = heads.get(id)
+            if head is not None:
+                found[id] = head.entity
+                continue
             row = execute(_LOAD, (id,)).fetchone()
             if row is None:
                 continue
@@ -117,11 +128,12 @@ class SqliteStore:
             earliest = None
             if times is not None:
                 earliest = read_times(entity, times)
-            heads[id] = _Head(rowid, shape, box, earliest)
+            heads[id] = _Head(rowid, shape, box, earliest, entity)
             found[id] = entity
         return found
 
     async def commit(self, batch: Batch) -> Sequence[int]:
+        before = self._seq, self._rowid
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             if batch.states:
@@ -134,10 +146,12 @@ class SqliteStore:
         except BaseException:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
+            self._seq, self._rowid = before
+            self._heads.clear()
             self._shapes.reload()
             raise
-        finally:
-            self._heads.clear()
+        for id in batch.states:
+            self._rows.pop(id, None)
         if self._pages > CHECKPOINT_PAGES and self._checkpoint is None:
             self._start_checkpoint()
         return keys
@@ -151,6 +165,7 @@ class SqliteStore:
             head = heads.get(id)
             if entity is None:
                 if head is not None:
+                    del heads[id]
                     removed.append((head.rowid,))
                     counts[head.shape] = counts.get(head.shape, 0) - 1
                 continue
@@ -164,6 +179,7 @@ class SqliteStore:
                 rowid = self._rowid
             else:
                 rowid = head.rowid
+                head.entity = entity
                 if head.shape == shape.id and not outgrown and head.expires == expires:
                     updates.append(
                         (entity.created, entity.modified, entity.written, times, text, rowid)
@@ -173,6 +189,7 @@ class SqliteStore:
                 id, shape.id, entity.created, entity.modified, entity.written, expires,
                 *(box or (None, None, None, None)), times, text, rowid,
             )  # fmt: skip
+            heads[id] = _Head(rowid, shape.id, box, expires, entity)
             if head is None:
                 inserts.append(row)
                 counts[shape.id] = counts.get(shape.id, 0) + 1
@@ -223,6 +240,13 @@ class SqliteStore:
 
     def _write_rest(self, batch: Batch) -> list[int]:
         execute = self._writer.execute
+        keys = [int(next(execute(_DELIVERY, row))[0]) for row in batch.deliveries]
+        if batch.delivered:
+            self._writer.executemany(
+                "DELETE FROM delivery WHERE key=?", [(key,) for key in batch.delivered]
+            )
+        for key, attempts, error in batch.failed:
+            execute("UPDATE delivery SET attempts=?, error=? WHERE key=?", (attempts, error, key))
         for (kind, id), body in batch.items.items():
             if body is None:
                 execute("DELETE FROM item WHERE kind=? AND id=?", (kind, id))
@@ -230,13 +254,7 @@ class SqliteStore:
                     execute("DELETE FROM delivery WHERE subscription=?", (id,))
             else:
                 execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?)", (kind, id, body))
-        if batch.delivered:
-            self._writer.executemany(
-                "DELETE FROM delivery WHERE key=?", [(key,) for key in batch.delivered]
-            )
-        for key, attempts, error in batch.failed:
-            execute("UPDATE delivery SET attempts=?, error=? WHERE key=?", (attempts, error, key))
-        return [list(execute(_DELIVERY, row))[0][0] for row in batch.deliveries]
+        return keys
 
     # --- the log ------------------------------------------------------------------------------
 
@@ -262,7 +280,14 @@ class SqliteStore:
     # --- reading ------------------------------------------------------------------------------
 
     async def get(self, id: str) -> Row | None:
-        return self._reader.get(id)
+        found = self._rows.get(id)
+        if found is None:
+            found = self._reader.get(id)
+            if found is not None:
+                if len(self._rows) >= KEPT:
+                    self._rows.clear()
+                self._rows[id] = found
+        return found
 
     async def query(self, query: Query, now: int) -> Page:
         plan = self._reader.plan(query, self._shapes)
