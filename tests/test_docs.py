@@ -206,7 +206,7 @@ def test_examples_call_paths_that_exist(page: Path) -> None:
         re.compile(re.escape(route.partition(" ")[2]).replace(r"\{\}", "[^/]+") + "/?")
         for route in served_routes()
     ]
-    used = re.findall(r"http://127\.0\.0\.1:8080(/[^\s'\"?`)]*)", page.read_text("utf-8"))
+    used = re.findall(r"http://127\.0\.0\.1:8080(/[^\s'\"?`)>]*)", page.read_text("utf-8"))
     assert not [path for path in used if not any(p.fullmatch(path) for p in patterns)]
 
 
