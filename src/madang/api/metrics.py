@@ -63,10 +63,11 @@ class Metrics(Collector):
             labels=["method", "route"],
         )
         for (method, path), counts in list(self._times.items()):
-            total, buckets = 0.0, []
+            sum_so_far = 0.0
+            buckets: list[tuple[str, float]] = []
             for limit, count in zip((*map(str, BUCKETS), "+Inf"), counts, strict=False):
-                total += count
-                buckets.append((limit, total))
+                sum_so_far += count
+                buckets.append((limit, sum_so_far))
             times.add_metric([method, path], buckets, counts[-1])
         yield times
         if self._hub is not None:

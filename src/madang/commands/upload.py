@@ -16,7 +16,7 @@ from madang.commands.client import API, HubClient, HubError, detail_of
 from madang.sense.entities import Failure, Loadable
 
 LANES = 4
-BATCH_ENTITIES = 250
+BATCH_ENTITIES = 400
 BATCH_BYTES = 4 * 1024 * 1024  # well below the hub's limit of 16 MiB
 GIVE_UP_S = 120.0
 _FIRST_WAIT_S = 0.5

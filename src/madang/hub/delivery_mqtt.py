@@ -23,6 +23,7 @@ _PROTOCOLS = {"mqtt3.1.1": aiomqtt.ProtocolVersion.V311, "mqtt5.0": aiomqtt.Prot
 _KEEPALIVE_S = 30
 _IN_FLIGHT = 200  # unacknowledged messages the broker may hold for us
 _IDLE_S = 300.0  # an unused connection is closed after this long
+_ABANDON_S = 0.1  # for the last words to a broker that has not answered
 
 # The library warns of every ten waiting acknowledgements; many subscribers are no fault.
 _quiet = logging.getLogger("madang.mqtt.client")
@@ -111,9 +112,9 @@ class _Connection:
     async def _keep(
         self, opened: asyncio.Future[aiomqtt.Client], lost: asyncio.Future[None]
     ) -> None:
+        client = self._new_client()
         try:
-            async with self._connect() as client:
-                client.pending_calls_threshold = _IN_FLIGHT
+            async with client:
                 opened.set_result(client)
                 await self._until_lost_or_idle(client)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
@@ -122,13 +123,14 @@ class _Connection:
         finally:
             if not opened.done():
                 opened.set_exception(aiomqtt.MqttError("the connection was closed"))
-            opened.exception()  # whoever waited may have given up already
             lost.set_result(None)
             self._client = self._lost = None
+            if opened.exception() is not None:  # asked here because nobody else may
+                await _abandon(client)
 
-    def _connect(self) -> aiomqtt.Client:
+    def _new_client(self) -> aiomqtt.Client:
         account = self._account
-        return aiomqtt.Client(
+        client = aiomqtt.Client(
             account.host,
             account.port,
             username=account.user,
@@ -139,6 +141,8 @@ class _Connection:
             max_inflight_messages=_IN_FLIGHT,
             logger=_quiet,
         )
+        client.pending_calls_threshold = _IN_FLIGHT
+        return client
 
     async def _until_lost_or_idle(self, client: aiomqtt.Client) -> None:
         loop = asyncio.get_running_loop()
@@ -154,6 +158,13 @@ class _Connection:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+
+async def _abandon(client: aiomqtt.Client) -> None:
+    """Close a connection that the broker never acknowledged; the library leaves it open."""
+    with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
+        async with asyncio.timeout(_ABANDON_S):
+            await client.__aexit__(None, None, None)
 
 
 @lru_cache(maxsize=4096)

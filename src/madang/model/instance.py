@@ -26,7 +26,7 @@ from madang.model.attributes import (
     VALUE_MEMBER,
     VALUE_MEMBERS,
 )
-from madang.model.context import Names
+from madang.model.context import Context
 from madang.model.entity import CHILD, INSTANCE, Attribute
 from madang.model.errors import BadRequestData
 from madang.model.names import check_uri, shown
@@ -48,7 +48,7 @@ class Reader:
 
     def __init__(
         self,
-        names: Names,
+        names: Context,
         expires: Expires,
         nulls: bool = False,
         merging: bool = False,
@@ -258,7 +258,8 @@ class Reader:
         """Return terms as canonical names (VocabProperty, ``objectType``)."""
         terms = value if type(value) is list else [value]
         if terms and all(type(term) is str and term and term != NULL for term in terms):
-            found = [self.names.expand(term) for term in terms]
+            expand = self.names.expand if member != "vocab" else self.names.expand_value
+            found = [expand(term) for term in terms]
             return found if type(value) is list else found[0]
         raise BadRequestData(f"{name}.{member} must be a term or an array of terms")
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from madang.model import time, values
 from madang.model.attributes import NULL, PROOF, RESERVED, SPATIAL, UNTYPED, VALUE_MEMBER
-from madang.model.context import Names
+from madang.model.context import Context
 from madang.model.entity import Attribute, Document
 from madang.model.errors import BadRequestData
 from madang.model.geometry import is_position
@@ -52,7 +52,7 @@ class Mode(NamedTuple):
 
 def entity(
     raw: object,
-    names: Names,
+    names: Context,
     *,
     entity_id: str | None = None,
     fragment: bool = False,
@@ -94,7 +94,7 @@ def entity(
     return _read(raw, names, layout, mode)
 
 
-def attribute(raw: object, name: str, names: Names, *, partial: bool = False) -> Normalized:
+def attribute(raw: object, name: str, names: Context, *, partial: bool = False) -> Normalized:
     """Return the body of a request about one attribute; its document holds just that attribute.
 
     Args:
@@ -128,7 +128,7 @@ class _Layout:
 
     __slots__ = ("attributes", "canonical", "extras", "members", "owner", "plans", "whole")
 
-    def __init__(self, raw: Json, names: Names) -> None:
+    def __init__(self, raw: Json, names: Context) -> None:
         self.owner = names  # kept, so that its id() in the key stays its own
         self.extras = not _EXTRAS.isdisjoint(raw)
         self.whole = "id" in raw and "type" in raw
@@ -154,7 +154,7 @@ class _Kinds(NamedTuple):
     geometries: tuple[str, ...]
 
 
-def _read(raw: Json, names: Names, layout: _Layout, mode: Mode) -> Normalized:
+def _read(raw: Json, names: Context, layout: _Layout, mode: Mode) -> Normalized:
     """Check every attribute, in place where it is of the usual kind.
 
     Every line of the loop runs 300,000 times a second under full load; hence its length and form.
@@ -240,7 +240,7 @@ def _kind(instance: Attribute | list[Attribute]) -> Any:
     return instance.get("type")  # type: ignore[union-attr]
 
 
-def _completed(raw: Json, names: Names, entity_id: str | None) -> _Layout:
+def _completed(raw: Json, names: Context, entity_id: str | None) -> _Layout:
     """Give a whole entity the id of its request, if it has none; it must have a type."""
     if "type" not in raw:
         raise BadRequestData("an entity needs the member type, a name or an array of names")
@@ -251,7 +251,7 @@ def _completed(raw: Json, names: Names, entity_id: str | None) -> _Layout:
     return _layout(raw, names)
 
 
-def _with_extras(raw: Json, names: Names, entity_id: str | None, mode: Mode) -> Normalized:
+def _with_extras(raw: Json, names: Context, entity_id: str | None, mode: Mode) -> Normalized:
     """Read an entity that has members beside ``id``, ``type`` and attributes."""
     for term in _IGNORED:
         raw.pop(term, None)
@@ -292,7 +292,7 @@ def _entity_expiry(value: object, nulls: bool) -> tuple[int | None]:
     return (time.parse(time.checked(value, "expiresAt")),)
 
 
-def _layout(raw: Json, names: Names) -> _Layout:
+def _layout(raw: Json, names: Context) -> _Layout:
     key = (id(names), *raw)
     layout = _LAYOUTS.get(key)
     if layout is None:
@@ -305,7 +305,7 @@ def _layout(raw: Json, names: Names) -> _Layout:
     return layout
 
 
-def _term(term: str, names: Names) -> str:
+def _term(term: str, names: Context) -> str:
     """Return the canonical name of an attribute of an entity."""
     name = names.expand(term)
     if name in RESERVED or name == "scope":
@@ -313,7 +313,7 @@ def _term(term: str, names: Names) -> str:
     return name
 
 
-def _kinds(layout: _Layout, names: Names, kinds: list[Any]) -> _Kinds:
+def _kinds(layout: _Layout, names: Context, kinds: list[Any]) -> _Kinds:
     given = kinds[1]
     types = () if given is _ABSENT else _types(given, names)
     entries = []
@@ -337,7 +337,7 @@ def _check_spatial(name: str, kinds: tuple[Any, ...]) -> None:
         raise BadRequestData(f"{name} must be a GeoProperty (clause 4.7.1)")
 
 
-def _types(given: object, names: Names) -> tuple[str, ...]:
+def _types(given: object, names: Context) -> tuple[str, ...]:
     """Return canonical entity types in their order, each once."""
     found: dict[str, None] = {}
     for term in given if type(given) is list else [given]:

@@ -186,6 +186,7 @@ def _matchers(wanted: Compare) -> dict[str, Matcher]:
     if members:
         matchers |= dict.fromkeys(("Relationship", "ListRelationship", "VocabProperty"), never)
     else:
+        matchers |= dict.fromkeys(("JsonProperty", "ListProperty"), values.array(wanted))
         matchers |= dict.fromkeys(_LINK_MEMBERS, values.relationship(wanted))
         matchers["VocabProperty"] = values.vocabulary(wanted)
     matchers["LanguageProperty"] = (

@@ -40,7 +40,7 @@ def always(_value: Any) -> bool:
 
 
 def plain(wanted: Compare) -> Matcher:
-    """Return the matcher of what a Property, JsonProperty or ListProperty holds, or a member."""
+    """Return the matcher of the value of a Property, or of a member of an object."""
     if wanted.operator not in ("==", "!="):
         return _unwrapped(_single(wanted))
     equal = _equal(wanted.value)
@@ -51,6 +51,15 @@ def plain(wanted: Compare) -> Matcher:
         return equal(value.get("@value") if value.__class__ is dict else value)
 
     return some if wanted.operator == "==" else lambda value: not some(value)
+
+
+def array(wanted: Compare) -> Matcher:
+    """Return the matcher of a whole JsonProperty or ListProperty: only arrays equal anything."""
+    if wanted.operator not in ("==", "!="):
+        return never
+    equal = _equal(wanted.value)
+    positive = wanted.operator == "=="
+    return lambda value: (value.__class__ is list and any(map(equal, value))) is positive
 
 
 def relationship(wanted: Compare) -> Matcher:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from madang.model.entity import Entity, Stamp
-from madang.store.protocol import Row
+from madang.store.protocol import Change, Row
 
 
 def entity_of(row: Row) -> Entity:
@@ -47,3 +47,23 @@ def times_text(entity: Entity) -> tuple[str, int | None]:
         stamps[""] = (entity.created, entity.modified, entity.expires)
         ends.append(entity.expires)
     return orjson.dumps(stamps).decode(), min(ends) if ends else None
+
+
+def outbox_row(change: Change) -> dict[str, Any]:
+    """Return what history needs to know of a change."""
+    row: dict[str, Any] = {"kind": change.kind, "at": change.at, "id": change.id}
+    state = change.after
+    if state is not None:
+        document = state.document
+        row["type"] = document["type"]
+        if change.kind == "created":
+            row["entity"] = document
+        else:
+            row["entity"] = {n: document[n] for n in change.attributes if n in document}
+    elif change.before is not None:
+        row["type"] = change.before.document["type"]
+    if change.deleted:
+        row["deleted"] = change.deleted
+    if change.trace:
+        row["trace"] = change.trace
+    return row

@@ -24,7 +24,7 @@ _NO_ATTRIBUTES = frozenset({"id", "type", "scope"})
 class Known:
     """One shape as the store keeps it in memory; ``id`` is its row."""
 
-    __slots__ = ("attributes", "count", "geometries", "id", "names", "types")
+    __slots__ = ("attributes", "coming", "count", "geometries", "id", "names", "types")
 
     def __init__(
         self, id: int, types: Iterable[str], attributes: Iterable[Iterable[Any]], count: int
@@ -35,6 +35,9 @@ class Known:
         self.names = frozenset(name for name, _ in self.attributes)
         self.geometries = tuple(n for n, kinds in self.attributes if "GeoProperty" in kinds)
         self.count = count
+        """As committed."""
+        self.coming = False
+        """A transaction under way gives it its first entity."""
 
     def public(self) -> Shape:
         return Shape(self.types, self.attributes, self.count)
@@ -109,21 +112,30 @@ class Shapes:
             self._keep(found)
         return found
 
-    def add_counts(self, deltas: dict[int, int]) -> None:
-        """Change the counts, in the rows and in memory."""
+    def write_counts(self, deltas: dict[int, int]) -> None:
+        """Change the counts in the rows, as a part of the transaction under way."""
         changed = [(delta, id) for id, delta in deltas.items() if delta]
-        if changed:
-            self._connection.executemany("UPDATE shape SET count = count + ? WHERE id = ?", changed)
-            for delta, id in changed:
-                shape = self.all[id]
-                if shape.count == 0 or shape.count + delta == 0:
-                    self.generation += 1
-                shape.count += delta
+        self._connection.executemany("UPDATE shape SET count = count + ? WHERE id = ?", changed)
+        for delta, id in changed:
+            shape = self.all[id]
+            if delta > 0 and shape.count == 0:
+                # From the commit on readers may meet its entities, before `committed` is called.
+                shape.coming = True
+                self.generation += 1
+
+    def committed(self, deltas: dict[int, int]) -> None:
+        """Change the counts in memory, now that the transaction is done."""
+        for id, delta in deltas.items():
+            shape = self.all[id]
+            shape.count += delta
+            if shape.coming or shape.count == 0:
+                shape.coming = False
+                self.generation += 1
 
     def where(self, fits: Callable[[tuple[str, ...], frozenset[str]], bool] | None) -> list[Known]:
         """Return the shapes with entities whose types and attribute names fit."""
         return [
             shape
             for shape in self.all.values()
-            if shape.count > 0 and (fits is None or fits(shape.types, shape.names))
+            if (shape.count or shape.coming) and (fits is None or fits(shape.types, shape.names))
         ]

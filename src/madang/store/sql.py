@@ -210,7 +210,7 @@ def _geo(wanted: Geo) -> Sql:
         "CASE json_type(e.doc, {}) WHEN 'object' THEN {} WHEN 'array' THEN {} ELSE 0 END",
         at,
         test(document, wanted.attribute),
-        Terms().instances(wanted.attribute, test),
+        Terms().several(wanted.attribute, test),
     )
 
 

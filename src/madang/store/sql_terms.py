@@ -24,6 +24,7 @@ _INSTANCES = (
     "json_each(CASE json_type({}, {}) WHEN 'array' THEN json_extract({}, {})"
     " WHEN 'object' THEN json_array(json(json_extract({}, {}))) END)"
 )
+_ARRAY = "json_each(CASE json_type({}, {}) WHEN 'array' THEN json_extract({}, {}) END)"
 _TARGETS = (
     "json_each(CASE json_type({i}, '$.object') WHEN 'array' THEN json_extract({i}, '$.object')"
     " WHEN 'text' THEN json_array(json_extract({i}, '$.object'))"
@@ -75,7 +76,7 @@ class Terms:
         def test(base: Sql, prefix: tuple[str, ...], otherwise: Sql) -> Sql:
             return _instance(base, prefix, wanted, otherwise)
 
-        general = self._over(self._document, names, lambda base: test(base, (), FALSE))
+        general = self._general(names, lambda base: test(base, (), FALSE))
         return test(self._document, names, general)
 
     def exists(self, at: Path) -> Sql:
@@ -95,12 +96,21 @@ class Terms:
             if at.members:
                 return FALSE
             names, held = names[:-1], ((at.subs[-1],),)
-        general = self._over(self._document, names, lambda base: _there(base, (), held))
+        general = self._general(names, lambda base: _there(base, (), held))
         return sql("{} OR {}", _there(self._document, names, held), general)
 
-    def instances(self, name: str, test: Callable[[Sql], Sql]) -> Sql:
-        """Return whether any instance of an attribute of the document passes a test."""
-        return self._over(self._document, (name,), test)
+    def several(self, name: str, test: Callable[[Sql], Sql]) -> Sql:
+        """Return whether any of several instances of an attribute passes a test."""
+        own = self._new("i")
+        at = path(name)
+        return sql(
+            f"EXISTS (SELECT 1 FROM {_ARRAY} {own} WHERE {{}})",
+            self._document,
+            at,
+            self._document,
+            at,
+            test(Sql(f"{own}.value")),
+        )
 
     def _compare_member(self, wanted: Compare) -> Sql:
         name = wanted.path.attribute
@@ -130,8 +140,14 @@ class Terms:
             place = path(*prefix, member)
             return sql_values.plain(base, place, wanted, otherwise, checked=checked)
 
-        general = self._over(self._document, names, lambda base: test(base, (), FALSE))
+        general = self._general(names, lambda base: test(base, (), FALSE))
         return test(self._document, names, general)
+
+    def _general(self, names: tuple[str, ...], test: Callable[[Sql], Sql]) -> Sql:
+        """Return whether any instance passes a test, for paths that are not single all the way."""
+        if len(names) == 1:
+            return self.several(names[0], test)
+        return self._over(self._document, names, test)
 
     def _over(self, base: Sql, names: tuple[str, ...], test: Callable[[Sql], Sql]) -> Sql:
         """Return whether any instance that the names lead to passes a test."""
@@ -218,9 +234,10 @@ def _instance(base: Sql, prefix: tuple[str, ...], wanted: Compare, otherwise: Sq
         found = sql_values.vocabulary(base, path(*prefix, "vocab"), wanted, found)
         found = sql_values.targets(base, path(*prefix, "objectList"), wanted, found)
         found = sql_values.targets(base, path(*prefix, "object"), wanted, found)
-        if wanted.operator in ("==", "!="):
-            found = sql_values.plain(base, path(*prefix, "valueList"), wanted, found)
-    found = sql_values.plain(base, path(*prefix, "json", *members), wanted, found)
+        found = sql_values.array(base, path(*prefix, "valueList"), wanted, found)
+        found = sql_values.array(base, path(*prefix, "json"), wanted, found)
+    else:
+        found = sql_values.plain(base, path(*prefix, "json", *members), wanted, found)
     return sql_values.plain(base, path(*prefix, "value", *members), wanted, found)
 
 

@@ -28,7 +28,7 @@ Test = Callable[[Sql], Sql]
 Tests = dict[str, Test]
 """Tests by JSON type, as ``json_type`` names it; a type that is not there never matches."""
 
-_SCALARS = ("integer", "real", "text", "true", "false", "null")
+_SCALARS = ("integer", "real", "text", "true", "false", "null")  # as json_type names them
 
 _DIGITS = "'0123456789'"
 # What follows the seconds, from character {at} on: nothing, or a point and one to nine digits; Z.
@@ -68,9 +68,23 @@ def plain(base: Sql, at: str, wanted: Compare, otherwise: Sql, *, checked: bool 
     tests = _tests(wanted.operator, wanted.value, checked)
     opposite = wanted.operator == "!="
     value = sql("json_extract({}, {})", base, at)
-    arms = [(kind, _whole(tests, kind, value, opposite)) for kind in _in_order(tests)]
-    arms.append(("array", _elements(base, at, tests, wanted.operator)))
+    # What is of another type goes on to ``otherwise``, which is false then: shorter than saying so.
+    kinds = _in_order(tests) if opposite else tests
+    arms = [(kind, _whole(tests, kind, value, opposite)) for kind in kinds]
+    if wanted.operator in ("==", "!="):
+        arms.append(("array", _elements(base, at, tests, wanted.operator)))
     arms.append(("object", _typed(base, at + '."@value"', tests, opposite)))
+    return _case(sql("json_type({}, {})", base, at), arms, otherwise)
+
+
+def array(base: Sql, at: str, wanted: Compare, otherwise: Sql) -> Sql:
+    """Return the test of a whole JsonProperty or ListProperty: only arrays equal anything."""
+    if wanted.operator not in ("==", "!="):
+        return otherwise
+    tests = _tests(wanted.operator, wanted.value, False)
+    arms = [("array", _elements(base, at, tests, wanted.operator))]
+    if wanted.operator == "!=":
+        arms.append(("object", TRUE))
     return _case(sql("json_type({}, {})", base, at), arms, otherwise)
 
 
@@ -151,8 +165,6 @@ def _whole(tests: Tests, kind: str, value: Sql, opposite: bool) -> Sql:
 
 def _elements(base: Sql, at: str, tests: Tests, operator: str) -> Sql:
     """Return the test of an array: any element is equal, or none is."""
-    if operator not in ("==", "!="):
-        return FALSE
     arms = [(kind, test(Sql("a.value"))) for kind, test in tests.items()]
     same = _case(Sql("a.type"), arms, FALSE)
     found = sql("EXISTS (SELECT 1 FROM json_each({}, {}) a WHERE {})", base, at, same)
@@ -171,6 +183,8 @@ def _texts(base: Sql, at: str, operator: str, texts: Iterable[str | None], other
     if operator not in ("==", "!="):
         return otherwise
     wanted = listed({text for text in texts if text is not None})
+    if not wanted.values and operator == "==":
+        return otherwise
     one = sql("json_extract({}, {}) IN {}", base, at, wanted)
     each = sql(
         "EXISTS (SELECT 1 FROM json_each({}, {}) a WHERE"

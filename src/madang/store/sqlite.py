@@ -8,7 +8,6 @@ reads go on meanwhile. Readers have connections of their own and see what was la
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,9 +21,10 @@ from madang.query.tree import Query
 from madang.store import schema
 from madang.store.places import Box, box_of, holds, moved
 from madang.store.protocol import Batch, Change, Delivery, ItemKind, Page, Row, Shape
-from madang.store.rows import read_times, times_text
+from madang.store.rows import outbox_row, read_times, times_text
 from madang.store.shapes import Known, Shapes
-from madang.store.sqlite_read import Reader, ReaderPool
+from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan
+from madang.store.upkeep import copy, faults
 
 CHECKPOINT_PAGES = 16_000  # some 64 MB of log before its pages are copied to the file
 KEPT = 20_000  # entities kept in memory, for what is written or read again and again
@@ -96,6 +96,7 @@ class SqliteStore:
         self.next_expiry: int | None = self._one(
             "SELECT min(expires) FROM entity WHERE expires IS NOT NULL"
         )
+        self._writing = asyncio.Lock()
         self._committer = ThreadPoolExecutor(1, f"commit-{file.stem}")
         self._reader = Reader(connect(file))
         self._pool = ReaderPool(lambda: connect(file), query_seconds)
@@ -133,11 +134,16 @@ class SqliteStore:
         return found
 
     async def commit(self, batch: Batch) -> Sequence[int]:
+        async with self._writing:
+            return await self._commit(batch)
+
+    async def _commit(self, batch: Batch) -> Sequence[int]:
         before = self._seq, self._rowid
+        counts: dict[int, int] = {}
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             if batch.states:
-                self._write_states(batch.states)
+                self._write_states(batch.states, counts)
             if batch.changes:
                 self._write_outbox(batch.changes)
             keys = self._write_rest(batch)
@@ -150,16 +156,17 @@ class SqliteStore:
             self._heads.clear()
             self._shapes.reload()
             raise
+        if counts:
+            self._shapes.committed(counts)
         for id in batch.states:
             self._rows.pop(id, None)
         if self._pages > CHECKPOINT_PAGES and self._checkpoint is None:
             self._start_checkpoint()
         return keys
 
-    def _write_states(self, states: dict[str, Entity | None]) -> None:
+    def _write_states(self, states: dict[str, Entity | None], counts: dict[int, int]) -> None:
         inserts, updates, reshapes, removed = [], [], [], []
         places: list[tuple[Any, ...]] = []
-        counts: dict[int, int] = {}
         heads, shape_of, dumps = self._heads, self._shapes.of, orjson.dumps
         for id, entity in states.items():
             head = heads.get(id)
@@ -220,7 +227,7 @@ class SqliteStore:
         if places:
             many("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)", places)
         if counts:
-            self._shapes.add_counts(counts)
+            self._shapes.write_counts(counts)
 
     @staticmethod
     def _box(document: Any, shape: Known, head: _Head | None) -> tuple[Box | None, bool]:
@@ -234,7 +241,7 @@ class SqliteStore:
         return moved(old, box), True
 
     def _write_outbox(self, changes: list[Change]) -> None:
-        rows = [_outbox_row(change) for change in changes]
+        rows = [outbox_row(change) for change in changes]
         self._seq += len(rows)
         self._writer.execute(_OUTBOX, (self._seq, len(rows), orjson.dumps(rows)))
 
@@ -290,23 +297,29 @@ class SqliteStore:
         return found
 
     async def query(self, query: Query, now: int) -> Page:
-        plan = self._reader.plan(query, self._shapes)
+        plan = self._plan(query, now)
         page = self._reader.run(plan, INLINE_STEPS)
         if page is None:
             page = await self._pool.run(plan)
         return page
 
+    def _plan(self, query: Query, now: int) -> Plan:
+        due = self.next_expiry
+        if due is not None and due <= now:
+            return plan(query, self._shapes, now)
+        return self._reader.plan(query, self._shapes)
+
     async def stream(self, query: Query, now: int) -> AsyncIterator[list[Row]]:
-        async for rows in self._pool.stream(self._reader.plan(query, self._shapes)):
+        async for rows in self._pool.stream(self._plan(query, now)):
             yield rows
 
     async def shapes(self) -> list[Shape]:
         return [shape.public() for shape in self._shapes.where(None)]
 
     async def expired(self, now: int, limit: int) -> list[str]:
-        rows = self._writer.execute(
+        rows = self._reader.all(
             "SELECT id FROM entity WHERE expires <= ? ORDER BY expires LIMIT ?", (now, limit)
-        ).fetchall()
+        )
         if not rows:
             self.next_expiry = self._one(
                 "SELECT min(expires) FROM entity WHERE expires IS NOT NULL"
@@ -341,16 +354,21 @@ class SqliteStore:
         return found
 
     async def drained(self, upto: int) -> None:
-        await self.commit(Batch(items={("setting", "drained"): str(upto).encode()}))
-        self._writer.execute("DELETE FROM outbox WHERE seq<=?", (upto,))
+        async with self._writing:
+            with self._writer:
+                self._writer.execute(
+                    "INSERT OR REPLACE INTO item VALUES ('setting', 'drained', ?)",
+                    (str(upto).encode(),),
+                )
+                self._writer.execute("DELETE FROM outbox WHERE seq<=?", (upto,))
 
     # --- upkeep -------------------------------------------------------------------------------
 
     async def backup(self, target: Path) -> None:
-        await self._pool.call(lambda connection: _copy(connection, target))
+        await self._pool.call(lambda connection: copy(connection, target))
 
     async def check(self) -> list[str]:
-        return await self._pool.call(_faults)
+        return await self._pool.call(faults)
 
     async def size(self) -> dict[str, int]:
         entities = sum(shape.count for shape in self._shapes.all.values())
@@ -375,57 +393,3 @@ class SqliteStore:
         self._pool.close()
         self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self._writer.close()
-
-
-def _outbox_row(change: Change) -> dict[str, Any]:
-    """Return what history needs to know of a change."""
-    row: dict[str, Any] = {"kind": change.kind, "at": change.at, "id": change.id}
-    state = change.after
-    if state is not None:
-        document = state.document
-        row["type"] = document["type"]
-        if change.kind == "created":
-            row["entity"] = document
-        else:
-            row["entity"] = {n: document[n] for n in change.attributes if n in document}
-    elif change.before is not None:
-        row["type"] = change.before.document["type"]
-    if change.deleted:
-        row["deleted"] = change.deleted
-    if change.trace:
-        row["trace"] = change.trace
-    return row
-
-
-def _copy(connection: apsw.Connection, target: Path) -> None:
-    part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
-    with apsw.Connection(str(part)) as copy, copy.backup("main", connection, "main") as work:
-        while not work.done:
-            work.step(2000)
-            time.sleep(0)
-    part.replace(target)
-
-
-def _faults(connection: apsw.Connection) -> list[str]:
-    faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
-    faults = [fault for fault in faults if fault != "ok"]
-    for sql, text in (
-        (
-            "SELECT id FROM shape s WHERE count != (SELECT count(*) FROM entity WHERE shape=s.id)",
-            "the count of shape {} does not fit its entities",
-        ),
-        (
-            "SELECT rowid FROM entity WHERE west IS NOT NULL"
-            " AND rowid NOT IN (SELECT rowid FROM place)",
-            "entity row {} is missing in the index of places",
-        ),
-        (
-            "SELECT rowid FROM place WHERE rowid NOT IN"
-            " (SELECT rowid FROM entity WHERE west IS NOT NULL)",
-            "the index of places names row {}, which has no place",
-        ),
-        ("SELECT id FROM entity WHERE NOT json_valid(doc)", "the document of {} is no JSON"),
-    ):
-        faults += [text.format(row[0]) for row in connection.execute(sql + " LIMIT 20")]
-    return faults

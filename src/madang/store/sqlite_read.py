@@ -30,6 +30,7 @@ PLANS = 1_000  # plans kept
 STEP = 20_000  # SQLite steps between two looks at the clock
 
 _COLUMNS = "e.id, e.doc, e.created, e.modified, e.written, e.expires, e.times"
+_ALIVE = """(e.expires IS NULL OR coalesce(json_extract(e.times, '$.""[2]'), 9e18) > ?)"""
 _GET = f"SELECT {_COLUMNS} FROM entity e WHERE e.id=?"
 
 
@@ -41,11 +42,14 @@ class Plan:
     generation: int
     """Of the shapes it was made for."""
     statement: str
+    """Without LIMIT and OFFSET."""
+    page: str
+    """LIMIT and OFFSET."""
     values: tuple[Any, ...]
-    fitting: list[Known]
-    """The shapes that can match."""
-    counting: str | None
-    """The statement that counts; None if the shapes alone decide."""
+    counting: str
+    """The statement that counts all matches; of the shapes' counts alone, if they decide."""
+    counted: tuple[Any, ...]
+    """Its values."""
     in_memory: bool
     """Ordering needs all matches looked at in Python; no LIMIT in the statement."""
 
@@ -56,17 +60,28 @@ def _row(values: Any) -> Row:
     return Row(id, doc.encode(), created, modified, written, expires, stamps)
 
 
-def plan(query: Query, shapes: Shapes) -> Plan:
-    """Choose how to read: by id, by place, or in the order of rows through the index of shapes."""
+def plan(query: Query, shapes: Shapes, now: int | None = None) -> Plan:
+    """Choose how to read: by id, by place, or in the order of rows through the index of shapes.
+
+    Args:
+        query: what is asked.
+        shapes: of the store.
+        now: leave out entities that expired until then; None if none has. [us since 1970]
+    """
     fitting = shapes.where(sql.shape_condition(query))
     where, values = sql.where(query)
+    if now is not None:
+        where = f"({where}) AND {_ALIVE}" if where else _ALIVE
+        values = [*values, now]
     in_memory = bool(query.order)
     source, bound = _source(query, fitting, shapes, where, tuple(values))
-    counting = None if not where else f"SELECT count(*) FROM ({source('e.rowid')})"
+    counting, counted = f"SELECT count(*) FROM ({source('e.rowid')})", bound
+    if not where:
+        ids = ",".join(str(shape.id) for shape in fitting)
+        counting, counted = f"SELECT coalesce(sum(count), 0) FROM shape WHERE id IN ({ids})", ()
     statement = source(_COLUMNS)
-    if not in_memory and query.limit:
-        statement += f" LIMIT {query.limit + 1} OFFSET {query.offset}"
-    return Plan(query, shapes.generation, statement, bound, fitting, counting, in_memory)
+    page = "" if in_memory else f" LIMIT {query.limit + 1} OFFSET {query.offset}"
+    return Plan(query, shapes.generation, statement, page, bound, counting, counted, in_memory)
 
 
 def _source(
@@ -124,23 +139,35 @@ def _common(fitting: list[Known], shapes: Shapes) -> bool:
 
 
 def execute(connection: apsw.Connection, work: Plan, deadline: float | None) -> Page:
-    """Read a page; a row has Row's columns first."""
+    """Read a page and, if asked, the count, both of one moment."""
     query = work.query
     if work.in_memory:
         return _page_in_memory(connection, work, deadline)
-    rows: list[Row] = []
-    if query.limit:
-        rows = [_row(values[:7]) for values in connection.execute(work.statement, work.values)]
-    count = None
-    if query.count:
-        if work.counting is None:
-            count = sum(shape.count for shape in work.fitting)
-        else:
-            count = list(connection.execute(work.counting, work.values))[0][0]
-    if len(rows) > query.limit:
-        rows.pop()
-        return Page(rows, count, True)
-    return Page(rows, count)
+    if not query.count:
+        return _cut(_rows(connection, work), None, query.limit)
+    connection.execute("BEGIN")  # ended by `_free`, if not here
+    rows = _rows(connection, work) if query.limit else []
+    [(count,)] = connection.execute(work.counting, work.counted)
+    connection.execute("COMMIT")
+    return _cut(rows, count, query.limit)
+
+
+def _rows(connection: apsw.Connection, work: Plan) -> list[Row]:
+    found = connection.execute(work.statement + work.page, work.values)
+    return [_row(values[:7]) for values in found]
+
+
+def _free(connection: apsw.Connection) -> None:
+    """End what an interrupted query left open."""
+    connection.set_progress_handler(None)
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _cut(rows: list[Row], count: int | None, limit: int) -> Page:
+    """Take off the row that only shows that there are more."""
+    more = 0 < limit < len(rows)
+    return Page(rows[:limit] if more else rows, count, more)
 
 
 def _page_in_memory(connection: apsw.Connection, work: Plan, deadline: float | None) -> Page:
@@ -197,7 +224,7 @@ class Reader:
         except apsw.InterruptError:
             return None
         finally:
-            self._connection.set_progress_handler(None)
+            _free(self._connection)
 
     def close(self) -> None:
         self._connection.close()
@@ -225,7 +252,7 @@ class ReaderPool:
         try:
             yield connection
         finally:
-            connection.set_progress_handler(None)
+            _free(connection)
             self._idle.put(connection)
 
     async def call(self, work: Callable[[apsw.Connection], T]) -> T:
