@@ -1,0 +1,166 @@
+"""Madang as a user runs it: ``madang up`` in its own process, to be used, killed, restarted."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import orjson
+
+COMMAND = Path(sys.executable).with_name("madang")
+API = "/ngsi-ld/v1"
+
+
+class ServerFailed(Exception):
+    """The process ended, or was not ready in time; the text has the end of its log."""
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def json(self) -> object:
+        return orjson.loads(self.body)
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Server:
+    """One server over one data folder; the port stays the same over restarts.
+
+    Args:
+        data: its data folder.
+        options: more options of ``madang up``.
+        environ: variables besides those of this process (``MADANG_*`` of it are not passed on).
+        core: the processor core it is bound to, where ``taskset`` is there.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        environ: dict[str, str] | None = None,
+        core: int | None = None,
+    ) -> None:
+        self.data = data
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = data.with_name(data.name + ".log")
+        self._options = options
+        self._environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
+        self._environ.update(environ or {})
+        self._core = core
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the server has not been started"
+        return self._process.pid
+
+    def launch(self) -> None:
+        """Start the process without waiting for it."""
+        command = [str(COMMAND), "up", "--data", str(self.data), "--port", str(self.port)]
+        command += ["--no-demo", *self._options]
+        if self._core is not None and shutil.which("taskset"):
+            command = ["taskset", "-c", str(self._core), *command]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def start(self, wait_s: float = 30.0) -> float:
+        """Start the process and wait until it is ready; return how long that took. [s]"""
+        began = time.perf_counter()
+        self.launch()
+        while not self.ready():
+            if self._process is not None and self._process.poll() is not None:
+                raise ServerFailed(f"the server ended:\n{self.log_end()}")
+            if time.perf_counter() - began > wait_s:
+                raise ServerFailed(f"not ready after {wait_s:g} s:\n{self.log_end()}")
+            time.sleep(0.005)
+        return time.perf_counter() - began
+
+    def ready(self) -> bool:
+        """Return whether it says that it serves requests."""
+        try:
+            return self.request("GET", "/ready", timeout_s=5).status == 200
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """End the process at once, as a power cut would."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask the process to end and wait for it; return its exit code."""
+        return self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        self._process.send_signal(number)
+        try:
+            return self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise ServerFailed(f"it did not end within 30 s:\n{self.log_end()}") from None
+        finally:
+            self._process = None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        timeout_s: float = 60,
+    ) -> Answer:
+        """Send one request on a connection of its own; a body that is no bytes is sent as JSON."""
+        content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        head = {} if content is None else {"Content-Type": "application/json"}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        try:
+            connection.request(method, path, content, {**head, **(headers or {})})
+            response = connection.getresponse()
+            names = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, names, response.read())
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"no proper answer: {error!r}") from error
+        finally:
+            connection.close()
+
+    def log_end(self, characters: int = 4000) -> str:
+        """Return the end of what it has logged."""
+        return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.stop()
+        else:
+            self.kill()
