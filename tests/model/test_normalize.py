@@ -87,7 +87,7 @@ def test_names_become_canonical_everywhere() -> None:
         "id": ID,
         "type": ["Car", "Bus"],
         "speed": {"type": "Property", "value": 1, "speed": 2},
-        "state": {"type": "VocabProperty", "vocab": ["Car", "open"]},
+        "state": {"type": "VocabProperty", "vocab": ["Car", "half open"]},
         "owner": {"type": "Relationship", "object": ID, "objectType": "Car"},
     }
     found = normalize.entity(raw, WORDS)
@@ -96,7 +96,10 @@ def test_names_become_canonical_everywhere() -> None:
         "id": ID,
         "type": ["https://example.org/Car", "Bus"],
         speed: {"type": "Property", "value": 1, speed: {"type": "Property", "value": 2}},
-        "state": {"type": "VocabProperty", "vocab": ["https://example.org/Car", "open"]},
+        "state": {
+            "type": "VocabProperty",
+            "vocab": ["https://example.org/Car", "half open"],
+        },
         "owner": {"type": "Relationship", "object": ID, "objectType": "https://example.org/Car"},
     }
     assert found.names == (speed, "state", "owner")
