@@ -58,7 +58,7 @@ async def one(
     media = accepted(call.request.headers.get("accept"), True)
     prefer = call.request.headers.get("prefer")
     if media == JSON and prefer is None and join is None and is_identity(view, context):
-        return Response(200, row.document, list(headers(media, context)))
+        return Response(200, row.document, headers(media, context))
     rendered = await _rendered(call, [row], view, context, join)
     if not rendered:
         return None
@@ -83,7 +83,7 @@ async def many(
         return Response(200, body, [*headers(media, context), *more])
     rendered = await _rendered(call, rows, view, context, join)
     response = _response(call, rendered, view, context, media)
-    response.headers += more
+    response.headers = [*response.headers, *more]
     return response
 
 

@@ -26,18 +26,15 @@ class Call:
     tenant: Tenant
     settings: Settings
 
-    async def input(self, operation: str, empty: bool = False) -> tuple[Any, Context]:
+    async def input(self, operation: str) -> tuple[Any, Context]:
         """Return the body and the @context of a request that writes.
 
         Args:
             operation: its name, a key of :data:`madang.api.parameters.ALLOWED`.
-            empty: the body may be an empty object.
         """
         check_known(self.request.query, ALLOWED[operation])
         content_type(self.request.headers.get("content-type"), patch=self.request.method == "PATCH")
         body = self.json()
-        if not empty and body == {}:
-            raise InvalidRequest("the body is an empty object")
         return body, await self.context(body)
 
     def json(self) -> Any:

@@ -7,7 +7,8 @@ usual way through ASGI. Why: docs/decisions/0003-direct-http-lane.md.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -48,6 +49,13 @@ def _name(raw: bytes) -> str:
         if len(_header_names) < 1000:
             _header_names[raw] = found
     return found
+
+
+def _lines(headers: Sequence[tuple[str, str]]) -> bytes:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1", "replace")
+
+
+_recurring = lru_cache(1024)(_lines)
 
 
 class HeaderBlock(NamedTuple):
@@ -263,9 +271,9 @@ class DirectProtocol(HttpToolsProtocol):
     def reply(self, cycle: DirectCycle, response: Response) -> None:
         """Write an answer and let the next request of the connection begin."""
         status, body = response.status, response.body
-        head = [STATUS_LINE[status], self._common_headers()]
-        for name, value in response.headers:
-            head.append(f"{name}: {value}\r\n".encode("latin-1", "replace"))
+        fields = response.headers
+        lines = _recurring(fields) if type(fields) is tuple else _lines(fields)
+        head = [STATUS_LINE[status], self._common_headers(), lines]
         if status not in _NO_BODY:
             head.append(b"content-length: %d\r\n" % len(body))
         if not cycle.keep_alive:

@@ -10,15 +10,15 @@ import orjson
 from madang.api import answers
 from madang.api.call import Call
 from madang.api.http import Response
-from madang.api.negotiation import GEO_JSON, accepted
+from madang.api.negotiation import GEO_JSON, JSON, accepted
 from madang.api.parameters import page_links
 from madang.api.selection import Search, body_search, purge, retrieval, search, write
 from madang.hub.operations import Create, Delete, Keep, Merge, Operation, Replace, TypeGuard
 from madang.hub.writer import Result
-from madang.model.context import Context
+from madang.model.context import CORE, Context
 from madang.model.core_context import iri_of
 from madang.model.entity import Entity
-from madang.model.errors import BadRequestData, NgsiError, ResourceNotFound
+from madang.model.errors import BadRequestData, InvalidRequest, NgsiError, ResourceNotFound
 from madang.model.names import check_uri
 from madang.model.normalize import entity as normalized
 from madang.model.state import Outcome
@@ -27,6 +27,8 @@ from madang.query.tree import Condition
 from madang.store.rows import entity_of
 
 PATH = "/ngsi-ld/v1/entities/"
+_PLAIN = frozenset({"link", "prefer"})
+"""Headers without which an entity is asked for just as it is stored."""
 
 
 def guard(types: Condition | None) -> TypeGuard | None:
@@ -51,6 +53,8 @@ async def apply(call: Call, operation: Operation) -> Outcome:
 async def create(call: Call) -> Response:
     """``POST /entities``."""
     raw, context = await call.input("createEntity")
+    if type(raw) is dict and raw.keys() <= {"@context"}:
+        raise InvalidRequest("the body is empty; an entity was expected")
     content = normalized(raw, context)
     id = content.document["id"]
     await apply(call, Create(id, content))
@@ -60,7 +64,12 @@ async def create(call: Call) -> Response:
 async def retrieve(call: Call, id: str) -> Response:
     """``GET /entities/{id}``."""
     request = call.request
-    geo = accepted(request.headers.get("accept"), True) == GEO_JSON
+    media = accepted(request.headers.get("accept"), True)
+    if media == JSON and not request.query and _PLAIN.isdisjoint(request.headers):
+        row = await call.tenant.get(id)
+        if row is not None:  # as it is stored is as it is asked for
+            return Response(200, row.document, answers.headers(JSON, CORE))
+    geo = media == GEO_JSON
     context = await call.context()
     check_uri(id, "the entity id")
     wanted = retrieval(request.query, context, geo)
@@ -119,7 +128,7 @@ async def replace(call: Call, id: str) -> Response:
 async def merge(call: Call, id: str) -> Response:
     """``PATCH /entities/{id}``."""
     check_uri(id, "the entity id")
-    raw, context = await call.input("mergeEntity", empty=True)
+    raw, context = await call.input("mergeEntity")
     wanted = write("mergeEntity", call.request.query, context)
     content = normalized(raw, context, entity_id=id, merge=True, simplified=wanted.simplified)
     operation = Merge(id, content, wanted.observed_at, wanted.lang, guard(wanted.types))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -30,8 +31,8 @@ class Request:
 class Response:
     status: int
     body: bytes = b""
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    """Without Content-Length, which the server adds."""
+    headers: Sequence[tuple[str, str]] = ()
+    """Without Content-Length, which the server adds. A tuple is taken to be one that recurs."""
 
 
 def json_response(

@@ -65,8 +65,8 @@ class Metrics(Collector):
         for (method, path), counts in list(self._times.items()):
             sum_so_far = 0.0
             buckets: list[tuple[str, float]] = []
-            for limit, count in zip((*map(str, BUCKETS), "+Inf"), counts, strict=False):
-                sum_so_far += count
+            for limit, number in zip((*map(str, BUCKETS), "+Inf"), counts, strict=False):
+                sum_so_far += number
                 buckets.append((limit, sum_so_far))
             times.add_metric([method, path], buckets, counts[-1])
         yield times

@@ -60,10 +60,9 @@ async def query(call: Call) -> Response:
     found, total = call.tenant.subscriptions.page(offset, limit)
     response = answer(call, [_served(call, one, names, sys_attrs) for one in found], names)
     more = offset + len(found) < total
-    for link in page_links(request.path, request.query, limit, offset, more):
-        response.headers.append(("link", link))
-    if count:
-        response.headers.append(("NGSILD-Results-Count", str(total)))
+    pages = page_links(request.path, request.query, limit, offset, more)
+    counted = [("NGSILD-Results-Count", str(total))] if count else []
+    response.headers = [*response.headers, *(("link", link) for link in pages), *counted]
     _add_preference(call, response)
     return response
 
@@ -126,4 +125,4 @@ def _add_preference(call: Call, response: Response) -> None:
     """Tell an older client that it was understood: a subscription looks the same to all."""
     applied = preferences(call.request.headers.get("prefer")).applied
     if applied is not None:
-        response.headers.append(("Preference-Applied", applied))
+        response.headers = [*response.headers, ("Preference-Applied", applied)]

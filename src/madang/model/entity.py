@@ -52,6 +52,9 @@ class Entity:
     times: Times = field(default_factory=dict)
     expires: int | None = None
     """When the entity itself expires (``expiresAt``); attribute instances have stamps for it."""
+    layout: object = field(default=None, compare=False, repr=False)
+    """One and the same object for documents of the same types and attributes, or None if unknown:
+    lets a store tell quickly that it has seen such a document before."""
 
     @property
     def id(self) -> str:

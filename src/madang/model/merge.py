@@ -220,7 +220,7 @@ def _written(old: Entity, fragment: Normalized, now: int) -> Outcome | None:
 def _made(content: Normalized, created: int, now: int) -> Entity:
     expires = content.expires
     if not expires:
-        return Entity(content.document, created, now, now)
+        return Entity(content.document, created, now, now, {}, None, content.shape)
     times = {path: Stamp(now, now, at) for path, at in expires.items() if path and at is not None}
     return Entity(content.document, created, now, now, times, expires.get(""))
 

@@ -143,10 +143,10 @@ def _unquoted(text: str) -> Scalar | None:
 
 
 def _number(text: str) -> int | float | None:
-    value = orjson.loads(text) if len(text) < 300 else math.inf
-    if isinstance(value, int):
-        return value if value in _INTEGERS else float(value)
-    return float(value) if math.isfinite(value) else None
+    if text.lstrip("-").isdigit() and len(text) <= 20 and int(text) in _INTEGERS:
+        return int(text)
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _exists(day: str) -> bool:

@@ -18,9 +18,9 @@ from madang.model.errors import BadRequestData
 from madang.model.names import shown
 
 LONGEST = 512  # characters of a pattern
-TEXT = 1024  # characters of a text that are looked at
+TEXT = 512  # characters of a text that are looked at
 WIDE = 16  # a repeat that may go on longer than this is open-ended
-MOST_OPEN = 3  # open-ended repeats: each multiplies the work by the length of the text
+MOST_OPEN = 2  # open-ended repeats: each multiplies the work by the length of the text
 MOST_WAYS = 10_000
 _BEYOND = 1e9
 
@@ -46,13 +46,13 @@ def compiled(pattern: str) -> re.Pattern[str]:
         raise BadRequestData(f"a pattern has at most {LONGEST} characters, not {len(pattern)}")
     try:
         ready = re.compile(pattern)
-        work = _sequence(_parser.parse(pattern))
+        work = _work(list(_parser.parse(pattern)))
     except (re.error, OverflowError, RecursionError) as error:
         raise BadRequestData(f"{shown(pattern)} is no regular expression: {error}") from error
     if work.ways > MOST_WAYS or work.open > MOST_OPEN:
         raise BadRequestData(
             f"{shown(pattern)} could take too long: use at most {MOST_OPEN} open-ended repeats"
-            " such as .* and none inside another, and no references to groups"
+            " such as .* (one more after ^), none inside another, and no references to groups"
         )
     return ready
 
@@ -60,6 +60,17 @@ def compiled(pattern: str) -> re.Pattern[str]:
 def found(pattern: str, text: str) -> bool:
     """Tell whether the pattern is somewhere in the text."""
     return compiled(pattern).search(text, 0, TEXT) is not None
+
+
+def _work(parsed: list[Any]) -> Work:
+    """Return the work of a whole pattern."""
+    work = _sequence(parsed)
+    if parsed and str(parsed[-1][0]) in _REPEATS:
+        least, _, inner = parsed[-1][1]
+        if int(least) == 0 and _sequence(inner) == Work():
+            work = _sequence(parsed[:-1])  # .* at the end takes what comes, nothing is tried again
+    anchored = parsed and str(parsed[0][1]) == "AT_BEGINNING"  # not tried at every character
+    return Work(work.ways, work.open - 1) if anchored else work
 
 
 def _sequence(parsed: Any) -> Work:

@@ -10,6 +10,10 @@ from madang.model.entity import Entity, Stamp
 from madang.store.protocol import Change, Row
 
 
+Texts = dict[str, tuple[Entity, bytes]]
+"""Entities and the JSON text of their documents, by id."""
+
+
 def entity_of(row: Row) -> Entity:
     """Return the entity that a row holds."""
     entity = Entity(orjson.loads(row.document), row.created, row.modified, row.written)
@@ -49,17 +53,24 @@ def times_text(entity: Entity) -> tuple[str, int | None]:
     return orjson.dumps(stamps).decode(), min(ends) if ends else None
 
 
-def outbox_row(change: Change) -> dict[str, Any]:
-    """Return what history needs to know of a change."""
+def outbox_row(change: Change, texts: Texts) -> dict[str, Any]:
+    """Return what history needs to know of a change.
+
+    Args:
+        change: what happened.
+        texts: documents that have been written out already, so as not to do it twice.
+    """
     row: dict[str, Any] = {"kind": change.kind, "at": change.at, "id": change.id}
     state = change.after
     if state is not None:
         document = state.document
         row["type"] = document["type"]
-        if change.kind == "created":
-            row["entity"] = document
-        else:
+        if len(change.attributes) < len(document) - 3:
             row["entity"] = {n: document[n] for n in change.attributes if n in document}
+        else:
+            written = texts.get(change.id)
+            is_last = written is not None and written[0] is state
+            row["entity"] = orjson.Fragment(written[1]) if written and is_last else document
     elif change.before is not None:
         row["type"] = change.before.document["type"]
     if change.deleted:

@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 import orjson
 
-from madang.model.entity import Document
+from madang.model.entity import Document, Entity
 from madang.store.protocol import Shape
 
 Key = tuple[Any, ...]
@@ -71,6 +71,7 @@ class Shapes:
         """Read the rows anew, as after a transaction that failed."""
         self.generation += 1
         self._by_key: dict[Key, Known] = {}
+        self._by_layout: dict[int, tuple[object, Known]] = {}
         self.all: dict[int, Known] = {}
         self._by_content: dict[tuple[Any, ...], Known] = {}
         for id, types, attributes, count in self._connection.execute(
@@ -82,8 +83,19 @@ class Shapes:
         self.all[shape.id] = shape
         self._by_content[shape.types, shape.attributes] = shape
 
-    def of(self, document: Document) -> Known:
-        """Return the shape of a document, making its row if it is new."""
+    def of(self, entity: Entity) -> Known:
+        """Return the shape of an entity, making its row if it is new."""
+        layout = entity.layout
+        if layout is None:
+            return self._of(entity.document)
+        seen = self._by_layout.get(id(layout))
+        if seen is None or seen[0] is not layout:
+            if len(self._by_layout) > 20_000:
+                self._by_layout.clear()
+            seen = self._by_layout[id(layout)] = (layout, self._of(entity.document))
+        return seen[1]
+
+    def _of(self, document: Document) -> Known:
         key = key_of(document)
         found = self._by_key.get(key)
         if found is None:

@@ -21,7 +21,7 @@ from madang.query.tree import Query
 from madang.store import schema
 from madang.store.places import Box, box_of, holds, moved
 from madang.store.protocol import Batch, Change, Delivery, ItemKind, Page, Row, Shape
-from madang.store.rows import outbox_row, read_times, times_text
+from madang.store.rows import Texts, outbox_row, read_times, times_text
 from madang.store.shapes import Known, Shapes
 from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan
 from madang.store.upkeep import copy, faults
@@ -140,12 +140,13 @@ class SqliteStore:
     async def _commit(self, batch: Batch) -> Sequence[int]:
         before = self._seq, self._rowid
         counts: dict[int, int] = {}
+        texts: Texts = {}
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             if batch.states:
-                self._write_states(batch.states, counts)
+                self._write_states(batch.states, counts, texts)
             if batch.changes:
-                self._write_outbox(batch.changes)
+                self._write_outbox(batch.changes, texts)
             keys = self._write_rest(batch)
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._committer, self._writer.execute, "COMMIT")
@@ -164,7 +165,9 @@ class SqliteStore:
             self._start_checkpoint()
         return keys
 
-    def _write_states(self, states: dict[str, Entity | None], counts: dict[int, int]) -> None:
+    def _write_states(
+        self, states: dict[str, Entity | None], counts: dict[int, int], texts: Texts
+    ) -> None:
         inserts, updates, reshapes, removed = [], [], [], []
         places: list[tuple[Any, ...]] = []
         heads, shape_of, dumps = self._heads, self._shapes.of, orjson.dumps
@@ -177,9 +180,11 @@ class SqliteStore:
                     counts[head.shape] = counts.get(head.shape, 0) - 1
                 continue
             document = entity.document
-            shape = shape_of(document)
+            shape = shape_of(entity)
             times, expires = times_text(entity) if entity.times or entity.expires else (None, None)
-            text = dumps(document).decode()
+            raw = dumps(document)
+            texts[id] = entity, raw
+            text = raw.decode()
             box, outgrown = self._box(document, shape, head)
             if head is None:
                 self._rowid += 1
@@ -240,8 +245,8 @@ class SqliteStore:
             return old, False
         return moved(old, box), True
 
-    def _write_outbox(self, changes: list[Change]) -> None:
-        rows = [outbox_row(change) for change in changes]
+    def _write_outbox(self, changes: list[Change], texts: Texts) -> None:
+        rows = [outbox_row(change, texts) for change in changes]
         self._seq += len(rows)
         self._writer.execute(_OUTBOX, (self._seq, len(rows), orjson.dumps(rows)))
 
