@@ -41,6 +41,7 @@ EXCUSE = "Long because"  # begins the docstring sentence that says why a module 
 BROAD_EXCEPTS = {
     "api/lane.py:answer": "the outermost border of a request: logs it and answers 500",
     "hub/matching.py:match": "a faulty subscription is logged and counted, and stops no write",
+    "hub/writer.py:_group": "the writer's outermost loop: logs it and fails the group that waits",
     "hub/delivery.py:_run": "a queue's outermost loop: logs it and tries again later",
     "api/eager.py:run": "steps a stranger's coroutine; the error goes to the callback that answers",
     "api/eager.py:_finish": "the same, in a task; cancellation is raised again",

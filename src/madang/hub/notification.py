@@ -120,7 +120,7 @@ def _change(record: dict[str, Any]) -> Change:
 def _entity_record(entity: Entity | None) -> list[Any] | None:
     if entity is None:
         return None
-    times = entity.times
+    times = {path: tuple(stamp) for path, stamp in entity.times.items()}
     return [entity.document, entity.created, entity.modified, entity.written, times, entity.expires]
 
 

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import apsw
 import structlog
 
 from madang.hub.clock import Clock
@@ -143,8 +142,9 @@ class Writer:
         try:
             await self._apply(group, batch)
             keys = await self._store.commit(batch)
-        except (apsw.Error, OSError) as error:
-            log.error("commit.failed", error=str(error), operations=size)
+        except Exception as error:
+            # A full disk or a fault of ours: this group was not done, and the next ones go on.
+            log.exception("commit.failed", operations=size)
             self._fail(group, kept, InternalError(f"the change could not be stored: {error}"))
             self._pending.delivered += batch.delivered
             self._pending.failed += batch.failed

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import cos, inf, pi, radians, sin, sqrt
-from typing import Any
+from itertools import pairwise
+from math import ceil, cos, inf, pi, radians, sin, sqrt
+from typing import Any, NamedTuple
 
 import shapely
 from pyproj import Geod
@@ -25,12 +26,22 @@ _B = A * (1 - _F)
 _E2 = _F * (2 - _F)
 _TIGHTEST = _B * _B / A  # least radius of curvature, of the meridian at the equator [m]
 METRES_PER_DEGREE = radians(_TIGHTEST)  # least length of a degree of latitude [m]
-_STEP = 0.25  # longest piece of a line that is measured as one [degree]
+_STEP = 0.05  # longest piece of a line that is measured as one [degree]
 _CANDIDATES = 4
 _PAIRS = 1_000_000  # points times pieces that are held in memory at once
 
 Vector = tuple[float, float, float]
-Pieces = tuple[Any, Any, Any, Any]  # starts, ends [degree]; starts, directions as vectors [m]
+Place = list[float]  # longitude, latitude [degree]
+
+
+class Outline(NamedTuple):
+    """The lines of a geometry as arrays of short pieces; a point is a piece without length."""
+
+    starts: Any  # [degree]
+    ends: Any  # [degree]
+    near: Any  # starts as vectors [m]
+    along: Any  # from starts to ends, as vectors [m]
+    vertices: Any  # [degree]
 
 
 def between(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
@@ -93,18 +104,18 @@ def nearest(one: Any, other: Any) -> float:
 
 def _from_vertices(points: Any, lines: Any) -> float:
     """Return the least distance from a vertex of one geometry to any place on the other."""
-    places = shapely.get_coordinates(shapely.segmentize(points, _STEP))
-    pieces = _pieces(lines)
-    rows = max(1, _PAIRS // len(pieces[0]))
+    places = _outline(points).vertices
+    outline = _outline(lines)
+    rows = max(1, _PAIRS // len(outline.starts))
     return min(
-        _least(places[first : first + rows], pieces) for first in range(0, len(places), rows)
+        _least(places[first : first + rows], outline) for first in range(0, len(places), rows)
     )
 
 
-def _least(places: Any, pieces: Pieces) -> float:
+def _least(places: Any, outline: Outline) -> float:
     """Find the pairs of place and piece with the shortest chords; measure those exactly."""
-    starts, ends, near, along = pieces
-    gaps = _vectors(places)[:, None, :] - near[None, :, :]  # shape (place, piece, 3)
+    starts, ends, near, along, _ = outline
+    gaps = _vectors(places.tolist())[:, None, :] - near[None, :, :]  # shape (place, piece, 3)
     lengths = (along * along).sum(axis=1).clip(1e-9)
     share = ((gaps * along[None, :, :]).sum(axis=2) / lengths).clip(0.0, 1.0)
     gaps -= share[:, :, None] * along[None, :, :]
@@ -119,23 +130,35 @@ def _least(places: Any, pieces: Pieces) -> float:
 
 
 @lru_cache(maxsize=512)
-def _pieces(geometry: Any) -> Pieces:
-    """Return the short pieces of all lines of a geometry; a point is a piece without length."""
-    dense = shapely.segmentize(geometry, _STEP)
-    outline = shapely.boundary(dense) if shapely.get_dimensions(dense) == 2 else dense
-    starts: list[list[float]] = []
-    ends: list[list[float]] = []
-    for part in shapely.get_parts(outline):
-        places = shapely.get_coordinates(part).tolist()
+def _outline(geometry: Any) -> Outline:
+    """Return the lines of a geometry in short pieces."""
+    lines = shapely.boundary(geometry) if shapely.get_dimensions(geometry) == 2 else geometry
+    starts: list[Place] = []
+    ends: list[Place] = []
+    vertices: list[Place] = []
+    for part in shapely.get_parts(lines):
+        places = _dense(shapely.get_coordinates(part).tolist())
+        vertices += places
         starts += places[:-1] or places
         ends += places[1:] or places
-    near = _array([vector(*place) for place in starts])
-    far = _array([vector(*place) for place in ends])
-    return _array(starts), _array(ends), near, far - near
+    near = _vectors(starts)
+    return Outline(_array(starts), _array(ends), near, _vectors(ends) - near, _array(vertices))
 
 
-def _vectors(places: Any) -> Any:
-    return _array([vector(lon, lat) for lon, lat in places.tolist()])
+def _dense(places: list[Place]) -> list[Place]:
+    """Return a line with places added so that no piece is long."""
+    dense = places[:1]
+    for (lon, lat), (next_lon, next_lat) in pairwise(places):
+        steps = max(1, ceil(max(abs(next_lon - lon), abs(next_lat - lat)) / _STEP))
+        for step in range(1, steps):
+            share = step / steps
+            dense.append([lon + share * (next_lon - lon), lat + share * (next_lat - lat)])
+        dense.append([next_lon, next_lat])
+    return dense
+
+
+def _vectors(places: list[Place]) -> Any:
+    return _array([vector(lon, lat) for lon, lat in places])
 
 
 def _array(rows: Any) -> Any:

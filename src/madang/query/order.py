@@ -195,7 +195,8 @@ def _value(entity: Entity, path: Path) -> Any:
             return _ABSENT
         at = path_of(name, holder, at)
         stamp = entity.stamp(at, stamp)
-    return _inside(holder[VALUE_MEMBER[holder["type"]]], path.members)
+    member = VALUE_MEMBER[holder["type"]]
+    return _inside(holder[member], path.members)
 
 
 def _default(found: Any) -> Attribute | None:

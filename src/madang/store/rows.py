@@ -9,7 +9,6 @@ import orjson
 from madang.model.entity import Entity, Stamp
 from madang.store.protocol import Change, Row
 
-
 Texts = dict[str, tuple[Entity, bytes]]
 """Entities and the JSON text of their documents, by id."""
 
