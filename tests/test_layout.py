@@ -43,9 +43,7 @@ BROAD_EXCEPTS = {
     "hub/matching.py:match": "a faulty subscription is logged and counted, and stops no write",
     "hub/writer.py:_group": "the writer's outermost loop: logs it and fails the group that waits",
     "hub/delivery.py:_run": "a queue's outermost loop: logs it and tries again later",
-    "api/eager.py:run": "steps a stranger's coroutine; the error goes to the callback that answers",
-    "api/eager.py:_finish": "the same, in a task; cancellation is raised again",
-    "api/eager.py:_rest": "throws the error into the coroutine it belongs to",
+    "api/eager.py:__call__": "steps a handler's coroutine; the error goes to what answers for it",
 }
 
 

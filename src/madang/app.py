@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -130,11 +131,24 @@ def listen(settings: Settings) -> socket.socket:
     return sock
 
 
+def tune() -> None:
+    """Set the interpreter up for a long run with many small objects that come and go.
+
+    Nearly all of them are freed by their counts, and kept entities would be walked through again
+    and again, so the collector of cycles runs seldom (it took a fifth of the time of bulk writes).
+    Threads that end a commit get their turn within a millisecond.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    sys.setswitchinterval(0.001)
+
+
 def serve(settings: Settings) -> None:
     """Run the city until it is told to stop (SIGINT, SIGTERM)."""
     configure(settings)
     sock = listen(settings)
-    sys.setswitchinterval(0.001)
+    tune()
 
     async def main() -> None:
         await City(settings).run(sock)

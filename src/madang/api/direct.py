@@ -104,10 +104,7 @@ class DirectCycle:
         parts = self.parts
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         request = Request(self.method, path, query, self.headers, body)
-        task = eager.run(protocol.lane.answer(request), protocol.loop, self.done)
-        if task is not None:
-            protocol.tasks.add(task)
-            task.add_done_callback(protocol.tasks.discard)
+        eager.run(protocol.lane.answer(request), protocol.loop, self.done)
 
     def done(self, response: Response | None, error: BaseException | None) -> None:
         if self.disconnected or self.response_complete:

@@ -1,67 +1,55 @@
-"""Run a coroutine at once, and make a task of it only if it has to wait.
+"""Run a coroutine at once, and without a task when it has to wait.
 
-Most reads of the hub never wait: their coroutine ends at its first step. Making an asyncio task for
-each would cost more than the read. Python 3.12 has eager tasks; this does the same on 3.11.
+Most reads of the hub never wait: their coroutine ends at its first step. What waits, waits for a
+future that the writer or a reading thread resolves, and goes on from its callback. An asyncio task
+for each request would cost more than many a request. What needs a task of its own (a time limit,
+say) makes one, as fetching a remote @context does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
-from types import coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+
+class Steps(Generic[T]):
+    """A coroutine on its way; called when what it waits for is there."""
+
+    __slots__ = ("_done", "_loop", "_work")
+
+    def __init__(
+        self,
+        work: Coroutine[Any, Any, T],
+        loop: asyncio.AbstractEventLoop,
+        done: Callable[[T | None, BaseException | None], None],
+    ) -> None:
+        self._work = work
+        self._loop = loop
+        self._done = done
+
+    def __call__(self, _ready: object = None) -> None:
+        """Go on to the next wait, or to the end."""
+        try:
+            waiting = self._work.send(None)
+        except StopIteration as end:
+            self._done(end.value, None)
+        except Exception as error:  # handed to `done`, which answers for the request
+            self._done(None, error)
+        else:
+            if waiting is None:  # only let others run
+                self._loop.call_soon(self)
+            else:
+                waiting._asyncio_future_blocking = False  # what a task does with it
+                waiting.add_done_callback(self)
 
 
 def run(
     work: Coroutine[Any, Any, T],
     loop: asyncio.AbstractEventLoop,
     done: Callable[[T | None, BaseException | None], None],
-) -> asyncio.Task[None] | None:
-    """Step ``work`` once; call ``done`` with its result or error, now or when a task has ended it.
-
-    Returns:
-        The task, if one had to be made.
-    """
-    try:
-        waiting = work.send(None)
-    except StopIteration as end:
-        done(end.value, None)
-        return None
-    except Exception as error:  # handed to `done`, which answers for the request
-        done(None, error)
-        return None
-    return loop.create_task(_finish(work, waiting, done))
-
-
-async def _finish(
-    work: Coroutine[Any, Any, T],
-    waiting: Any,
-    done: Callable[[T | None, BaseException | None], None],
 ) -> None:
-    try:
-        result = await _rest(work, waiting)
-    except BaseException as error:
-        done(None, error)
-        if not isinstance(error, Exception):
-            raise
-    else:
-        done(result, None)
-
-
-@coroutine
-def _rest(work: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
-    """Go on with a coroutine that already stepped once, from inside a task."""
-    while True:
-        failure: BaseException | None = None
-        sent: Any = None
-        try:
-            sent = yield waiting
-        except BaseException as error:
-            failure = error
-        try:
-            waiting = work.send(sent) if failure is None else work.throw(failure)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    """Run ``work``; call ``done`` with its result or error, before returning if it never waits."""
+    Steps(work, loop, done)()

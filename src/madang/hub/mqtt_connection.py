@@ -105,6 +105,7 @@ class Connection:
     def close(self) -> None:
         """Say good-bye and close the socket."""
         self._lose("the connection was closed")
+        self._say_goodbye()
 
     def _lose(self, reason: str) -> None:
         if self.lost:
@@ -118,6 +119,9 @@ class Connection:
         for confirmed in self._pending.values():
             if not confirmed.done():
                 confirmed.set_exception(ConnectionLost(reason))
+        self._loop.call_soon(self._say_goodbye)  # not now: paho's callbacks hold its lock
+
+    def _say_goodbye(self) -> None:
         if self._client.disconnect() == MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._client.loop_write()  # paho closes the socket once the farewell is written
 
@@ -131,11 +135,16 @@ class Connection:
 
     def _watch(self, sock: _Socket) -> None:
         if self.lost:  # closed while the thread was still connecting
-            self._client.disconnect()
-            self._client.loop_write()
+            self._say_goodbye()
         elif sock.fileno() >= 0:
-            self._loop.add_reader(sock.fileno(), self._client.loop_read)
+            self._loop.add_reader(sock.fileno(), self._read, sock)
             self._tick = self._loop.call_later(TICK_S, self._look_after)
+
+    def _read(self, sock: _Socket) -> None:
+        self._client.loop_read()
+        # TLS may have more at hand, of which the socket itself knows nothing.
+        while isinstance(sock, ssl.SSLSocket) and sock.fileno() >= 0 and sock.pending():
+            self._client.loop_read()
 
     def _watch_write(self, sock: _Socket) -> None:
         if sock.fileno() >= 0:

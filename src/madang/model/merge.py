@@ -198,6 +198,7 @@ def _written(old: Entity, fragment: Normalized, now: int) -> Outcome | None:
     document = old.document.copy()
     times = old.times.copy()
     written = old.written
+    layout = old.layout
     for name in names:
         after = given[name]
         # Fewer than two members is a deletion.
@@ -210,11 +211,16 @@ def _written(old: Entity, fragment: Normalized, now: int) -> Outcome | None:
                 return None
             known = times.get(name)
             created = written if known is None else known[0]
+            if before["type"] != after["type"]:
+                layout = None
+        else:
+            layout = None
         document[name] = after
         times[name] = tuple.__new__(Stamp, (created, now, None))
     if not names:
         return None
-    return Outcome(Entity(document, old.created, now, written, times, old.expires), names, (), [])
+    new = Entity(document, old.created, now, written, times, old.expires, layout)
+    return Outcome(new, names, (), [])
 
 
 def _made(content: Normalized, created: int, now: int) -> Entity:

@@ -86,14 +86,19 @@ class Shapes:
     def of(self, entity: Entity) -> Known:
         """Return the shape of an entity, making its row if it is new."""
         layout = entity.layout
-        if layout is None:
-            return self._of(entity.document)
+        if type(layout) is Known:
+            return layout
         seen = self._by_layout.get(id(layout))
-        if seen is None or seen[0] is not layout:
-            if len(self._by_layout) > 20_000:
-                self._by_layout.clear()
-            seen = self._by_layout[id(layout)] = (layout, self._of(entity.document))
-        return seen[1]
+        if seen is not None and seen[0] is layout:
+            found = seen[1]
+        else:
+            found = self._of(entity.document)
+            if layout is not None:
+                if len(self._by_layout) > 20_000:
+                    self._by_layout.clear()
+                self._by_layout[id(layout)] = (layout, found)
+        entity.layout = found
+        return found
 
     def _of(self, document: Document) -> Known:
         key = key_of(document)
