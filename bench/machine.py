@@ -30,6 +30,14 @@ def pin_client() -> None:
         os.sched_setaffinity(0, {CLIENT_CORE})
 
 
+def prefer(niceness: int) -> None:
+    """Let this process, and what it starts, go before others on a machine that is not quiet."""
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    group = Path("/proc/self/autogroup")  # sessions share the cores, whatever their niceness
+    if group.exists():
+        group.write_text(str(niceness))
+
+
 def server_core() -> int | None:
     """Return the core a server is to be bound to, if it can be."""
     return SERVER_CORE if PINNED else None

@@ -32,6 +32,11 @@ class Figure:
         return median(run.rate for run in self.runs)
 
     @property
+    def thrift(self) -> float:
+        """Requests for each second of the server's own processor time."""
+        return _thrift(self.runs)
+
+    @property
     def errors(self) -> int:
         return sum(run.errors for run in self.runs) + (self.alone.errors if self.alone else 0)
 
@@ -62,11 +67,15 @@ class Report:
         """Return how many answers were wrong or missing."""
         return sum(f.errors for f in self.figures) + sum(v.errors for v in self.values)
 
-    def growth(self) -> dict[str, float]:
-        """Return how many times more an operation costs with the larger number of entities."""
-        small = {f.case.name: f.rate for f in self.figures if f.size == cases.GROWTH_FROM}
-        large = {f.case.name: f.rate for f in self.figures if f.size == cases.GROWTH_TO}
-        return {name: rate / large[name] for name, rate in small.items() if large.get(name)}
+    def growth(self) -> dict[str, tuple[float, float]]:
+        """Return how many times more an operation costs with more entities: in time, in CPU."""
+        small = {f.case.name: f for f in self.figures if f.size == cases.GROWTH_FROM}
+        large = {f.case.name: f for f in self.figures if f.size == cases.GROWTH_TO}
+        return {
+            name: (small[name].rate / large[name].rate, small[name].thrift / large[name].thrift)
+            for name in small.keys() & large.keys()
+            if large[name].rate and large[name].thrift
+        }
 
     def save(self, file: Path) -> None:
         """Write everything as JSON, each run included."""
@@ -87,6 +96,10 @@ class Report:
             console.print(_values(self.values))
         if growth := self.growth():
             console.print(_growth(growth))
+
+
+def _thrift(runs: list[Run]) -> float:
+    return median(run.rate / max(run.server_cpu, 0.01) for run in runs)
 
 
 def notify_values(seen: Latency) -> list[Value]:
@@ -141,7 +154,7 @@ def _cells(runs: list[Run], case: Case | None, alone: Run | None) -> list[str]:
         f"{max(run.rss_mb for run in runs):,.0f}",
         f"{max(run.anonymous_mb for run in runs):,.0f}",
         f"{median(run.server_cpu for run in runs):.2f}",
-        f"{median(run.rate / run.server_cpu for run in runs if run.server_cpu):,.0f}",
+        f"{_thrift(runs):,.0f}",
     ]
 
 
@@ -167,13 +180,14 @@ def _values(values: list[Value]) -> Table:
     return table
 
 
-def _growth(growth: dict[str, float]) -> Table:
+def _growth(growth: dict[str, tuple[float, float]]) -> Table:
     table = Table(title=f"Cost with {cases.GROWTH_TO:,} entities over {cases.GROWTH_FROM:,}")
     table.add_column("request")
-    table.add_column("times", justify="right")
-    table.add_column("bar", justify="right")
-    titles = {case.name: case.title for case in cases.CASES}
-    for name, times in growth.items():
-        bar = _mark(times <= cases.GROWTH_BAR, f"≤ {cases.GROWTH_BAR}")
-        table.add_row(titles[name], f"{times:.2f}", bar)
+    for heading in ("times", "bar", "CPU, times"):
+        table.add_column(heading, justify="right")
+    for case in cases.CASES:
+        if case.name in growth:
+            times, cpu = growth[case.name]
+            bar = _mark(times <= cases.GROWTH_BAR, f"≤ {cases.GROWTH_BAR}")
+            table.add_row(case.title, f"{times:.2f}", bar, f"{cpu:.2f}")
     return table

@@ -158,6 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5, help="of each run")
     parser.add_argument("--runs", type=int, default=3, help="of each case")
     parser.add_argument("--floor", action="store_true", help="also measure a bare server")
+    parser.add_argument("--nice", type=int, default=0, help="-20: go before others (as root)")
     parser.add_argument("--json", type=Path, help="file for the figures")
     given = parser.parse_args()
     given.notify_seconds = 20.0
@@ -201,6 +202,8 @@ def main() -> int:
         console.print("bench needs wrk, the load generator: apt-get install wrk")
         return 2
     machine.pin_client()
+    if given.nice:
+        machine.prefer(given.nice)
     if not machine.PINNED:
         console.print("server and generator share the cores: the figures are too low")
     report = measure(given, console)
