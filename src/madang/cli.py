@@ -197,7 +197,7 @@ def version() -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    return Console(emoji=False)  # urn:a:1 is no emoji
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

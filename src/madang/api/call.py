@@ -35,6 +35,8 @@ class Call:
         check_known(self.request.query, ALLOWED[operation])
         content_type(self.request.headers.get("content-type"), patch=self.request.method == "PATCH")
         body = self.json()
+        if body == []:
+            raise InvalidRequest("the body is an empty array; an object was expected")
         return body, await self.context(body)
 
     def json(self) -> Any:

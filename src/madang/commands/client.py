@@ -81,8 +81,11 @@ async def connect(
     timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_TIMEOUT_S)
     headers = {"NGSILD-Tenant": tenant} if tenant else {}
     try:
-        session = aiohttp.ClientSession(timeout=timeout, headers=headers)
-        async with session:
-            yield HubClient(session, url.rstrip("/"))
-    except (aiohttp.InvalidURL, ValueError) as error:
-        raise HubError(f"{url!r} is no address of a hub such as http://127.0.0.1:8080") from error
+        address = URL(url)
+        is_web = address.scheme in ("http", "https") and address.host
+    except ValueError:
+        is_web = None
+    if not is_web:
+        raise HubError(f"{url!r} is no address of a hub such as http://127.0.0.1:8080")
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+        yield HubClient(session, url.rstrip("/"))

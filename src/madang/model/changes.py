@@ -76,6 +76,10 @@ def changed_entity(
     if before is None:
         return render(after, view, names)
     lost = _lost(before, after, deleted)
+    if not show_changes:
+        # Where all of an attribute is gone, the Null of its default instance says so.
+        whole = {n for n, one in lost if "datasetId" not in one and n not in after.document}
+        lost = [(n, one) for n, one in lost if n not in whole or "datasetId" not in one]
     document = dict(after.document)
     times = after.times
     if show_changes:
