@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import orjson
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from madang.hub import delivery as deliveries
 from madang.hub.delivery import Delivery, Policy
@@ -19,41 +17,9 @@ from madang.hub.endpoint import Endpoint, parse
 from madang.hub.message import Message, pack
 from madang.hub.sent import Statistics
 from madang.store.protocol import Delivery as Waiting
+from tests.hub.web_receiver import Receiver, until
 
 QUICK = Policy(first_retry_s=0.02, longest_retry_s=0.05)
-
-
-class Receiver:
-    """A web server that remembers what it got and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.bodies: list[Any] = []
-        self.headers: list[Any] = []
-        self.answers: Callable[[int], int | tuple[int, dict[str, str]]] = lambda n: 200
-        self.slow_s = 0.0
-        self.asked = 0
-        application = web.Application()
-        application.router.add_post("/{path:.*}", self._take)
-        self.server = TestServer(application)
-
-    async def _take(self, request: web.Request) -> web.Response:
-        body = orjson.loads(await request.read())
-        self.asked += 1
-        answer = self.answers(self.asked)
-        status, headers = answer if isinstance(answer, tuple) else (answer, {})
-        await asyncio.sleep(self.slow_s)
-        if status < 300:
-            self.bodies.append(body)
-            self.headers.append(request.headers)
-        return web.Response(status=status, headers=headers, text="thanks")
-
-    @property
-    def numbers(self) -> list[int]:
-        return [body["n"] for body in self.bodies]
-
-    @property
-    def uri(self) -> str:
-        return str(self.server.make_url("/notify"))
 
 
 class Subscriber:
@@ -146,12 +112,6 @@ def now() -> int:
 
 async def nothing(id: str, message: Message) -> Message | None:
     return None
-
-
-async def until(reached: Callable[[], bool], within_s: float = 5.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not reached():  # noqa: ASYNC110 - a receiver has no event for it
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

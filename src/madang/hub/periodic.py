@@ -6,12 +6,12 @@ Source: ETSI GS CIM 009 clauses 5.2.12 (timeInterval), 5.8.6.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
 from madang.hub.look import shown_state
-from madang.hub.matching import MOST_ENTITIES, Rendered
+from madang.hub.matching import Rendered
 from madang.hub.notification import deferred, made
 from madang.hub.subscription import Subscription
 from madang.model.entity import Entity
@@ -20,10 +20,10 @@ from madang.store.protocol import Change
 
 log = structlog.get_logger("madang.periodic")
 
-MOST_BYTES = 1_000_000  # of entities in one notification, more or less
+MOST_ENTITIES = 1_000  # in one notification
 
-Ask = Callable[[Subscription], Awaitable[list[Entity]]]
-"""Returns all entities that a periodic subscription is about."""
+Ask = Callable[[Subscription], AsyncIterator[list[Entity]]]
+"""Yields all entities that a periodic subscription is about, some at a time."""
 
 
 class Periodic:
@@ -86,45 +86,39 @@ class Periodic:
             task.add_done_callback(self._tasks.discard)
 
     async def _tell(self, subscription: Subscription) -> None:
+        """Store notifications about all there is; only one of them is in memory at a time."""
+        now = self._now()
+        tell = self._tell_later if subscription.deferred else self._tell_now
         try:
-            entities = await self._ask(subscription)
+            async for entities in self._batches(subscription):
+                if self._subscriptions.get(subscription.id) is not subscription:
+                    return
+                body = tell(subscription, entities, now)
+                if body is not None:
+                    self._store([(subscription.id, now, body)])
         except MadangError as error:
             log.warning("periodic.failed", subscription=subscription.id, error=str(error))
-            return
-        now = self._now()
-        bodies = (
-            self._deferred(entities, now)
-            if subscription.deferred
-            else self._rendered(subscription, entities, now)
-        )
-        if bodies and self._subscriptions.get(subscription.id) is subscription:
-            self._store([(subscription.id, now, body) for body in bodies])
+
+    async def _batches(self, subscription: Subscription) -> AsyncIterator[list[Entity]]:
+        batch: list[Entity] = []
+        async for some in self._ask(subscription):
+            batch += some
+            while len(batch) >= MOST_ENTITIES:
+                yield batch[:MOST_ENTITIES]
+                batch = batch[MOST_ENTITIES:]
+        if batch:
+            yield batch
 
     @staticmethod
-    def _rendered(subscription: Subscription, entities: list[Entity], now: int) -> list[bytes]:
-        bodies: list[bytes] = []
-        fragments: list[bytes] = []
-        size = 0
-        for entity in entities:
-            fragment = shown_state(subscription.look, entity)
-            if fragment is None:
-                continue
-            fragments.append(fragment)
-            size += len(fragment)
-            if size >= MOST_BYTES:
-                bodies.append(made(subscription, fragments, now))
-                fragments, size = [], 0
-        if fragments:
-            bodies.append(made(subscription, fragments, now))
-        return bodies
+    def _tell_now(subscription: Subscription, entities: list[Entity], now: int) -> bytes | None:
+        shown = [shown_state(subscription.look, entity) for entity in entities]
+        fragments = [fragment for fragment in shown if fragment is not None]
+        return made(subscription, fragments, now) if fragments else None
 
     @staticmethod
-    def _deferred(entities: list[Entity], now: int) -> list[bytes]:
-        changes = [Change("updated", now, entity.id, None, entity, ()) for entity in entities]
-        return [
-            deferred(changes[first : first + MOST_ENTITIES], now)
-            for first in range(0, len(changes), MOST_ENTITIES)
-        ]
+    def _tell_later(subscription: Subscription, entities: list[Entity], now: int) -> bytes:
+        states = [Change("updated", now, entity.id, None, entity, ()) for entity in entities]
+        return deferred(states, now)
 
     async def close(self) -> None:
         """Stop all timers and what they began."""

@@ -94,8 +94,9 @@ class Subscription:
 
     @property
     def query(self) -> Query:
-        """What a periodic subscription asks for."""
-        return Query(selectors=self.selectors, q=self.q, geo=self.geo, scope=self.scope)
+        """What a periodic subscription asks for, but for a ``q`` that looks into linked ones."""
+        own = None if self.linked else self.q
+        return Query(selectors=self.selectors, q=own, geo=self.geo, scope=self.scope)
 
     def served(self, names: Names, now: int, sys_attrs: bool = False) -> Body:
         """Return the subscription as a client sees it, with the names of the client's @context."""

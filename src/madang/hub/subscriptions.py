@@ -33,7 +33,8 @@ from madang.store.protocol import Delivery as Waiting
 log = structlog.get_logger("madang.subscriptions")
 
 STATISTICS_S = 2.0  # how often changed statistics are stored
-CONTEXT_RETRY_S = 60.0  # until an @context that could not be had at start is asked for again
+CONTEXT_TURNS = 30  # such turns until an @context that could not be had is asked for again
+START_S = 2.0  # how long the start waits for @contexts of other hosts
 MOST = 100_000  # subscriptions of one tenant
 
 Save = Callable[[str, bytes | None], Awaitable[None]]
@@ -102,23 +103,34 @@ class Subscriptions:
     async def start(self, items: Iterable[tuple[str, bytes]]) -> None:
         """Take up stored subscriptions, and send what is still waiting."""
         records = [stored_as.read(body) for _, body in items]
+        found = await self._contexts({str(record.context): record.context for record in records})
         for record in sorted(records, key=lambda record: (record.created, record.body["id"])):
-            self._put(await self._ready(record))
+            self._put(self._ready(record, found.get(str(record.context))))
         await self.delivery.recover()
         self._upkeep = asyncio.get_running_loop().create_task(self._keep_up())
 
-    async def _ready(self, record: Record) -> Subscription:
-        try:
-            context = await self._resolve(record.context)
-        except NgsiError as error:
-            # Notifications are as valid with full names; the context is asked for again.
-            id = record.body["id"]
-            log.warning(
-                "context.missing", subscription=id, context=record.context, error=str(error)
-            )
-            self._without_context[id] = record.context
-            context = CORE
-        return record.ready(context)
+    async def _contexts(self, sources: dict[str, Any]) -> dict[str, Context]:
+        """Return the Contexts that can be had without holding up the start."""
+        found: dict[str, Context] = {}
+
+        async def find(name: str, source: Any) -> None:
+            try:
+                found[name] = await self._resolve(source)
+            except NgsiError as error:
+                log.warning("context.missing", context=name, error=str(error))
+
+        if sources:
+            tasks = {asyncio.create_task(find(*pair)) for pair in sources.items()}
+            _, late = await asyncio.wait(tasks, timeout=START_S)
+            for task in late:
+                task.cancel()
+        return found
+
+    def _ready(self, record: Record, context: Context | None) -> Subscription:
+        if context is None:
+            # Notifications with full names are as valid; the context is asked for again later.
+            self._without_context[record.body["id"]] = record.context
+        return record.ready(context or CORE)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -269,17 +281,16 @@ class Subscriptions:
 
     async def _keep_up(self) -> None:
         """Store statistics from time to time, and look again for missing @contexts."""
-        elapsed_s = 0.0
+        turn = 0
         while True:
             await asyncio.sleep(STATISTICS_S)
-            elapsed_s += STATISTICS_S
             try:
                 await self._store_statistics()
             except NgsiError as error:
                 log.warning("statistics.unstored", error=str(error))
-            if elapsed_s >= CONTEXT_RETRY_S:
-                elapsed_s = 0.0
+            if self._without_context and turn % CONTEXT_TURNS == 0:
                 await self._find_contexts()
+            turn += 1
 
     async def _store_statistics(self) -> None:
         touched, self.delivery.touched = self.delivery.touched, set()
@@ -292,11 +303,10 @@ class Subscriptions:
                 raise
 
     async def _find_contexts(self) -> None:
-        for id, source in list(self._without_context.items()):
-            try:
-                context = await self._resolve(source)
-            except NgsiError:
-                continue
-            async with self._changing:
-                if self._without_context.pop(id, None) is not None:
-                    self._put(stored_as.in_context(self._all[id], context))
+        missing = dict(self._without_context)
+        found = await self._contexts({str(source): source for source in missing.values()})
+        async with self._changing:
+            for id, source in missing.items():
+                if self._without_context.get(id) == source and str(source) in found:
+                    del self._without_context[id]
+                    self._put(stored_as.in_context(self._all[id], found[str(source)]))

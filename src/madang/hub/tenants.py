@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from madang.hub.context_fetch import Fetcher
@@ -57,9 +58,9 @@ class Tenants:
             base_url=self._settings.url,
         )
 
-        async def ask(subscription: Subscription) -> list[Entity]:
-            page = await tenant.query(subscription.query)
-            return [entity_of(row) for row in page.rows]
+        async def ask(subscription: Subscription) -> AsyncIterator[list[Entity]]:
+            async for rows in tenant.stream(subscription.query):
+                yield [entity_of(row) for row in rows]
 
         tenant.subscriptions = Subscriptions(
             save=lambda id, body: keep("subscription", id, body),
