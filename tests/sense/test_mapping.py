@@ -5,8 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from madang.sense.mapping import MappingError, check_columns, parse, read, shipped
+from madang.sense.mapping import (
+    Attribute,
+    EntityPart,
+    Location,
+    Mapping,
+    MappingError,
+    Observed,
+    Reading,
+    Skip,
+    check_columns,
+    parse,
+    read,
+    shipped,
+)
 
 ENTITY = '[[entity]]\nid = "urn:x:{no}"\ntype = "Device"\n'
 
@@ -122,3 +136,21 @@ def test_a_column_that_the_file_has_not_is_named_with_the_nearest() -> None:
     mapping = parse(ENTITY.replace("{no}", "{serial}"), "m.toml")
     with pytest.raises(MappingError, match=r"'serial'.*did you mean 'serial_no'"):
         check_columns(mapping, ["serial_no", "x"])
+
+
+def test_the_example_in_the_docs_works() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "mapping.md"
+    example = page.read_text("utf-8").split("```toml\n", 1)[1].split("```", 1)[0]
+    assert parse(example, "the docs").entity[0].type == "WasteContainer"
+
+
+def test_the_docs_name_every_key_and_every_shipped_mapping() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    reference = (docs / "reference" / "mapping.md").read_text("utf-8")
+    parts: list[type[BaseModel]] = [Mapping, Reading, Observed, Location, Skip, EntityPart]
+    parts.append(Attribute)
+    keys = {name for part in parts for name in part.model_fields}
+    missing = [key for key in keys if f"`{key}" not in reference and f"[{key}]" not in reference]
+    assert missing == []
+    how_to = (docs / "how-to" / "load-files.md").read_text("utf-8")
+    assert [name for name in shipped() if f"`{name}`" not in how_to] == []

@@ -71,6 +71,7 @@ def backup(data: Path, target: Path, console: Console) -> None:
         f"[green]✓[/] {_tenants(tenants)} with {total:,} entities are in {target}, "
         "checked and with their checksums",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -155,6 +156,7 @@ def restore(data: Path, source: Path, *, force: bool, console: Console) -> None:
     console.print(
         f"[green]✓[/] {_tenants(tenants)} with {total:,} entities restored to {data}",
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -58,13 +58,13 @@ class Reporter:
         if tally.failures <= SHOWN_FAILURES:
             column = f", column {failure.column}" if failure.column else ""
             text = f"{path.name}: row {failure.row}{column}: {failure.reason}"
-            self._console.print(f"[red]✗[/] {escape(text)}", highlight=False)
+            self._console.print(f"[red]✗[/] {escape(text)}", highlight=False, soft_wrap=True)
         elif tally.failures == SHOWN_FAILURES + 1:
             self._console.print("[red]✗[/] more rows failed; --errors FILE lists them all")
 
     def broken(self, error: FileError) -> None:
         self._tally.broken_files += 1
-        self._console.print(f"[red]✗[/] {escape(str(error))}", highlight=False)
+        self._console.print(f"[red]✗[/] {escape(str(error))}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -163,15 +163,16 @@ async def _load_one(
 
     try:
         async with uploader:
-            for item in reader:
-                if isinstance(item, Failure):
-                    reporter.failed(source.path, item)
-                else:
-                    await uploader.put(item)
-                if reader.rows % _PROGRESS_EVERY == 0:
-                    show()
-    except FileError as error:
-        reporter.broken(error)
+            try:
+                for item in reader:
+                    if isinstance(item, Failure):
+                        reporter.failed(source.path, item)
+                    else:
+                        await uploader.put(item)
+                    if reader.rows % _PROGRESS_EVERY == 0:
+                        show()
+            except FileError as error:
+                reporter.broken(error)
     finally:
         show()
         tally.rows += reader.rows
@@ -193,4 +194,5 @@ def _summarise(console: Console, tally: Tally, seconds: float, errors: Path | No
     console.print(
         f"{mark} {', '.join(parts)} in {seconds:.1f} s ({rate:,.0f} entities/s){where}",
         highlight=False,
+        soft_wrap=True,
     )

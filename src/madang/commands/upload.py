@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Self
 from zlib import crc32
 
@@ -65,24 +66,19 @@ class Uploader:
         ]
         self._open: list[Batch | None] = [None] * LANES
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopped: HubError | None = None
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._lane(queue)) for queue in self._queues]
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and not issubclass(kind, Exception):  # told to end at once
+        try:
+            if kind is None:
+                await self._finish()
+        finally:
             for task in self._tasks:
                 task.cancel()
-            return
-        for queue, batch in zip(self._queues, self._open, strict=True):
-            if batch is not None:
-                await queue.put(batch)
-            await queue.put(None)
-        await asyncio.gather(*self._tasks)
-        if self._stopped is not None and kind is None:
-            raise self._stopped
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def put(self, item: Loadable) -> None:
         """Add an entity to the batch of its lane; wait if the hub is behind.
@@ -90,12 +86,10 @@ class Uploader:
         Raises:
             HubError: the hub has taken nothing for a long time.
         """
-        if self._stopped is not None:
-            raise self._stopped
         lane = crc32(item.id.encode()) % LANES
         batch = self._open[lane]
         if batch is not None and not batch.fits(item):
-            await self._queues[lane].put(batch)
+            await self._enqueue(lane, batch)
             await asyncio.sleep(0)  # so that answers are read even if no lane is full
             batch = None
         if batch is None:
@@ -103,16 +97,27 @@ class Uploader:
         batch.items.append(item)
         batch.size += len(item.body) + 1
 
+    async def _finish(self) -> None:
+        """Send what is left and wait until all is answered."""
+        for lane, batch in enumerate(self._open):
+            if batch is not None:
+                await self._enqueue(lane, batch)
+            await self._enqueue(lane, None)
+        await asyncio.gather(*self._tasks)
+
+    async def _enqueue(self, lane: int, batch: Batch | None) -> None:
+        """Wait for room in a lane, or for what ended it."""
+        task = self._tasks[lane]
+        putting = asyncio.ensure_future(self._queues[lane].put(batch))
+        await asyncio.wait({putting, task}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            putting.cancel()
+            task.result()
+
     async def _lane(self, queue: asyncio.Queue[Batch | None]) -> None:
         while (batch := await queue.get()) is not None:
-            if self._stopped is not None:
-                continue  # empties the queue, so that nobody waits for room in it
-            try:
-                status, body = await self._post(batch)
-            except HubError as error:
-                self._stopped = error
-            else:
-                self._account(batch, status, body)
+            status, body = await self._post(batch)
+            self._account(batch, status, body)
 
     async def _post(self, batch: Batch) -> tuple[int, bytes]:
         """Send a batch until the hub takes or refuses it."""
@@ -123,7 +128,7 @@ class Uploader:
         while True:
             try:
                 async with self._client.session.post(
-                    address, data=body, headers={"Content-Type": kind}
+                    address, data=BytesIO(body), headers={"Content-Type": kind}
                 ) as answer:
                     text = await answer.read()
                     if answer.status not in _AGAIN:
@@ -136,7 +141,7 @@ class Uploader:
                 row = batch.items[0].row
                 raise HubError(
                     f"the hub at {self._client.url} takes nothing for {waited:.0f} s: {reason}; "
-                    f"stopped before row {row}, it is safe to load the file again"
+                    f"stopped near row {row}, it is safe to load the file again"
                 )
             await asyncio.sleep(pause)
             waited += pause
