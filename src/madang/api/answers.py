@@ -77,10 +77,6 @@ async def many(
 ) -> Response:
     """Return 200 with a page of entities."""
     media = accepted(call.request.headers.get("accept"), True)
-    prefer = call.request.headers.get("prefer")
-    if media == JSON and prefer is None and join is None and is_identity(view, context):
-        body = b"[" + b",".join([row.document for row in rows]) + b"]"
-        return Response(200, body, [*headers(media, context), *more])
     rendered = await _rendered(call, rows, view, context, join)
     response = _response(call, rendered, view, context, media)
     response.headers = [*response.headers, *more]

@@ -21,9 +21,10 @@ from madang.model.entity import Entity
 from madang.model.errors import BadRequestData, InvalidRequest, NgsiError, ResourceNotFound
 from madang.model.names import check_uri
 from madang.model.normalize import entity as normalized
+from madang.model.representation import is_identity
 from madang.model.state import Outcome
 from madang.query.evaluate import matches
-from madang.query.tree import Condition
+from madang.query.tree import Condition, Query
 from madang.store.rows import entity_of
 
 PATH = "/ngsi-ld/v1/entities/"
@@ -105,14 +106,31 @@ async def query_batch(call: Call) -> Response:
 
 async def _page(call: Call, wanted: Search, context: Context) -> Response:
     request, asked = call.request, wanted.query
+    as_stored = (
+        wanted.join is None
+        and is_identity(wanted.view, context)
+        and "prefer" not in request.headers
+        and accepted(request.headers.get("accept"), True) == JSON
+    )
+    if as_stored:
+        texts = await call.tenant.documents(asked)
+        more = _page_headers(call, asked, texts.count, texts.more)
+        body = f"[{','.join(texts.texts)}]".encode()
+        named = answers.headers(JSON, context)
+        return Response(200, body, [*named, *more] if more else named)
     page = await call.tenant.query(asked)
-    more = []
-    if page.count is not None:
-        more.append(("NGSILD-Results-Count", str(page.count)))
-    if page.more or asked.offset:
-        links = page_links(request.path, request.query, asked.limit, asked.offset, page.more)
-        more += [("link", link) for link in links]
+    more = _page_headers(call, asked, page.count, page.more)
     return await answers.many(call, page.rows, wanted.view, context, wanted.join, more)
+
+
+def _page_headers(call: Call, asked: Query, count: int | None, more: bool) -> list[tuple[str, str]]:
+    """Return the count and the links to the pages around this one (clauses 6.3.10, 6.3.13)."""
+    found = [] if count is None else [("NGSILD-Results-Count", str(count))]
+    if more or asked.offset:
+        request = call.request
+        links = page_links(request.path, request.query, asked.limit, asked.offset, more)
+        found += [("link", link) for link in links]
+    return found
 
 
 async def replace(call: Call, id: str) -> Response:

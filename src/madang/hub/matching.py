@@ -101,7 +101,7 @@ class Matcher:
             if not candidates or entity is None:
                 continue
             events = events_of(change)
-            looks: dict[Look, bytes | None] = {}
+            looks: dict[Look, bytes | None] | None = {} if len(candidates) > 1 else None
             for subscription in candidates.values():
                 try:
                     if self._concerns(subscription, entity, events, now):
@@ -138,7 +138,7 @@ class Matcher:
         self,
         subscription: Subscription,
         change: Change,
-        looks: dict[Look, bytes | None],
+        looks: dict[Look, bytes | None] | None,
         gathered: dict[str, _Gathered],
         rendered: list[Rendered],
         now: int,
@@ -146,9 +146,12 @@ class Matcher:
         fragment: bytes | None = b""
         if not subscription.deferred:
             look = subscription.look
-            if look not in looks:
-                looks[look] = shown(look, change)
-            fragment = looks[look]
+            if looks is None:
+                fragment = shown(look, change)
+            else:
+                if look not in looks:
+                    looks[look] = shown(look, change)
+                fragment = looks[look]
         if fragment is None:
             return
         group = gathered.get(subscription.id)

@@ -9,6 +9,7 @@ Source: ETSI GS CIM 009 clauses 5.3.1 (Notification), 5.8.6.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -22,20 +23,22 @@ from madang.model.entity import Entity, Stamp
 from madang.model.linked import Join, Known, missing
 from madang.store.protocol import Change
 
+_PROCESS = uuid4().hex
+_numbers = count(1)
+
 Lookup = Callable[[Collection[str]], Awaitable[dict[str, Entity]]]
 """Returns those of the entities that exist."""
 
 
 def made(subscription: Subscription, fragments: Sequence[bytes], now: int) -> bytes:
     """Return a notification about rendered entities, as it is stored."""
-    id = f"urn:ngsi-ld:Notification:{uuid4()}"
-    return pack(_message(subscription, id, time.render(now), fragments))
+    return pack(_message(subscription, _new_id(), time.render(now), fragments))
 
 
 def deferred(changes: Sequence[Change], now: int) -> bytes:
     """Return a notification about changes that is completed when it is sent, as it is stored."""
     record = {
-        "id": f"urn:ngsi-ld:Notification:{uuid4()}",
+        "id": _new_id(),
         "notifiedAt": time.render(now),
         "changes": [_change_record(change) for change in changes],
     }
@@ -68,6 +71,11 @@ async def completed(subscription: Subscription, message: Message, lookup: Lookup
     if not fragments:
         return None
     return _message(subscription, record["id"], record["notifiedAt"], fragments)
+
+
+def _new_id() -> str:
+    """Return an id that no other process, nor this one after a restart, gives again."""
+    return f"urn:ngsi-ld:Notification:{_PROCESS}-{next(_numbers)}"
 
 
 def _message(

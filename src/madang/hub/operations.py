@@ -39,7 +39,7 @@ class TypeGuard(Protocol):
     def __call__(self, entity: Entity) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Create:
     id: str
     content: Normalized
@@ -50,7 +50,7 @@ class Create:
         return merge.create(self.content, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Upsert:
     """Create, or else replace or (``update``) append to the entity."""
 
@@ -66,7 +66,7 @@ class Upsert:
         return merge.replace(current, self.content, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Replace:
     id: str
     content: Normalized
@@ -76,7 +76,7 @@ class Replace:
         return merge.replace(_existing(current, self.id, self.types), self.content, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Append:
     id: str
     content: Normalized
@@ -88,7 +88,7 @@ class Append:
         return merge.append(entity, self.content, now, overwrite=self.overwrite)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Update:
     id: str
     content: Normalized
@@ -98,7 +98,7 @@ class Update:
         return merge.update(_existing(current, self.id, self.types), self.content, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Merge:
     id: str
     content: Normalized
@@ -111,7 +111,7 @@ class Merge:
         return merge.merge(entity, self.content, now, observed_at=self.observed_at, lang=self.lang)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PartialUpdate:
     """Change members of one attribute instance; ``content`` holds just that attribute."""
 
@@ -123,7 +123,7 @@ class PartialUpdate:
         return merge.partial(_existing(current, self.id, self.types), self.content, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReplaceAttribute:
     """Replace one attribute instance; ``content`` holds just that attribute."""
 
@@ -135,7 +135,7 @@ class ReplaceAttribute:
         return merge.replace_attribute(_existing(current, self.id, self.types), self.content, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delete:
     id: str
     types: TypeGuard | None = None
@@ -145,7 +145,7 @@ class Delete:
         return Outcome(None, (), tuple(_attributes(entity)), [])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DeleteAttribute:
     id: str
     name: str
@@ -158,7 +158,7 @@ class DeleteAttribute:
         return merge.delete_attribute(entity, self.name, self.dataset, self.all_instances, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Keep:
     """Remove every attribute but those named (Purge with ``keep``), or just those (``drop``)."""
 
@@ -177,7 +177,7 @@ class Keep:
         return Outcome(entity, (), tuple(deleted), [])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Expire:
     """Remove what has expired (clause 4.22)."""
 

@@ -26,7 +26,18 @@ from madang.model.linked import Join, Known
 from madang.model.view import View
 from madang.query import evaluate, geo, pattern, q, scope, temporal, types
 from madang.query.evaluate import Test
-from madang.query.tree import And, Compare, Condition, Exists, Geo, Not, Or, Query, Selector
+from madang.query.tree import (
+    And,
+    Compare,
+    Condition,
+    Exists,
+    Geo,
+    HasType,
+    Not,
+    Or,
+    Query,
+    Selector,
+)
 
 Status = Literal["active", "paused", "expired"]
 
@@ -57,7 +68,8 @@ class Subscription:
     linked: frozenset[str]
     """Relationships that its ``q`` follows into linked entities."""
     tests: tuple[Test, ...]
-    """What an entity must pass, but for a ``q`` that looks into linked ones."""
+    """What an entity must pass that the index of types and ids chose for it, but for a ``q`` that
+    looks into linked ones."""
     active: bool
     expires: int | None
     throttling: int  # [us]
@@ -78,7 +90,10 @@ class Subscription:
 
     def matches(self, entity: Entity) -> bool:
         """Tell whether it is about an entity, as far as the entity alone tells."""
-        return all(test(entity, None) for test in self.tests)
+        for test in self.tests:  # noqa: SIM110 - a generator would cost more than the test
+            if not test(entity, None):
+                return False
+        return True
 
     def holds_linked(self, entity: Entity, known: Known) -> bool:
         """Tell whether a ``q`` that looks into linked entities holds."""
@@ -308,7 +323,11 @@ def _depth(condition: Condition | None) -> int:
 
 def _tests(selectors: tuple[Selector, ...], *conditions: Condition | None) -> tuple[Test, ...]:
     tests = [evaluate.compile(one) for one in conditions if one is not None]
-    if selectors:
+    by_type_alone = all(
+        isinstance(one.types, HasType) and not one.ids and one.id_pattern is None
+        for one in selectors
+    )
+    if not by_type_alone:
         tests.insert(0, lambda entity, _linked: evaluate.selected(selectors, entity))
     return tuple(tests)
 

@@ -15,7 +15,7 @@ from madang.hub.subscriptions import Subscriptions
 from madang.hub.writer import Result, Writer
 from madang.model.entity import Entity
 from madang.query.tree import Query
-from madang.store.protocol import Page, Row, Shape, Store
+from madang.store.protocol import Documents, Page, Row, Shape, Store
 from madang.store.rows import entity_of
 
 log = structlog.get_logger("madang.hub")
@@ -67,6 +67,12 @@ class Tenant:
         if self.store.next_expiry is not None:
             await self._without_expired()
         return await self.store.query(query, self.clock.now())
+
+    async def documents(self, query: Query) -> Documents:
+        """Return the same page as :meth:`query` does, as JSON texts without times."""
+        if self.store.next_expiry is not None:
+            await self._without_expired()
+        return await self.store.documents(query, self.clock.now())
 
     async def stream(self, query: Query) -> AsyncIterator[list[Row]]:
         """Yield all entities that match, in chunks, from one snapshot."""

@@ -5,8 +5,8 @@ Source: ETSI GS CIM 009 clause 5.2.12 (notificationTrigger).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Final
 
 from madang.model.attributes import ENTITY_MEMBERS
 from madang.model.entity import CHILD, INSTANCE
@@ -37,60 +37,63 @@ def mask_of(triggers: Iterable[str]) -> int:
     return mask
 
 
-class Events(NamedTuple):
-    """What one change triggers, and which attributes each trigger is about."""
+class Events:
+    """What one change triggers, and which attributes it created, updated and deleted."""
 
-    mask: int
-    attributes: dict[int, set[str]]
+    __slots__ = ("_created", "_deleted", "_updated", "mask")
+
+    def __init__(
+        self,
+        entity: int,
+        created: Collection[str] = (),
+        updated: Collection[str] = (),
+        deleted: Collection[str] = (),
+    ) -> None:
+        self._created = created
+        self._updated = updated
+        self._deleted = deleted
+        self.mask = (
+            entity
+            | (ATTRIBUTE_CREATED if created else 0)
+            | (ATTRIBUTE_UPDATED if updated else 0)
+            | (ATTRIBUTE_DELETED if deleted else 0)
+        )
 
     def concern(self, wanted: int, watched: frozenset[str]) -> bool:
         """Tell whether one of the wanted triggers fires for one of the watched attributes."""
         hit = self.mask & wanted
-        if not hit:
-            return False
-        if not watched:
-            return True
-        return any(
-            hit & bit and not watched.isdisjoint(names) for bit, names in self.attributes.items()
+        if not hit or not watched:
+            return bool(hit)
+        return (
+            (bool(hit & _WITH_CREATED) and not watched.isdisjoint(self._created))
+            or (bool(hit & _WITH_UPDATED) and not watched.isdisjoint(self._updated))
+            or (bool(hit & _WITH_DELETED) and not watched.isdisjoint(self._deleted))
         )
+
+
+_WITH_CREATED = ENTITY_CREATED | ENTITY_UPDATED | ATTRIBUTE_CREATED
+_WITH_UPDATED = ENTITY_UPDATED | ATTRIBUTE_UPDATED
+_WITH_DELETED = ENTITY_UPDATED | ENTITY_DELETED | ATTRIBUTE_DELETED
 
 
 def events_of(change: Change) -> Events:
     """Return what a change triggers."""
+    before, after = change.before, change.after
     if change.kind == "created":
-        names = _attributes(change.after.document if change.after else ())
-        return _events(ENTITY_CREATED, created=names)
+        return Events(ENTITY_CREATED, created=_attributes(after.document if after else ()))
     if change.kind == "deleted":
-        names = _attributes(change.before.document if change.before else ())
-        return _events(ENTITY_DELETED, deleted=names)
-    before = change.before.document if change.before else {}
-    written = _attributes(change.attributes)
-    updated = {name for name in written if name in before}
-    gone = _attributes(path.partition(INSTANCE)[0] for path in change.deleted if CHILD not in path)
-    return _events(ENTITY_UPDATED, written - updated, updated, gone)
+        return Events(ENTITY_DELETED, deleted=_attributes(before.document if before else ()))
+    known = before.document if before else {}
+    written: Collection[str] = change.attributes
+    if not ENTITY_MEMBERS.isdisjoint(written):
+        written = _attributes(written)
+    created = [name for name in written if name not in known]
+    updated = [name for name in written if name in known] if created else written
+    gone: Collection[str] = change.deleted
+    if gone:
+        gone = _attributes(path.partition(INSTANCE)[0] for path in gone if CHILD not in path)
+    return Events(ENTITY_UPDATED, created, updated, gone)
 
 
 def _attributes(names: Iterable[str]) -> set[str]:
     return set(names) - ENTITY_MEMBERS
-
-
-_NONE: set[str] = set()
-
-
-def _events(
-    entity: int,
-    created: set[str] = _NONE,
-    updated: set[str] = _NONE,
-    deleted: set[str] = _NONE,
-) -> Events:
-    attributes = {entity: created | updated | deleted}
-    mask = entity
-    for bit, names in (
-        (ATTRIBUTE_CREATED, created),
-        (ATTRIBUTE_UPDATED, updated),
-        (ATTRIBUTE_DELETED, deleted),
-    ):
-        if names:
-            mask |= bit
-            attributes[bit] = names
-    return Events(mask, attributes)

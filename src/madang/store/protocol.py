@@ -43,6 +43,15 @@ class Page:
     """There are entities after this page."""
 
 
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """A page of which only the documents are wanted, as JSON text."""
+
+    texts: list[str]
+    count: int | None
+    more: bool
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Shape:
     """A combination of entity types and attributes that entities of this tenant have."""
@@ -56,7 +65,7 @@ class Shape:
 ChangeKind = Literal["created", "updated", "deleted"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
     """One acknowledged write to one entity, as history and followers see it."""
 
@@ -122,6 +131,9 @@ class Store(Protocol):
         Raises:
             TooComplexQuery: it takes longer than the engine's time limit.
         """
+
+    async def documents(self, query: Query, now: int) -> Documents:
+        """Return the same page as :meth:`query` does, without times."""
 
     def stream(self, query: Query, now: int) -> AsyncIterator[list[Row]]:
         """Yield all matching entities in chunks, from one consistent snapshot."""

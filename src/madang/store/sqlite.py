@@ -20,7 +20,16 @@ from madang.model.entity import Entity
 from madang.query.tree import Query
 from madang.store import schema
 from madang.store.places import Box, box_of, holds, moved
-from madang.store.protocol import Batch, Change, Delivery, ItemKind, Page, Row, Shape
+from madang.store.protocol import (
+    Batch,
+    Change,
+    Delivery,
+    Documents,
+    ItemKind,
+    Page,
+    Row,
+    Shape,
+)
 from madang.store.rows import Texts, outbox_row, read_times, times_text
 from madang.store.shapes import Known, Shapes
 from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan
@@ -307,6 +316,15 @@ class SqliteStore:
         if page is None:
             page = await self._pool.run(plan)
         return page
+
+    async def documents(self, query: Query, now: int) -> Documents:
+        plan = self._plan(query, now)
+        found = self._reader.documents(plan, INLINE_STEPS)
+        if found is None:
+            page = await self._pool.run(plan)
+            texts = [row.document.decode() for row in page.rows]
+            found = Documents(texts, page.count, page.more)
+        return found
 
     def _plan(self, query: Query, now: int) -> Plan:
         due = self.next_expiry

@@ -17,7 +17,7 @@ from madang.model.errors import TooComplexQuery
 from madang.query import geo, order
 from madang.query.tree import Query
 from madang.store import sql
-from madang.store.protocol import Page, Row
+from madang.store.protocol import Documents, Page, Row
 from madang.store.rows import entity_of
 from madang.store.shapes import Known, Shapes
 
@@ -43,6 +43,8 @@ class Plan:
     """Of the shapes it was made for."""
     statement: str
     """Without LIMIT and OFFSET."""
+    texts: str
+    """The same of documents alone."""
     page: str
     """LIMIT and OFFSET."""
     values: tuple[Any, ...]
@@ -79,9 +81,11 @@ def plan(query: Query, shapes: Shapes, now: int | None = None) -> Plan:
     if not where:
         ids = ",".join(str(shape.id) for shape in fitting)
         counting, counted = f"SELECT coalesce(sum(count), 0) FROM shape WHERE id IN ({ids})", ()
-    statement = source(_COLUMNS)
+    statement, texts = source(_COLUMNS), source("e.doc")
     page = "" if in_memory else f" LIMIT {query.limit + 1} OFFSET {query.offset}"
-    return Plan(query, shapes.generation, statement, page, bound, counting, counted, in_memory)
+    return Plan(
+        query, shapes.generation, statement, texts, page, bound, counting, counted, in_memory
+    )
 
 
 def _source(
@@ -95,9 +99,9 @@ def _source(
         west, south, east, north = box
         return (
             lambda columns: (
-                f"SELECT {columns} FROM place p JOIN entity e ON e.rowid=p.rowid"
+                f"SELECT {columns} FROM place p CROSS JOIN entity e ON e.rowid=p.rowid"
                 " WHERE p.east>=? AND p.west<=? AND p.north>=? AND p.south<=?"
-                f" AND e.shape IN ({ids}){rest}"
+                f" AND +e.shape IN ({ids}){rest}"
             ),
             (west, east, south, north, *values),
         )
@@ -121,10 +125,8 @@ def _source(
 
 
 def _merged(columns: str, ids: list[int], rest: str) -> str:
-    arms = [
-        f"SELECT {columns}, e.rowid AS place FROM entity e WHERE e.shape={id}{rest}"
-        for id in ids or [-1]
-    ]
+    shown = "e.rowid AS place" if columns == "e.rowid" else f"{columns}, e.rowid AS place"
+    arms = [f"SELECT {shown} FROM entity e WHERE e.shape={id}{rest}" for id in ids or [-1]]
     if len(arms) == 1:
         return f"{arms[0]} ORDER BY e.rowid"
     return f"{' UNION ALL '.join(arms)} ORDER BY place"
@@ -140,21 +142,36 @@ def _common(fitting: list[Known], shapes: Shapes) -> bool:
 
 def execute(connection: apsw.Connection, work: Plan, deadline: float | None) -> Page:
     """Read a page and, if asked, the count, both of one moment."""
-    query = work.query
     if work.in_memory:
         return _page_in_memory(connection, work, deadline)
+    found, count = _read(connection, work, work.statement)
+    rows = [_row(values[:7]) for values in found]
+    return Page(rows, count, _cut(rows, work.query.limit))
+
+
+def _read(connection: apsw.Connection, work: Plan, statement: str) -> tuple[list[Any], int | None]:
+    query = work.query
     if not query.count:
-        return _cut(_rows(connection, work), None, query.limit)
+        return connection.execute(statement + work.page, work.values).fetchall(), None
     connection.execute("BEGIN")  # ended by `_free`, if not here
-    rows = _rows(connection, work) if query.limit else []
+    found = []
+    if query.limit:
+        found = connection.execute(statement + work.page, work.values).fetchall()
     [(count,)] = connection.execute(work.counting, work.counted)
     connection.execute("COMMIT")
-    return _cut(rows, count, query.limit)
+    return found, int(count)
 
 
-def _rows(connection: apsw.Connection, work: Plan) -> list[Row]:
-    found = connection.execute(work.statement + work.page, work.values)
-    return [_row(values[:7]) for values in found]
+def _cut(rows: list[Any], limit: int) -> bool:
+    """Take off the row that only shows that there are more, and tell whether it was there."""
+    more = 0 < limit < len(rows)
+    if more:
+        rows.pop()
+    return more
+
+
+def _stop() -> bool:
+    return True
 
 
 def _free(connection: apsw.Connection) -> None:
@@ -162,12 +179,6 @@ def _free(connection: apsw.Connection) -> None:
     connection.set_progress_handler(None)
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-
-
-def _cut(rows: list[Row], count: int | None, limit: int) -> Page:
-    """Take off the row that only shows that there are more."""
-    more = 0 < limit < len(rows)
-    return Page(rows[:limit] if more else rows, count, more)
 
 
 def _page_in_memory(connection: apsw.Connection, work: Plan, deadline: float | None) -> Page:
@@ -218,11 +229,28 @@ class Reader:
         """Return the page, or None if it takes more than about so many SQLite steps."""
         if work.in_memory:
             return None
-        self._connection.set_progress_handler(lambda: True, steps)
-        try:
+        with self._bounded(steps):
             return execute(self._connection, work, None)
-        except apsw.InterruptError:
+        return None
+
+    def documents(self, work: Plan, steps: int) -> Documents | None:
+        """Return the documents of the page, or None as :meth:`run` does."""
+        if work.in_memory:
             return None
+        with self._bounded(steps):
+            found, count = _read(self._connection, work, work.texts)
+            texts = [values[0] for values in found]
+            return Documents(texts, count, _cut(texts, work.query.limit))
+        return None
+
+    @contextmanager
+    def _bounded(self, steps: int) -> Iterator[None]:
+        """End what takes more than about so many steps, without an error."""
+        self._connection.set_progress_handler(_stop, steps)
+        try:
+            yield
+        except apsw.InterruptError:
+            pass
         finally:
             _free(self._connection)
 
