@@ -300,6 +300,7 @@ async def test_a_refused_notification_lets_the_next_one_through(world: World) ->
     delivery.resend("s")
     await until(lambda: receiver.numbers == [2, 1])
     await until(lambda: not world.storage.waiting())
+    assert (delivery.counters.waiting, delivery._held) == (0, 0)
     assert not delivery._queues
 
 

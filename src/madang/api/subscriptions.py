@@ -45,9 +45,7 @@ async def retrieve(call: Call, id: str) -> Response:
     check_uri(id, "the id of a subscription")
     found = call.tenant.subscriptions.get(id)
     names = await call.context()
-    response = answer(call, _served(call, found, names, sys_attrs), names)
-    _add_preference(call, response)
-    return response
+    return answer(call, _served(call, found, names, sys_attrs), names, _preference(call))
 
 
 async def query(call: Call) -> Response:
@@ -58,13 +56,12 @@ async def query(call: Call) -> Response:
     limit, offset, count = page(parameters, call.settings.max_page)
     names = await call.context()
     found, total = call.tenant.subscriptions.page(offset, limit)
-    response = answer(call, [_served(call, one, names, sys_attrs) for one in found], names)
     more = offset + len(found) < total
-    pages = page_links(request.path, request.query, limit, offset, more)
-    counted = [("NGSILD-Results-Count", str(total))] if count else []
-    response.headers = [*response.headers, *(("link", link) for link in pages), *counted]
-    _add_preference(call, response)
-    return response
+    links = page_links(request.path, request.query, limit, offset, more)
+    headers = [*(("link", link) for link in links), *_preference(call)]
+    if count:
+        headers.append(("NGSILD-Results-Count", str(total)))
+    return answer(call, [_served(call, one, names, sys_attrs) for one in found], names, headers)
 
 
 async def update(call: Call, id: str) -> Response:
@@ -121,8 +118,7 @@ def _served(call: Call, found: Subscription, names: Context, sys_attrs: bool) ->
     return found.served(names, call.tenant.clock.now(), sys_attrs)
 
 
-def _add_preference(call: Call, response: Response) -> None:
+def _preference(call: Call) -> list[tuple[str, str]]:
     """Tell an older client that it was understood: a subscription looks the same to all."""
     applied = preferences(call.request.headers.get("prefer")).applied
-    if applied is not None:
-        response.headers = [*response.headers, ("Preference-Applied", applied)]
+    return [] if applied is None else [("Preference-Applied", applied)]

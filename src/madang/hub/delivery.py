@@ -165,10 +165,12 @@ class Delivery:
     def resend(self, subscription: str) -> None:
         """Try everything undelivered again at once, refused notifications included."""
         queue = self._queues.get(subscription)
-        if queue is not None:
+        if queue is not None and queue.refused:
+            queue.count += queue.refused
+            self.counters.waiting += queue.refused
             self._held -= queue.bytes
             queue.rewind()
-            self.wake(subscription)
+        self.wake(subscription)
 
     def circuit(self, subscription: str) -> dict[str, Any]:
         """Return how a subscription's endpoint is doing, for operators."""
