@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 
 Url = Annotated[str, typer.Option("--url", envvar="MADANG_URL", help="Address of the running hub.")]
+PIPE_WIDTH = 160  # of tables that go to a file or another program
 DEFAULT_URL = "http://127.0.0.1:8080"
 Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
 Config = Annotated[
@@ -197,7 +198,10 @@ def version() -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(emoji=False)  # urn:a:1 is no emoji
+    console = Console(emoji=False)  # urn:a:1 is no emoji
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

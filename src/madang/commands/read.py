@@ -16,8 +16,7 @@ from rich.table import Table
 
 from madang.commands.client import API, HubClient, HubError, connect, detail_of
 
-PIPE_WIDTH = 160  # of a table that goes to a file or another program
-LEAST_COLUMNS = 4
+LEAST_COLUMNS = 3
 _LONGEST_CELL = 40
 _UNITS = {
     "CEL": "°C", "P1": "%", "GQ": "µg/m³", "GP": "mg/m³", "59": "ppm", "MTS": "m/s", "KMH": "km/h",
@@ -81,11 +80,10 @@ async def find(
     if not entities:
         console.print("Nothing found.")
         return
-    width = console.width if console.is_terminal else PIPE_WIDTH
-    table, hidden = _table(entities, attrs.split(",") if attrs else None, width)
-    console.print(table, width=width)
+    table, hidden = _table(entities, attrs.split(",") if attrs else None, console.width)
+    console.print(table)
     more = f"; --limit {total} shows all" if total > len(entities) else ""
-    console.print(f"{len(entities):,} of {total:,} entities{more}", highlight=False)
+    console.print(f"{len(entities):,} of {total:,} {_kind(entities)}{more}", highlight=False)
     if hidden:
         names = ", ".join(map(_short, hidden))
         console.print(f"not shown: {escape(names)} (--attrs chooses)", highlight=False, style="dim")
@@ -97,7 +95,10 @@ def _table(
     """Return a table as wide as the terminal, and the attributes there was no room for."""
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     names = chosen or _common(entities)
-    columns = {"id": [entity["id"] for entity in entities], "type": list(map(_types, entities))}
+    columns = {"id": [entity["id"] for entity in entities]}
+    types = [_types(entity) for entity in entities]
+    if len(set(types)) > 1:
+        columns["type"] = types
     room = width - sum(_width(name, cells) for name, cells in columns.items())
     hidden = []
     for name in names:
@@ -108,14 +109,23 @@ def _table(
         else:
             hidden.append(name)
     for name in columns:
-        table.add_column(escape(_short(name)), overflow="fold" if name == "id" else "ellipsis")
+        is_id = name == "id"  # whole, to be copied
+        table.add_column(
+            escape(_short(name)), no_wrap=is_id, overflow="fold" if is_id else "ellipsis"
+        )
     for row in zip(*columns.values(), strict=True):
         table.add_row(*map(escape, row))
     return table, hidden
 
 
+def _kind(entities: list[dict[str, Any]]) -> str:
+    """Return what the entities are, as the table leaves out a type that all have."""
+    types = {_types(entity) for entity in entities}
+    return escape(types.pop()) if len(types) == 1 else "entities"
+
+
 def _width(header: str, cells: list[str]) -> int:
-    return max(cell_len(text) for text in (header, *cells)) + 2
+    return max(cell_len(text) for text in (header, *cells)) + 3  # padding
 
 
 def _types(entity: dict[str, Any]) -> str:
@@ -154,10 +164,15 @@ def shown(attribute: Any) -> str:
         return " | ".join(shown(instance) for instance in attribute)
     if not isinstance(attribute, dict):
         return str(attribute)
-    members = ("value", "object", "languageMap", "vocab", "json", "valueList", "objectList")
+    if words := attribute.get("languageMap"):
+        return _fit(str(next(iter(words.values()))))
+    members = ("value", "object", "vocab", "json", "valueList", "objectList")
     value = next((attribute[member] for member in members if member in attribute), "")
     unit = attribute.get("unitCode", "")
-    text = f"{_shown_value(value)} {_UNITS.get(unit, unit)}".strip()
+    return _fit(f"{_shown_value(value)} {_UNITS.get(unit, unit)}".strip())
+
+
+def _fit(text: str) -> str:
     return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
 
 
@@ -166,8 +181,6 @@ def _shown_value(value: Any) -> str:
         return ", ".join(f"{number:.5f}" for number in value["coordinates"][:2])
     if isinstance(value, dict) and "coordinates" in value:
         return str(value["type"])
-    if isinstance(value, dict) and len(value) == 1:
-        return str(next(iter(value.values())))
     if isinstance(value, (dict, list)):
         return orjson.dumps(value).decode()
     return str(value)
