@@ -21,6 +21,7 @@ log = structlog.get_logger("madang.http")
 
 _NO_BODY = frozenset({204, 304})
 _METHODS = frozenset({b"GET", b"POST", b"PATCH", b"PUT", b"DELETE", b"HEAD"})
+_WRITES = frozenset({b"POST", b"PATCH", b"PUT"})
 _PRINTABLE = bytes(range(0x21, 0x7F))
 _LOOK = 5.0  # [s] between two looks at whether a connection is idle or stuck
 _RECEIVE = 120.0  # [s] a request may take to arrive
@@ -130,6 +131,7 @@ class DirectProtocol(HttpToolsProtocol):
         self._begun = False
         self._chunk = b""
         self._since = 0.0
+        self._held = False  # the next of the pipeline waits only for the reader
 
     # --- the short way ------------------------------------------------------------------------
 
@@ -147,12 +149,14 @@ class DirectProtocol(HttpToolsProtocol):
         """Answer a whole request with known headers; else leave it to the parser."""
         line_end = data.find(b"\r\n")
         end = data.find(b"\r\n\r\n", line_end) + 4
-        block = _blocks.get(data[line_end:end])
+        block = _blocks.get(data[line_end:end]) if end > 3 else None
         if block is None or len(data) != end + block.body_size or self.flow.write_paused:
             return False
         words = data[:line_end].split(b" ")
         if len(words) != 3 or words[2] != b"HTTP/1.1" or words[0] not in _METHODS:
             return False
+        if words[0] in _WRITES and "content-length" not in block.fields:
+            return False  # learned from a read; the parser's way refuses it
         url = words[1]
         if not url.startswith(self.lane.prefix) or url.translate(None, _PRINTABLE):
             return False
@@ -171,7 +175,7 @@ class DirectProtocol(HttpToolsProtocol):
         line_end = chunk.find(b"\r\n")
         end = chunk.find(b"\r\n\r\n", line_end) + 4
         plain = cycle.keep_alive and not cycle.refused and not _UNUSUAL & self.fields.keys()
-        if plain and len(chunk) == end + cycle.size and end - line_end < _LONGEST_BLOCK:
+        if plain and end > 3 and len(chunk) == end + cycle.size and end - line_end < _LONGEST_BLOCK:
             if len(_blocks) >= _MOST_BLOCKS:
                 _blocks.clear()
             _blocks[chunk[line_end:end]] = HeaderBlock(self.fields, cycle.size)
@@ -203,6 +207,11 @@ class DirectProtocol(HttpToolsProtocol):
         cycle.may_start = previous is None or previous.response_complete
         self._admit(cycle)
         self.cycle = cycle  # type: ignore[assignment]
+        if self.fields.get("expect", "").lower() == "100-continue":
+            if not cycle.refused:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            elif cycle.refused == 413 and cycle.may_start:
+                cycle.start()  # the body may never come
 
     def _admit(self, cycle: DirectCycle) -> None:
         """Decide, before the body comes, whether it will be read."""
@@ -213,8 +222,6 @@ class DirectProtocol(HttpToolsProtocol):
         elif int(length) > self.lane.max_body:
             cycle.refused = 413
             cycle.keep_alive = False
-        if not cycle.refused and self.fields.get("expect", "").lower() == "100-continue":
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         cycle: Any = self.cycle
@@ -244,6 +251,7 @@ class DirectProtocol(HttpToolsProtocol):
         if cycle.may_start and not self.flow.write_paused:
             cycle.start()
         else:
+            self._held = cycle.may_start or self._held
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, None))  # type: ignore[arg-type]
 
@@ -287,10 +295,12 @@ class DirectProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+        if not self.pipeline:
+            self.flow.resume_reading()
+        elif self.flow.write_paused:
+            self._held = True  # else answers nobody reads would fill the memory
+        else:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def _common_headers(self) -> bytes:
         """Return the Date header, joined anew only when Uvicorn has renewed it."""
@@ -328,9 +338,17 @@ class DirectProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self.pipeline and self.cycle.response_complete:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+        if self._held and self.pipeline:
+            self._held = False
+            self._start_asgi_task(*self.pipeline.pop())
+
+    def shutdown(self) -> None:
+        """Finish what has arrived; a request that is still arriving is not waited for."""
+        cycle: Any = self.cycle
+        if isinstance(cycle, DirectCycle) and cycle.may_start and not cycle.whole:
+            self.transport.close()
+        else:
+            super().shutdown()
 
 
 def protocol_for(lane: Lane) -> type[DirectProtocol]:

@@ -91,7 +91,10 @@ class Router:
 
 
 def _decoded(segment: str) -> Any:
-    text = unquote(segment, errors="strict") if "%" in segment else segment
+    try:
+        text = unquote(segment, errors="strict") if "%" in segment else segment
+    except UnicodeDecodeError:
+        raise BadRequestData(f"{segment!r} in the path is no UTF-8 once decoded") from None
     if text in (".", "..") or unquote(text) in (".", ".."):
         raise BadRequestData(f"{segment!r} in the path is no valid name")
     return text
