@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"hub"},
     {"services", "act", "twin", "share", "engage", "manage", "trust"},
     {"api", "sense", "web"},
-    {"demo", "doctor", "logs"},
+    {"demo", "doctor", "lock", "logs"},
     {"app"},
     {"commands"},
     {"cli"},

@@ -8,6 +8,7 @@ import gc
 import signal
 import socket
 import sys
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from madang.api.system import System
 from madang.hub.hub import Hub
 from madang.hub.operations import Upsert
 from madang.hub.tenants import Tenants
+from madang.lock import FolderInUse, held
 from madang.logs import configure
 from madang.model.context import CORE
 from madang.model.normalize import entity as normalized
@@ -153,6 +155,14 @@ def serve(settings: Settings) -> None:
     async def main() -> None:
         await City(settings).run(sock)
 
+    try:
+        with held(settings.data):
+            _run(main)
+    except FolderInUse as error:
+        sys.exit(f"madang: {error}")
+
+
+def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     if sys.platform == "win32":
         asyncio.run(main())
     else:

@@ -55,7 +55,13 @@ class Settings(BaseModel):
     )
     host: str = _setting("127.0.0.1", "Place", "Address to listen on.", min_length=1)
     port: int = _setting(8080, "Place", "Port of HTTP; 0 takes a free one.", ge=0, le=65535)
-    mqtt_port: int = _setting(1883, "Place", "Port of the MQTT broker.", ge=0, le=65535)
+    mqtt_port: int = _setting(
+        1883,
+        "Place",
+        "Port of the embedded MQTT broker (not there yet; kept for it).",
+        ge=0,
+        le=65535,
+    )
     open: bool = _setting(
         False, "Place", "No sign-in at all; refused unless `host` is this machine only."
     )
@@ -74,11 +80,15 @@ class Settings(BaseModel):
         16 * MIB, "Limits", "Largest request body in bytes; more is answered 413.", ge=1024
     )
     max_page: int = _setting(1000, "Limits", "Largest `limit` of a page.", ge=1)
-    max_depth: int = _setting(
-        64, "Limits", "Deepest nesting of a JSON body or a query.", ge=8, le=500
-    )
     query_time_limit_s: float = _setting(
         10.0, "Limits", "Seconds a query may take; more is answered 403 TooComplexQuery.", gt=0
+    )
+
+    history_keep_changes: int = _setting(
+        1_000_000,
+        "Limits",
+        "Changes of a tenant that the outbox keeps for those who read history.",
+        ge=1000,
     )
 
     context_cache_entries: int = _setting(

@@ -86,7 +86,25 @@ class Metrics(Collector):
                 "madang_writes_waiting", "Operations waiting for the writer", labels=["tenant"]
             ),
         }
+        sent: dict[str, CounterMetricFamily | GaugeMetricFamily] = {
+            "sent": CounterMetricFamily(
+                "madang_notifications_sent", "Notifications delivered", labels=["tenant"]
+            ),
+            "failed": CounterMetricFamily(
+                "madang_notifications_failed", "Attempts to deliver that failed", labels=["tenant"]
+            ),
+            "dropped": CounterMetricFamily(
+                "madang_notifications_dropped", "Notifications given up", labels=["tenant"]
+            ),
+            "waiting": GaugeMetricFamily(
+                "madang_notifications_waiting", "Notifications not delivered yet", labels=["tenant"]
+            ),
+        }
         for name, tenant in list(hub.open.items()):
             for figure, family in families.items():
                 family.add_metric([name or "default"], getattr(tenant.writer, figure))
+            counters = tenant.subscriptions.delivery.counters
+            for figure, told in sent.items():
+                told.add_metric([name or "default"], getattr(counters, figure))
         yield from families.values()
+        yield from sent.values()

@@ -22,6 +22,7 @@ import orjson
 from rich.console import Console
 
 from madang import __version__
+from madang.lock import held
 from madang.model.errors import MadangError
 from madang.store.engine import SqliteEngine
 
@@ -146,8 +147,7 @@ def restore(data: Path, source: Path, *, force: bool, console: Console) -> None:
     if data.is_dir() and any(data.iterdir()) and not force:
         raise BackupError(f"{data} is not empty; --force replaces its data (stop the hub first)")
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        with _unpacked(source, data) as folder:
+        with held(data), _unpacked(source, data) as folder:
             tenants = _verified(folder)
             _swap(folder / STATE, data / STATE, data)
     except (OSError, tarfile.TarError) as error:

@@ -252,6 +252,9 @@ class Delivery:
         if recipient is None or status == "expired" or too_old or too_many:
             queue.dropped += 1
             self._done(queue, head)
+            if queue.dropped % PAGE == 0:
+                self._hand_over()
+                await asyncio.sleep(0)  # a long backlog must not hold up everybody else
             return None
         if status == "paused":
             self._put_back(queue, head)

@@ -7,10 +7,12 @@ import re
 from collections.abc import Awaitable, Callable
 
 from madang.hub.tenant import Tenant
-from madang.model.errors import BadRequestData, NonexistentTenant
+from madang.model.errors import BadRequestData, NonexistentTenant, TooManyResults
 from madang.store.protocol import Engine, Store
 
-_TENANT = re.compile(r"[^\x00-\x20\x7f]{1,80}")
+_TENANT = re.compile(r"[^\x00-\x20\x7f]+")
+LONGEST_NAME = 72  # bytes; as the name of a file it may be three times as long
+MOST_TENANTS = 1_000
 
 TenantFactory = Callable[[str, Store], Awaitable[Tenant]]
 
@@ -40,10 +42,12 @@ class Hub:
         found = self.open.get(name)
         if found is not None:
             return found
-        if name and not _TENANT.fullmatch(name):
-            raise BadRequestData("NGSILD-Tenant must have 1 to 80 characters and no blanks")
+        if name and (not _TENANT.fullmatch(name) or len(name.encode()) > LONGEST_NAME):
+            raise BadRequestData(f"NGSILD-Tenant must have 1 to {LONGEST_NAME} bytes and no blanks")
         async with self._opening:
             if name not in self.open:
+                if create and len(self.open) >= MOST_TENANTS:
+                    raise TooManyResults(f"there are {MOST_TENANTS:,} tenants already")
                 store = await self._engine.open(name, create)
                 if store is None:
                     raise NonexistentTenant(f"there is no tenant {name!r}")

@@ -14,12 +14,15 @@ from madang.hub.operations import Expire, Operation
 from madang.hub.subscriptions import Subscriptions
 from madang.hub.writer import Result, Writer
 from madang.model.entity import Entity
+from madang.model.errors import NgsiError
 from madang.query.tree import Query
 from madang.store.protocol import Documents, Page, Row, Shape, Store
 from madang.store.rows import entity_of
 
 log = structlog.get_logger("madang.hub")
 
+TRIM = 60.0  # [s] between two looks at how much history waits
+RETRY = 1.0  # [s] from one removal of expired things to the next
 SWEEP = 500  # expired entities removed in one go
 
 
@@ -29,8 +32,9 @@ class Tenant:
     contexts: Contexts
     subscriptions: Subscriptions
 
-    def __init__(self, name: str, store: Store) -> None:
+    def __init__(self, name: str, store: Store, keep_changes: int = 1_000_000) -> None:
         self.name = name
+        self._keep_changes = keep_changes
         self.store = store
         self.clock = Clock()
         self.opened = self.clock.now()
@@ -39,6 +43,7 @@ class Tenant:
         self.writer.on_changes = self.changes.publish
         self._sweep: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._trimming: asyncio.Task[None] | None = None
 
     async def write(self, operations: Sequence[Operation]) -> list[Result]:
         """Apply operations in order, each atomic and alone; return when they are durable."""
@@ -102,19 +107,21 @@ class Tenant:
         try:
             while ids := await self.store.expired(self.clock.now(), SWEEP):
                 await self.writer.write([Expire(id) for id in ids])
+        except NgsiError as error:  # a full disk, say: readers still get what there is
+            log.error("expiry.failed", tenant=self.name, error=str(error))
         finally:
             self._sweep = None
-            self._set_alarm()
+            self._set_alarm(RETRY)
 
-    def _set_alarm(self) -> None:
-        """Remove expired things in time even if nobody reads them."""
+    def _set_alarm(self, soonest: float = 0.05) -> None:
+        """Remove expired things in time even if nobody reads them, but not sooner than so. [s]"""
         due = self.store.next_expiry
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         if due is not None:
             loop = asyncio.get_running_loop()
-            delay = max(0.05, (due - self.clock.now()) / 1e6)
+            delay = max(soonest, (due - self.clock.now()) / 1e6)
             self._alarm = loop.call_later(min(delay, 3600.0), self._ring)
 
     def _ring(self) -> None:
@@ -125,13 +132,28 @@ class Tenant:
     async def start(self) -> None:
         """Take up what a stop or a crash left: expiries that are due."""
         self._set_alarm()
+        self._trimming = asyncio.get_running_loop().create_task(self._trim())
+
+    async def _trim(self) -> None:
+        """Keep the newest changes only: the outbox must not fill the disk while nobody reads it."""
+        while True:
+            await asyncio.sleep(TRIM)
+            old = self.store.last_change - self._keep_changes
+            if old > 0:
+                try:
+                    await self.store.drained(old)
+                except OSError as error:
+                    log.error("outbox.not_trimmed", tenant=self.name, error=str(error))
 
     async def close(self) -> None:
         """End what runs; the store is closed by its engine."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        if self._trimming is not None:
+            self._trimming.cancel()
+            await asyncio.wait([self._trimming])
         if self._sweep is not None:
             await asyncio.wait([self._sweep])
+        if self._alarm is not None:
+            self._alarm.cancel()
         self.changes.close()
         await self.subscriptions.close()
         await self.writer.close()

@@ -45,7 +45,7 @@ class Tenants:
 
     async def make(self, name: str, store: Store) -> Tenant:
         """Return a tenant with its contexts and subscriptions taken up from the store."""
-        tenant = Tenant(name, store)
+        tenant = Tenant(name, store, self._settings.history_keep_changes)
         writer = tenant.writer
 
         async def keep(kind: ItemKind, id: str, body: bytes | None) -> None:

@@ -77,8 +77,16 @@ class Writer:
         if len(operations) <= SLICE:
             return await self._submit(operations)
         slices = [operations[i : i + SLICE] for i in range(0, len(operations), SLICE)]
-        results = await asyncio.gather(*(self._submit(some) for some in slices))
-        return [result for some in results for result in some]
+        done = await asyncio.gather(*map(self._submit, slices), return_exceptions=True)
+        results: list[Result] = []
+        for some, outcome in zip(slices, done, strict=True):
+            if isinstance(outcome, NgsiError):  # this slice failed; others may be durable
+                results += [outcome] * len(some)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                results += outcome
+        return results
 
     def _submit(self, operations: Sequence[Operation]) -> asyncio.Future[list[Result]]:
         future = asyncio.get_running_loop().create_future()

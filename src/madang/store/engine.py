@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from madang.store.sqlite import SqliteStore
 
 DEFAULT = "default"
 SUFFIX = ".sqlite"
 PREFIX = "tenant-"
+_PLAIN = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 class SqliteEngine:
@@ -26,7 +27,7 @@ class SqliteEngine:
 
     def file(self, tenant: str) -> Path:
         """Return where a tenant's store is; the default tenant is the empty string."""
-        name = PREFIX + quote(tenant, safe="") if tenant else DEFAULT
+        name = PREFIX + _encoded(tenant) if tenant else DEFAULT
         return self.folder / (name + SUFFIX)
 
     async def open(self, tenant: str, create: bool) -> SqliteStore | None:
@@ -46,3 +47,10 @@ class SqliteEngine:
         for store in self._open.values():
             await store.close()
         self._open.clear()
+
+
+def _encoded(tenant: str) -> str:
+    """Return a name that no file system takes for that of another tenant, nor for a path."""
+    return "".join(
+        c if c in _PLAIN else "".join(f"%{byte:02X}" for byte in c.encode()) for c in tenant
+    )

@@ -116,6 +116,10 @@ class Store(Protocol):
     next_expiry: int | None
     """When something next expires, or an earlier instant. [us since 1970]"""
 
+    @property
+    def last_change(self) -> int:
+        """The sequence number of the last change."""
+
     async def load(self, ids: Collection[str]) -> dict[str, Entity]:
         """Return those of the entities that exist, expired or not, for the writer's turn."""
 

@@ -19,6 +19,7 @@ import orjson
 from madang.model.entity import Entity
 from madang.query.tree import Query
 from madang.store import schema
+from madang.store.log import LONGEST, Log
 from madang.store.places import Box, box_of, holds, moved
 from madang.store.protocol import (
     Batch,
@@ -35,7 +36,6 @@ from madang.store.shapes import Known, Shapes
 from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan
 from madang.store.upkeep import copy, faults
 
-CHECKPOINT_PAGES = 16_000  # some 64 MB of log before its pages are copied to the file
 KEPT = 20_000  # entities kept in memory, for what is written or read again and again
 INLINE_STEPS = 40_000  # SQLite steps (about a millisecond or two) a query may take on the loop
 
@@ -81,7 +81,7 @@ def connect(file: Path) -> apsw.Connection:
     connection.execute(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
         "PRAGMA cache_size=-32768; PRAGMA mmap_size=8589934592; PRAGMA wal_autocheckpoint=0;"
-        f"PRAGMA journal_size_limit={CHECKPOINT_PAGES * 8192}"
+        f"PRAGMA journal_size_limit={LONGEST * 8192}"
     )
     return connection
 
@@ -109,9 +109,7 @@ class SqliteStore:
         self._committer = ThreadPoolExecutor(1, f"commit-{file.stem}")
         self._reader = Reader(connect(file))
         self._pool = ReaderPool(lambda: connect(file), query_seconds)
-        self._pages = 0
-        self._checkpoint: asyncio.Future[Any] | None = None
-        self._writer.set_wal_hook(self._grown)
+        self._log = Log(self._writer, self._writing, self._committer, self._pool)
 
     def _one(self, sql: str, *values: Any) -> Any:
         row = self._writer.execute(sql, values).fetchone()
@@ -170,8 +168,7 @@ class SqliteStore:
             self._shapes.committed(counts)
         for id in batch.states:
             self._rows.pop(id, None)
-        if self._pages > CHECKPOINT_PAGES and self._checkpoint is None:
-            self._start_checkpoint()
+        self._log.look()
         return keys
 
     def _write_states(
@@ -243,6 +240,10 @@ class SqliteStore:
         if counts:
             self._shapes.write_counts(counts)
 
+    @property
+    def last_change(self) -> int:
+        return self._seq
+
     @staticmethod
     def _box(document: Any, shape: Known, head: _Head | None) -> tuple[Box | None, bool]:
         """Return the box to keep, and whether it differs from the one the tree has."""
@@ -276,27 +277,6 @@ class SqliteStore:
             else:
                 execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?)", (kind, id, body))
         return keys
-
-    # --- the log ------------------------------------------------------------------------------
-
-    def _grown(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        self._pages = pages
-        return apsw.SQLITE_OK
-
-    def _start_checkpoint(self) -> None:
-        """Copy the log's pages to the file, beside the writer, who goes on meanwhile."""
-        loop = asyncio.get_running_loop()
-        self._checkpoint = loop.run_in_executor(self._pool.threads, self._copy_log)
-        self._checkpoint.add_done_callback(self._checkpointed)
-
-    def _copy_log(self) -> None:
-        with self._pool.connection() as connection:
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-
-    def _checkpointed(self, done: asyncio.Future[Any]) -> None:
-        self._checkpoint = None
-        if not done.cancelled():
-            done.exception()
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -344,9 +324,8 @@ class SqliteStore:
             "SELECT id FROM entity WHERE expires <= ? ORDER BY expires LIMIT ?", (now, limit)
         )
         if not rows:
-            self.next_expiry = self._one(
-                "SELECT min(expires) FROM entity WHERE expires IS NOT NULL"
-            )
+            found = self._reader.all("SELECT min(expires) FROM entity WHERE expires IS NOT NULL")
+            self.next_expiry = found[0][0]
         return [str(row[0]) for row in rows]
 
     async def items(self, kind: ItemKind) -> list[tuple[str, bytes]]:
@@ -395,8 +374,9 @@ class SqliteStore:
 
     async def size(self) -> dict[str, int]:
         entities = sum(shape.count for shape in self._shapes.all.values())
-        outbox, waiting = self._reader.all(
-            "SELECT (SELECT coalesce(sum(count), 0) FROM outbox), (SELECT count(*) FROM delivery)"
+        drained, waiting = self._reader.all(
+            "SELECT (SELECT seq - count FROM outbox ORDER BY seq LIMIT 1),"
+            " (SELECT count(*) FROM delivery)"
         )[0]
         log = self.file.with_name(self.file.name + "-wal")
         bytes_used = self.file.stat().st_size + (log.stat().st_size if log.exists() else 0)
@@ -404,13 +384,12 @@ class SqliteStore:
             "entities": entities,
             "shapes": len(self._shapes.where(None)),
             "bytes": bytes_used,
-            "outbox": outbox,
+            "outbox": 0 if drained is None else self._seq - drained,
             "deliveries": waiting,
         }
 
     async def close(self) -> None:
-        if self._checkpoint is not None:
-            await asyncio.wait([self._checkpoint])
+        await self._log.close()
         self._committer.shutdown()
         self._reader.close()
         self._pool.close()

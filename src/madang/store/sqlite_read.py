@@ -310,9 +310,12 @@ class ReaderPool:
         """Yield the rows of a plan in chunks, all of one snapshot."""
         loop = asyncio.get_running_loop()
         with self.connection() as connection:
-            rows = connection.execute(work.statement, work.values)
+            rows: Iterator[Any] | None = None
 
             def some() -> list[Row]:
+                nonlocal rows
+                if rows is None:  # the first row may be far away
+                    rows = iter(connection.execute(work.statement, work.values))
                 found = []
                 for values in rows:
                     found.append(_row(values[:7]))

@@ -1,0 +1,41 @@
+"""Whatever a client sends, the hub answers, lives and does not grow: fuzzed from its OpenAPI."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server import Server
+
+GROWTH = 150 * 1024 * 1024  # bytes of memory the run may add: caches fill up to their bounds
+
+
+def memory_of(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096
+
+
+@pytest.mark.slow
+def test_no_request_makes_it_fail_hang_or_grow(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server:
+        before = memory_of(server.pid)
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "run",
+            f"{server.url}/openapi.json",
+            "--checks=not_a_server_error",
+            "--max-examples=25",
+            "--phases=fuzzing",
+            "--request-timeout=10",
+            "--seed=20261121",
+            "--no-color",
+        ]
+        run = subprocess.run(
+            command, capture_output=True, text=True, timeout=240, check=False, cwd=tmp_path
+        )
+        assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
+        assert server.request("GET", "/health").status == 200
+        assert memory_of(server.pid) - before < GROWTH
