@@ -16,8 +16,8 @@ ARGS ?=
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: $(VENV)/.runtime  ## install what is missing and start Madang (ARGS="--port 9090")
-	@$(BIN)/madang up $(ARGS)
+up: $(VENV)/.runtime  ## install what is missing and start Madang with the demo city (ARGS="--no-demo --port 9090")
+	@$(BIN)/madang up --demo $(ARGS)
 
 install: $(VENV)/.runtime  ## install without starting
 

@@ -41,6 +41,7 @@ EXCUSE = "Long because"  # begins the docstring sentence that says why a module 
 BROAD_EXCEPTS = {
     "api/lane.py:answer": "the outermost border of a request: logs it and answers 500",
     "hub/matching.py:match": "a faulty subscription is logged and counted, and stops no write",
+    "hub/writer.py:_apply": "one operation's fault: logs it and fails that operation alone",
     "hub/writer.py:_group": "the writer's outermost loop: logs it and fails the group that waits",
     "hub/delivery.py:_run": "a queue's outermost loop: logs it and tries again later",
     "api/eager.py:__call__": "steps a handler's coroutine; the error goes to what answers for it",

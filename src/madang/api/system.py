@@ -98,8 +98,8 @@ class System:
         )
 
     async def _events(self, stream: AsyncIterator[Change]) -> AsyncIterator[bytes]:
+        upcoming = asyncio.ensure_future(anext(stream))  # follows before the client is told so
         yield b": following\n\n"
-        upcoming = asyncio.ensure_future(anext(stream))
         stopping = asyncio.ensure_future(self.stopping.wait())
         try:
             while not self.stopping.is_set():

@@ -147,6 +147,7 @@ class Writer:
         self.waiting -= size
         batch, self._pending = self._pending, Batch()
         kept, self._kept = self._kept, []
+        periodic = list(batch.deliveries)
         try:
             await self._apply(group, batch)
             keys = await self._store.commit(batch)
@@ -154,8 +155,9 @@ class Writer:
             # A full disk or a fault of ours: this group was not done, and the next ones go on.
             log.exception("commit.failed", operations=size)
             self._fail(group, kept, InternalError(f"the change could not be stored: {error}"))
-            self._pending.delivered += batch.delivered
-            self._pending.failed += batch.failed
+            self._pending.delivered[:0] = batch.delivered
+            self._pending.failed[:0] = batch.failed
+            self._pending.deliveries[:0] = periodic
             await asyncio.sleep(0.1)
             return
         self.groups += 1
@@ -201,6 +203,11 @@ class Writer:
                     outcome = operation.apply(current, now)
                 except NgsiError as error:
                     results.append(error)
+                    continue
+                except Exception:
+                    # A fault of ours fails this operation, not those of other clients.
+                    log.exception("operation.failed", entity=id)
+                    results.append(InternalError(f"the hub failed at entity {id}; see its log"))
                     continue
                 results.append(outcome)
                 after = outcome.entity

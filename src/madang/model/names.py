@@ -20,18 +20,27 @@ _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Zs", "Zl", "Zp"}
 # Letters and marks that show nothing: Hangul, Khmer and Braille fillers, combining joiner.
 _FILLERS = set("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _VARIATION_SELECTORS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+LONGEST = 2048  # characters of a URI or a name
 _SHOWN = 80  # characters of a bad value that an error repeats
 
 
-@lru_cache(maxsize=65536)
 def is_uri(text: str) -> bool:
     """Return whether ``text`` is a URI, or an IRI in which every character can be seen."""
+    return len(text) <= LONGEST and _is_uri(text)
+
+
+@lru_cache(maxsize=65536)
+def _is_uri(text: str) -> bool:
     return _URI.fullmatch(text) is not None and (text.isascii() or not _has_hidden(text))
 
 
-@lru_cache(maxsize=65536)
 def is_word(text: str) -> bool:
     """Return whether ``text`` is a short name: a letter, then letters, digits and ``_``."""
+    return len(text) <= LONGEST and _is_word(text)
+
+
+@lru_cache(maxsize=65536)
+def _is_word(text: str) -> bool:
     return _WORD.fullmatch(text) is not None and (text.isascii() or not _has_hidden(text))
 
 
