@@ -160,7 +160,7 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding
 color:#1c2430}
 table{border-collapse:collapse;width:100%}
 td,th{padding:.35rem .6rem;border-bottom:1px solid #d8dee6;text-align:left;vertical-align:top}
-code{background:#eef2f6;padding:.1em .3em;border-radius:.2em}
+code{background:#eef2f6;padding:.1em .3em;border-radius:.2em;white-space:nowrap}
 h2{margin-top:2rem}.m{font-weight:600}a{color:#0b5cad}
 @media (prefers-color-scheme:dark){body{background:#12171e;color:#e3e9f0}td,th{border-color:#2b3440}
 code{background:#222b36}a{color:#7db8ff}}

@@ -37,7 +37,7 @@ from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan
 from madang.store.upkeep import copy, faults
 
 KEPT = 20_000  # entities kept in memory, for what is written or read again and again
-INLINE_STEPS = 40_000  # SQLite steps (about a millisecond or two) a query may take on the loop
+INLINE_STEPS = 120_000  # SQLite steps (some milliseconds) a query may take on the loop
 
 _LOAD = """
 SELECT e.rowid, e.shape, e.west, e.south, e.east, e.north,
@@ -74,15 +74,23 @@ class _Head:
         self.entity = entity
 
 
+_PRAGMAS: dict[str, str | int] = {
+    "journal_mode": "WAL",
+    "synchronous": "FULL",
+    "temp_store": "MEMORY",
+    "cache_size": -32_768,  # [KiB]
+    "mmap_size": 8 << 30,
+    "wal_autocheckpoint": 0,  # Log does it
+    "journal_size_limit": LONGEST * 8192,
+}
+
+
 def connect(file: Path) -> apsw.Connection:
     """Open a connection with the settings that every one of ours has."""
     connection = apsw.Connection(str(file))
     connection.set_busy_timeout(10_000)
-    connection.execute(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
-        "PRAGMA cache_size=-32768; PRAGMA mmap_size=8589934592; PRAGMA wal_autocheckpoint=0;"
-        f"PRAGMA journal_size_limit={LONGEST * 8192}"
-    )
+    for name, value in _PRAGMAS.items():
+        connection.pragma(name, value)
     return connection
 
 
