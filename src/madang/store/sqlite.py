@@ -79,7 +79,7 @@ _PRAGMAS: dict[str, str | int] = {
     "synchronous": "FULL",
     "temp_store": "MEMORY",
     "cache_size": -32_768,  # [KiB]
-    "mmap_size": 8 << 30,
+    "mmap_size": 1 << 30,  # more would only make the process look larger than it is
     "wal_autocheckpoint": 0,  # Log does it
     "journal_size_limit": LONGEST * 8192,
 }
