@@ -19,7 +19,8 @@ import orjson
 from madang.model.entity import Entity
 from madang.query.tree import Query
 from madang.store import schema
-from madang.store.log import LONGEST, Log
+from madang.store.connection import connect
+from madang.store.log import Log
 from madang.store.places import Box, box_of, holds, moved
 from madang.store.protocol import (
     Batch,
@@ -72,26 +73,6 @@ class _Head:
         self.box = box
         self.expires = expires
         self.entity = entity
-
-
-_PRAGMAS: dict[str, str | int] = {
-    "journal_mode": "WAL",
-    "synchronous": "FULL",
-    "temp_store": "MEMORY",
-    "cache_size": -32_768,  # [KiB]
-    "mmap_size": 1 << 30,  # more would only make the process look larger than it is
-    "wal_autocheckpoint": 0,  # Log does it
-    "journal_size_limit": LONGEST * 8192,
-}
-
-
-def connect(file: Path) -> apsw.Connection:
-    """Open a connection with the settings that every one of ours has."""
-    connection = apsw.Connection(str(file))
-    connection.set_busy_timeout(10_000)
-    for name, value in _PRAGMAS.items():
-        connection.pragma(name, value)
-    return connection
 
 
 class SqliteStore:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from madang.store.sqlite import connect
+from madang.store.connection import connect
 
 FULL, MEMORY = 2, 2
 
