@@ -88,5 +88,27 @@ class Overloaded(NgsiError):
     name, title, status = "InternalError", "Too busy, try again shortly", 429
 
 
+class Unauthorized(NgsiError):
+    """Nobody has signed in, or the credential is no longer good; signing in may help."""
+
+    name, title, status = "Unauthorized", "Sign in first", 401
+
+
+class Forbidden(NgsiError):
+    """Whoever has signed in may not do this."""
+
+    name, title, status = "Forbidden", "This is not allowed", 403
+
+
+class TooManyRequests(NgsiError):
+    """A limit on the number of requests is reached."""
+
+    name, title, status = "TooManyRequests", "Too many requests", 429
+
+    def __init__(self, detail: str = "", retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
 class InternalError(NgsiError):
     pass

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from madang.store.sqlite import SqliteStore
 
 DEFAULT = "default"
+SYSTEM = "system"
 SUFFIX = ".sqlite"
 PREFIX = "tenant-"
 _PLAIN = "abcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -16,13 +17,14 @@ _PLAIN = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 class SqliteEngine:
     """One file a tenant: ``default.sqlite`` and ``tenant-<percent-encoded name>.sqlite``.
 
-    Why: docs/decisions/0002-one-sqlite-file-per-tenant.md.
+    ``system.sqlite`` is the system store. Why: docs/decisions/0002-one-sqlite-file-per-tenant.md.
     """
 
     def __init__(self, folder: Path, query_seconds: float = 30.0) -> None:
         self.folder = folder
         self._query_seconds = query_seconds
         self._open: dict[str, SqliteStore] = {}
+        self._system: SqliteStore | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     def file(self, tenant: str) -> Path:
@@ -39,14 +41,24 @@ class SqliteEngine:
             found = self._open[tenant] = SqliteStore(file, self._query_seconds)
         return found
 
+    async def system(self) -> SqliteStore:
+        """Return the store of what belongs to no tenant."""
+        if self._system is None:
+            self._system = SqliteStore(self.folder / (SYSTEM + SUFFIX), self._query_seconds)
+        return self._system
+
     async def tenants(self) -> list[str]:
-        names = [file.name.removesuffix(SUFFIX) for file in self.folder.glob("*" + SUFFIX)]
+        names = {file.name.removesuffix(SUFFIX) for file in self.folder.glob("*" + SUFFIX)}
+        names.discard(SYSTEM)
         return sorted("" if n == DEFAULT else unquote(n.removeprefix(PREFIX)) for n in names)
 
     async def close(self) -> None:
         for store in self._open.values():
             await store.close()
         self._open.clear()
+        if self._system is not None:
+            await self._system.close()
+            self._system = None
 
 
 def _encoded(tenant: str) -> str:

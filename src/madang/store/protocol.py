@@ -17,7 +17,23 @@ from typing import Literal, NamedTuple, Protocol
 from madang.model.entity import Entity
 from madang.query.tree import Query
 
-ItemKind = Literal["subscription", "context", "setting"]
+ItemKind = Literal[
+    "subscription",
+    "context",
+    "setting",
+    # The system store only (trust/records.py):
+    "account",
+    "login",
+    "passkey",
+    "key",
+    "session",
+    "secret",
+    "link",
+    "policy",
+    "mark",
+    "public",
+    "consent",
+]
 
 
 class Row(NamedTuple):
@@ -151,6 +167,9 @@ class Store(Protocol):
     async def items(self, kind: ItemKind) -> list[tuple[str, bytes]]:
         """Return all of the hub's own things of a kind, by id."""
 
+    async def item(self, kind: ItemKind, id: str) -> bytes | None:
+        """Return one of the hub's own things as last committed."""
+
     async def deliveries(
         self, subscription: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[Delivery]:
@@ -180,6 +199,9 @@ class Engine(Protocol):
 
     async def open(self, tenant: str, create: bool) -> Store | None:
         """Return the tenant's store, made if ``create``; None if there is no such tenant."""
+
+    async def system(self) -> Store:
+        """Return the store of what belongs to no tenant: accounts, keys, policies."""
 
     async def tenants(self) -> list[str]:
         """Return the tenants that exist; the default one is the empty string."""

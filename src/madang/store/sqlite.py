@@ -321,6 +321,10 @@ class SqliteStore:
         sql = "SELECT id, body FROM item WHERE kind=? ORDER BY id"
         return self._reader.all(sql, (kind,))
 
+    async def item(self, kind: ItemKind, id: str) -> bytes | None:
+        rows = self._reader.all("SELECT body FROM item WHERE kind=? AND id=?", (kind, id))
+        return bytes(rows[0][0]) if rows else None
+
     async def deliveries(
         self, subscription: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[Delivery]:

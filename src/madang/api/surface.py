@@ -1,0 +1,30 @@
+"""A route of the ASGI side: what it does, and which action one must be allowed to take for it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from madang.trust.actions import SystemAction, TenantAction
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""Finds in ``request.state``: ``principal`` (Principal), ``address`` (str, of the client)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """One method of one path. A path parameter is written ``{name}``, as in Starlette.
+
+    The action is checked before the handler is called: a TenantAction in the tenant that the
+    header ``NGSILD-Tenant`` names, a SystemAction for the process as a whole.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    action: SystemAction | TenantAction
+    summary: str
+    tag: str

@@ -1,0 +1,48 @@
+"""What part of a tenant's entities somebody may reach, as something to narrow queries with.
+
+Pure: whoever knows the policies makes a :class:`Reach`, and everything that reads or writes entities
+applies it. A reader finds a city without what is out of reach: not in pages, counts, lists of
+types, notifications or through the conditions of a query.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from madang.query.tree import Condition, Or
+
+NOTHING = Or(())
+"""The condition that no entity meets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """An attribute out of reach: as if the entity did not have it."""
+
+    attribute: str
+    types: frozenset[str] = frozenset()
+    """Of entities of one of these types only; empty is of all."""
+    subject: str | None = None
+    """If consent opens it: the Relationship that names the person, ``""`` if that is the entity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which entities, and which attributes of them."""
+
+    condition: Condition | None = None
+    """What an entity must meet; None is every entity, :data:`NOTHING` is none."""
+    hidden: tuple[Hidden, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether there is nothing that it leaves out."""
+        return self.condition is None and not self.hidden
+
+    @property
+    def is_empty(self) -> bool:
+        return self.condition == NOTHING
+
+
+WHOLE = Reach()
+EMPTY = Reach(NOTHING)
