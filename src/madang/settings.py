@@ -76,6 +76,30 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
     )
 
+    tls_certificate: Path | None = _setting(
+        None, "Place", "Certificate chain (PEM); with it the hub speaks HTTPS only."
+    )
+    tls_key: Path | None = _setting(None, "Place", "Private key (PEM) of the certificate.")
+    trusted_proxies: Hosts = _setting(
+        [], "Place", "Addresses of proxies whose `X-Forwarded-For` is believed."
+    )
+
+    limit_public_per_s: float = _setting(
+        50.0,
+        "Limits",
+        "Requests a second from one address without sign-in; 0 is no limit. Five seconds' worth"
+        " may come at once.",
+        ge=0,
+    )
+    limit_person_per_s: float = _setting(
+        100.0, "Limits", "Requests a second of one person; 0 is no limit.", ge=0
+    )
+    limit_device_per_s: float = _setting(
+        50.0, "Limits", "Requests a second of one device key; 0 is no limit.", ge=0
+    )
+    limit_app_per_s: float = _setting(
+        0.0, "Limits", "Requests a second of one app or partner city; 0 is no limit.", ge=0
+    )
     max_body_bytes: int = _setting(
         16 * MIB, "Limits", "Largest request body in bytes; more is answered 413.", ge=1024
     )
@@ -140,13 +164,16 @@ class Settings(BaseModel):
             raise ValueError(
                 f"open means no sign-in, so host must be this machine (127.0.0.1), not {self.host}"
             )
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together; one of them is missing")
         return self
 
     @property
     def url(self) -> str:
         """Return the address under which others reach this hub."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.base_url.rstrip("/") or f"http://{host}:{self.port}"
+        scheme = "http" if self.tls_certificate is None else "https"
+        return self.base_url.rstrip("/") or f"{scheme}://{host}:{self.port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -257,8 +284,8 @@ def _shown(default: Any) -> str:
     if isinstance(default, bool):
         return "true" if default else "false"
     if isinstance(default, list):
-        return "`" + ",".join(default) + "`"
-    return f"`{default}`" if str(default) else "(empty)"
+        default = ",".join(default)
+    return "(empty)" if default in (None, "") else f"`{default}`"
 
 
 def reference() -> str:

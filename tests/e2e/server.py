@@ -49,6 +49,7 @@ class Server:
         options: more options of ``madang up``.
         environ: variables besides those of this process (``MADANG_*`` of it are not passed on).
         core: the processor core it is bound to, where ``taskset`` is there.
+        open: nobody needs to sign in.
     """
 
     def __init__(
@@ -57,12 +58,13 @@ class Server:
         *options: str,
         environ: dict[str, str] | None = None,
         core: int | None = None,
+        open: bool = True,
     ) -> None:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data.with_name(data.name + ".log")
-        self._options = options
+        self._options = (*options, "--open") if open else options
         self._environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
         self._environ.update(environ or {})
         self._core = core

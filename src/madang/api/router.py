@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from madang.api.http import Response
 from madang.model.errors import BadRequestData
+from madang.trust.actions import EntityAction, TenantAction
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -22,6 +23,8 @@ class Route:
     handler: Handler
     summary: str
     tag: str
+    actions: tuple[EntityAction | TenantAction, ...]
+    """One who may take none of these is turned away at the door."""
     makes_tenant: bool = False
     """A create operation: an unknown tenant is made rather than refused."""
 

@@ -8,7 +8,8 @@ from madang.api import attributes, batch, contexts, discovery, entities, subscri
 from madang.api.call import Call
 from madang.api.http import Response
 from madang.api.parameters import parsed
-from madang.api.router import Route
+from madang.api.router import Handler, Route
+from madang.trust.actions import EntityAction, TenantAction
 
 _BASE = "/ngsi-ld/v1"
 
@@ -25,92 +26,102 @@ def _about_contexts(
     return handle
 
 
-def _route(method: str, path: str, handler: Callable[..., Awaitable[Response]], summary: str,
-           tag: str, makes_tenant: bool = False) -> Route:  # fmt: skip
-    return Route(method, _BASE + path, handler, summary, tag, makes_tenant)
+def _routes(
+    tag: str,
+    *rows: tuple[str, str, Handler, str, tuple[EntityAction | TenantAction, ...]],
+    making_tenants: tuple[Handler, ...] = (),
+) -> list[Route]:
+    return [
+        Route(method, _BASE + path, handler, summary, tag, actions, handler in making_tenants)
+        for method, path, handler, summary, actions in rows
+    ]
 
+
+_READ: tuple[EntityAction] = ("readEntity",)
+_CREATE: tuple[EntityAction] = ("createEntity",)
+_UPDATE: tuple[EntityAction] = ("updateEntity",)
+_DELETE: tuple[EntityAction] = ("deleteEntity",)
+_SUBSCRIBE: tuple[TenantAction] = ("subscribe",)
+_ENTER: tuple[TenantAction] = ("enter",)
+_CONTEXTS: tuple[TenantAction] = ("manageContexts",)
+
+_ENTITIES = _routes(
+    "Entities",
+    ("POST", "/entities", entities.create, "Create an entity", _CREATE),
+    ("GET", "/entities", entities.query, "Query entities", _READ),
+    ("DELETE", "/entities", entities.purge_matching, "Purge entities", _DELETE + _UPDATE),
+    ("PUT", "/entities", entities.refuse, "Refused: the entity id is missing", _UPDATE),
+    ("PATCH", "/entities", entities.refuse, "Refused: the entity id is missing", _UPDATE),
+    ("GET", "/entities/{id}", entities.retrieve, "Retrieve an entity", _READ),
+    ("PUT", "/entities/{id}", entities.replace, "Replace an entity", _UPDATE),
+    ("PATCH", "/entities/{id}", entities.merge, "Merge into an entity", _UPDATE),
+    ("DELETE", "/entities/{id}", entities.delete, "Delete an entity", _DELETE),
+    making_tenants=(entities.create,),
+)
+_ONE = "/entities/{id}/attrs/{attribute}"
+_ATTRIBUTES = _routes(
+    "Attributes",
+    ("POST", "/entities/{id}/attrs", attributes.append, "Append attributes", _UPDATE),
+    ("PATCH", "/entities/{id}/attrs", attributes.update, "Update attributes", _UPDATE),
+    ("PATCH", _ONE, attributes.update_one, "Update an attribute in part", _UPDATE),
+    ("PUT", _ONE, attributes.replace_one, "Replace an attribute", _UPDATE),
+    ("DELETE", _ONE, attributes.delete_one, "Delete an attribute", _UPDATE),
+)
+_BATCH = _routes(
+    "Batch",
+    ("POST", "/entityOperations/create", batch.create, "Create entities", _CREATE),
+    (
+        "POST", "/entityOperations/upsert", batch.upsert, "Create or update entities",
+        _CREATE + _UPDATE,
+    ),
+    ("POST", "/entityOperations/update", batch.update, "Update entities", _UPDATE),
+    ("POST", "/entityOperations/merge", batch.merge, "Merge into entities", _UPDATE),
+    ("POST", "/entityOperations/delete", batch.delete, "Delete entities", _DELETE),
+    ("POST", "/entityOperations/query", entities.query_batch, "Query by body", _READ),
+    making_tenants=(batch.create, batch.upsert),
+)  # fmt: skip
+_DISCOVERY = _routes(
+    "Discovery",
+    ("GET", "/types", discovery.list_types, "List entity types", _READ),
+    ("GET", "/types/{type}", discovery.retrieve_type, "Describe an entity type", _READ),
+    ("GET", "/attributes", discovery.list_attributes, "List attributes", _READ),
+    (
+        "GET", "/attributes/{attribute}", discovery.retrieve_attribute, "Describe an attribute",
+        _READ,
+    ),
+    ("GET", "/info/sourceIdentity", discovery.source_identity, "Tell who answers here", _ENTER),
+)  # fmt: skip
+_SUBSCRIPTION = "/subscriptions/{id}"
+_SUBSCRIPTIONS = _routes(
+    "Subscriptions",
+    ("POST", "/subscriptions", subscriptions.create, "Create a subscription", _SUBSCRIBE),
+    ("GET", "/subscriptions", subscriptions.query, "List subscriptions", _SUBSCRIBE),
+    ("GET", _SUBSCRIPTION, subscriptions.retrieve, "Retrieve a subscription", _SUBSCRIBE),
+    ("PATCH", _SUBSCRIPTION, subscriptions.update, "Update a subscription", _SUBSCRIBE),
+    ("DELETE", _SUBSCRIPTION, subscriptions.delete, "Delete a subscription", _SUBSCRIBE),
+    (
+        "GET", f"{_SUBSCRIPTION}/undelivered", subscriptions.undelivered,
+        "List notifications that could not be delivered", _SUBSCRIBE,
+    ),
+    (
+        "POST", f"{_SUBSCRIPTION}/resend", subscriptions.resend,
+        "Send undelivered notifications again", _SUBSCRIBE,
+    ),
+    making_tenants=(subscriptions.create,),
+)  # fmt: skip
+_add = _about_contexts(contexts.add)
+_catalogue = _about_contexts(contexts.catalogue)
+_serve = _about_contexts(contexts.serve)
+_forget = _about_contexts(contexts.delete)
+_STORED = _routes(
+    "Contexts",
+    ("POST", "/jsonldContexts", _add, "Store an @context", _CONTEXTS),
+    ("GET", "/jsonldContexts", _catalogue, "List @contexts", _ENTER),
+    ("GET", "/jsonldContexts/{id}", _serve, "Serve an @context", _ENTER),
+    ("DELETE", "/jsonldContexts/{id}", _forget, "Delete or reload an @context", _CONTEXTS),
+    making_tenants=(_add,),
+)
 
 ROUTES: list[Route] = [
-    _route("POST", "/entities", entities.create, "Create an entity", "Entities", True),
-    _route("GET", "/entities", entities.query, "Query entities", "Entities"),
-    _route("DELETE", "/entities", entities.purge_matching, "Purge entities", "Entities"),
-    _route("PUT", "/entities", entities.refuse, "Refused: the entity id is missing", "Entities"),
-    _route("PATCH", "/entities", entities.refuse, "Refused: the entity id is missing", "Entities"),
-    _route("GET", "/entities/{id}", entities.retrieve, "Retrieve an entity", "Entities"),
-    _route("PUT", "/entities/{id}", entities.replace, "Replace an entity", "Entities"),
-    _route("PATCH", "/entities/{id}", entities.merge, "Merge into an entity", "Entities"),
-    _route("DELETE", "/entities/{id}", entities.delete, "Delete an entity", "Entities"),
-    _route("POST", "/entities/{id}/attrs", attributes.append, "Append attributes", "Attributes"),
-    _route("PATCH", "/entities/{id}/attrs", attributes.update, "Update attributes", "Attributes"),
-    _route(
-        "PATCH", "/entities/{id}/attrs/{attribute}", attributes.update_one,
-        "Update an attribute in part", "Attributes",
-    ),
-    _route(
-        "PUT", "/entities/{id}/attrs/{attribute}", attributes.replace_one,
-        "Replace an attribute", "Attributes",
-    ),
-    _route(
-        "DELETE", "/entities/{id}/attrs/{attribute}", attributes.delete_one,
-        "Delete an attribute", "Attributes",
-    ),
-    _route("POST", "/entityOperations/create", batch.create, "Create entities", "Batch", True),
-    _route(
-        "POST", "/entityOperations/upsert", batch.upsert, "Create or update entities", "Batch", True
-    ),
-    _route("POST", "/entityOperations/update", batch.update, "Update entities", "Batch"),
-    _route("POST", "/entityOperations/merge", batch.merge, "Merge into entities", "Batch"),
-    _route("POST", "/entityOperations/delete", batch.delete, "Delete entities", "Batch"),
-    _route("POST", "/entityOperations/query", entities.query_batch, "Query by body", "Batch"),
-    _route("GET", "/types", discovery.list_types, "List entity types", "Discovery"),
-    _route("GET", "/types/{type}", discovery.retrieve_type, "Describe an entity type", "Discovery"),
-    _route("GET", "/attributes", discovery.list_attributes, "List attributes", "Discovery"),
-    _route(
-        "GET", "/attributes/{attribute}", discovery.retrieve_attribute,
-        "Describe an attribute", "Discovery",
-    ),
-    _route(
-        "GET", "/info/sourceIdentity", discovery.source_identity, "Tell who answers here",
-        "Discovery",
-    ),
-    _route(
-        "POST", "/subscriptions", subscriptions.create, "Create a subscription", "Subscriptions",
-        True,
-    ),
-    _route("GET", "/subscriptions", subscriptions.query, "List subscriptions", "Subscriptions"),
-    _route(
-        "GET", "/subscriptions/{id}", subscriptions.retrieve, "Retrieve a subscription",
-        "Subscriptions",
-    ),
-    _route(
-        "PATCH", "/subscriptions/{id}", subscriptions.update, "Update a subscription",
-        "Subscriptions",
-    ),
-    _route(
-        "DELETE", "/subscriptions/{id}", subscriptions.delete, "Delete a subscription",
-        "Subscriptions",
-    ),
-    _route(
-        "GET", "/subscriptions/{id}/undelivered", subscriptions.undelivered,
-        "List notifications that could not be delivered", "Subscriptions",
-    ),
-    _route(
-        "POST", "/subscriptions/{id}/resend", subscriptions.resend,
-        "Send undelivered notifications again", "Subscriptions",
-    ),
-    _route(
-        "POST", "/jsonldContexts", _about_contexts(contexts.add), "Store an @context", "Contexts",
-        True,
-    ),
-    _route(
-        "GET", "/jsonldContexts", _about_contexts(contexts.catalogue), "List @contexts", "Contexts"
-    ),
-    _route(
-        "GET", "/jsonldContexts/{id}", _about_contexts(contexts.serve), "Serve an @context",
-        "Contexts",
-    ),
-    _route(
-        "DELETE", "/jsonldContexts/{id}", _about_contexts(contexts.delete),
-        "Delete or reload an @context", "Contexts",
-    ),
+    *_ENTITIES, *_ATTRIBUTES, *_BATCH, *_DISCOVERY, *_SUBSCRIPTIONS, *_STORED,
 ]  # fmt: skip

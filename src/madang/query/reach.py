@@ -1,8 +1,8 @@
 """What part of a tenant's entities somebody may reach, as something to narrow queries with.
 
-Pure: whoever knows the policies makes a :class:`Reach`, and everything that reads or writes entities
-applies it. A reader finds a city without what is out of reach: not in pages, counts, lists of
-types, notifications or through the conditions of a query.
+Pure: whoever knows the policies makes a :class:`Reach`, and everything that reads or writes
+entities applies it. A reader finds a city without what is out of reach: not in pages, counts, lists
+of types, notifications or through the conditions of a query.
 """
 
 from __future__ import annotations
