@@ -1,0 +1,1 @@
+"""Where history lives: columnar, in open files, beside the store that holds the present."""
