@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 import structlog
 
@@ -16,7 +16,7 @@ from madang.hub.writer import Result, Writer
 from madang.model.entity import Entity
 from madang.model.errors import NgsiError
 from madang.query.tree import Query
-from madang.store.protocol import Documents, Page, Row, Shape, Store
+from madang.store.protocol import Change, Documents, Page, Row, Shape, Store
 from madang.store.rows import entity_of
 
 log = structlog.get_logger("madang.hub")
@@ -91,6 +91,10 @@ class Tenant:
         if self.store.next_expiry is not None:
             await self._without_expired()
         return await self.store.shapes()
+
+    def follow(self, wanted: Callable[[Change], bool] | None = None) -> AsyncIterator[Change]:
+        """Yield changes from now on. See :meth:`madang.hub.changes.Changes.follow`."""
+        return self.changes.follow(wanted)
 
     # --- expiry (clause 4.22) -----------------------------------------------------------------
 
