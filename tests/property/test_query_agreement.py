@@ -23,6 +23,7 @@ from madang.query.tree import (
     DateTime,
     Exists,
     Geo,
+    HasId,
     HasType,
     InScope,
     Link,
@@ -219,9 +220,38 @@ plain_paths = st.one_of(
     ),
     st.sampled_from(["id", "type", "scope", "createdAt", "modifiedAt"]).map(Path),
 )
+scopes = st.recursive(
+    st.builds(
+        InScope,
+        st.lists(st.sampled_from(["A", "B", "+"]), max_size=3).map(tuple),
+        st.booleans(),
+    ),
+    lambda inner: st.one_of(
+        st.builds(lambda *items: And(items), inner, inner),
+        st.builds(lambda *items: Or(items), inner, inner),
+    ),
+    max_leaves=3,
+)
+reaches = st.recursive(
+    st.one_of(
+        scopes,
+        st.sampled_from(["Building", "Vehicle", "urn:t"]).map(HasType),
+        st.lists(st.sampled_from(IDS), max_size=2).map(lambda ids: HasId(tuple(ids))),
+        st.sampled_from(NAMES).map(lambda name: Exists(Path(name))),
+    ),
+    lambda inner: st.one_of(
+        st.builds(lambda items: And(tuple(items)), st.lists(inner, max_size=3)),
+        st.builds(lambda items: Or(tuple(items)), st.lists(inner, max_size=3)),
+        st.builds(Not, inner),
+    ),
+    max_leaves=4,
+)
 links = st.lists(
     st.builds(
-        Link, st.sampled_from(NAMES), st.sampled_from([(), ("Building",), ("urn:t", "Vehicle")])
+        Link,
+        st.sampled_from(NAMES),
+        st.sampled_from([(), ("Building",), ("urn:t", "Vehicle")]),
+        st.one_of(st.none(), reaches),
     ),
     max_size=2,
 )
@@ -256,18 +286,6 @@ geo_queries = st.one_of(
         st.sampled_from([50.0, 200.0, 900_000.0]),
         st.booleans(),
     ),
-)
-scopes = st.recursive(
-    st.builds(
-        InScope,
-        st.lists(st.sampled_from(["A", "B", "+"]), max_size=3).map(tuple),
-        st.booleans(),
-    ),
-    lambda inner: st.one_of(
-        st.builds(lambda *items: And(items), inner, inner),
-        st.builds(lambda *items: Or(items), inner, inner),
-    ),
-    max_leaves=3,
 )
 conditions = st.recursive(
     st.one_of(comparisons, comparisons, comparisons, st.builds(Exists, paths)),
@@ -391,6 +409,7 @@ def test_a_condition_means_the_same_in_memory_and_in_sql(
         st.one_of(st.none(), conditions),
         st.one_of(st.none(), geo_queries),
         st.one_of(st.none(), scopes),
+        st.one_of(st.none(), reaches, conditions),
     ),
 )
 def test_a_whole_query_finds_the_same_in_memory_and_in_sql(

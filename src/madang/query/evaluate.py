@@ -22,6 +22,7 @@ from madang.query.tree import (
     Condition,
     Exists,
     Geo,
+    HasId,
     HasType,
     InScope,
     Link,
@@ -55,13 +56,13 @@ def selected(selectors: tuple[Selector, ...], entity: Entity) -> bool:
 
 
 def accepts(query: Query, entity: Entity, *, linked: Linked | None = None) -> bool:
-    """Tell whether an entity is what a query asks for: selectors, attributes, q, geo, scope."""
+    """Tell whether an entity is what a query asks for, apart from order and page."""
     if query.selectors and not selected(query.selectors, entity):
         return False
     document = entity.document
     if query.attributes and not any(name in document for name in query.attributes):
         return False
-    conditions = (query.scope, query.q, query.geo)
+    conditions = (query.reach, query.scope, query.q, query.geo)
     return all(
         compile(condition)(entity, linked) for condition in conditions if condition is not None
     )
@@ -85,6 +86,9 @@ def compile(condition: Condition) -> Test:
             return lambda entity, linked: any(test(entity, linked) for test in tests)
         case HasType(name):
             return lambda entity, _linked: name in entity.types
+        case HasId(ids):
+            wanted = frozenset(ids)
+            return lambda entity, _linked: entity.id in wanted
         case InScope():
             return _in_scope(condition)
         case Geo():
@@ -327,14 +331,16 @@ def _over_link(path: Path, compiled: Callable[[Path], Test]) -> Test:
     link = path.links[0]
     test = compiled(replace(path, links=path.links[1:]))
     types = frozenset(link.types)
+    seen = None if link.seen is None else compile(link.seen)
 
     def over(entity: Entity, linked: Linked | None) -> bool:
         if linked is None:
             return False
         for uri in _targets(entity, link):
             found = linked(uri)
-            fits = found is not None and (not types or not types.isdisjoint(found.types))
-            if found is not None and fits and test(found, linked):
+            if found is None or (types and types.isdisjoint(found.types)):
+                continue
+            if (seen is None or seen(found, linked)) and test(found, linked):
                 return True
         return False
 

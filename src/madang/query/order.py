@@ -21,7 +21,7 @@ from madang.model.entity import Attribute, Entity, Stamp, path_of
 from madang.model.errors import BadRequestData
 from madang.query import collation as collations
 from madang.query import geo
-from madang.query.evaluate import RAW_MEMBERS, TIMES
+from madang.query.evaluate import RAW_MEMBERS, TIMES, matches
 from madang.query.literals import instant, is_date, time_of_day
 from madang.query.q import split
 from madang.query.reader import Reader
@@ -157,7 +157,8 @@ def _path(reader: Reader, names: Names) -> Path:
 
 def _key(entity: Entity, order: Order, dictionary: bool) -> tuple[bool, Any]:
     """Return the key of one order: whether the value is absent, and the value's rank."""
-    value = _value(entity, order.path)
+    hidden = order.seen is not None and not matches(order.seen, entity)
+    value = _ABSENT if hidden else _value(entity, order.path)
     if order.distance_from is not None:
         rank = _distance(order.distance_from, value)
     else:

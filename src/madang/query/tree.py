@@ -20,6 +20,8 @@ class Link:
 
     relationship: str
     types: tuple[str, ...] = ()
+    seen: Condition | None = None
+    """What the linked entity must meet to count as there, beside the path itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,26 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
+    """All of the items hold; of none of them, always."""
+
     items: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
+    """One of the items holds; of none of them, never."""
+
     items: tuple[Condition, ...]
 
 
-# --- types and scopes -------------------------------------------------------------------------
+# --- ids, types and scopes --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HasId:
+    """The entity is one of these."""
+
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +164,7 @@ class Geo:
     max_distance: float | None = None  # [m], near only
 
 
-Condition = Compare | Exists | Not | And | Or | HasType | InScope | Geo
+Condition = Compare | Exists | Not | And | Or | HasId | HasType | InScope | Geo
 
 
 # --- time -------------------------------------------------------------------------------------
@@ -174,6 +187,8 @@ class Order:
     descending: bool = False
     distance_from: str | None = None
     """GeoJSON geometry text when ordered by distance (``;dist-asc``, ``;dist-desc``)."""
+    seen: Condition | None = None
+    """Entities that do not meet it are ordered as if they had no such value."""
 
 
 # --- the whole --------------------------------------------------------------------------------
@@ -200,6 +215,8 @@ class Query:
     q: Condition | None = None
     geo: Geo | None = None
     scope: Condition | None = None
+    reach: Condition | None = None
+    """What the reader may see at all (:mod:`madang.query.narrow`); None is everything."""
     order: tuple[Order, ...] = ()
     collation: str | None = None
     limit: int = 20

@@ -16,23 +16,23 @@ import apsw
 import orjson
 
 from madang.query import geo, pattern, scope
-from madang.query.q import SYSTEM
+from madang.query.decide import decided, is_of_shape
 from madang.query.tree import (
     And,
     Compare,
     Condition,
     Exists,
     Geo,
+    HasId,
     HasType,
     InScope,
     Not,
     Or,
-    Path,
     Query,
     Selector,
 )
 from madang.store.sql_terms import Terms, has_type
-from madang.store.sql_text import TRUE, Sql, joined, listed, path, sql
+from madang.store.sql_text import FALSE, TRUE, Sql, joined, listed, path, sql
 
 Fits = Callable[[tuple[str, ...], frozenset[str]], bool]
 """Tells whether entities of these types, with these attributes, can match."""
@@ -54,7 +54,7 @@ def shape_condition(query: Query) -> Fits | None:
 
 def where(query: Query) -> tuple[str, list[Any]]:
     """Return the expression for what shapes do not decide, and its values; empty if nothing."""
-    text, values = _where(query.selectors, query.q, query.geo, query.scope)
+    text, values = _where(query.selectors, query.q, query.geo, query.scope, query.reach)
     return text, list(values)
 
 
@@ -70,84 +70,66 @@ def _where(
     q: Condition | None,
     place: Geo | None,
     scopes: Condition | None,
+    reach: Condition | None,
 ) -> Sql:
-    conditions = [] if q is None else list(q.items) if isinstance(q, And) else [q]
-    rest = [item for item in conditions if not _is_of_shape(item)]
+    rest = [item for item in (*_demands(q), *_demands(reach)) if not is_of_shape(item)]
     parts = [_selected(selectors), *map(_condition, rest)]
     parts += [_condition(condition) for condition in (scopes, place) if condition is not None]
     needed = [part for part in parts if part != TRUE]
     return joined(needed, "AND") if needed else Sql("")
 
 
+def _demands(condition: Condition | None) -> tuple[Condition, ...]:
+    """Return conditions that must all hold for this one to hold."""
+    if condition is None:
+        return ()
+    return condition.items if isinstance(condition, And) else (condition,)
+
+
 def _shape_parts(query: Query) -> Iterable[Fits | None]:
     if query.selectors and all(selector.types is not None for selector in query.selectors):
         types = tuple(selector.types for selector in query.selectors if selector.types)
-        yield lambda own, _names: any(_can_match(item, own, frozenset()) for item in types)
+        yield lambda own, _names: any(_can_meet(item, own, frozenset()) for item in types)
     if query.attributes:
         wanted = frozenset(query.attributes)
         yield lambda _types, names: not wanted.isdisjoint(names)
-    for condition in (query.q, query.geo):
+    for condition in (query.q, query.geo, query.reach):
         if condition is not None:
             yield _can(condition)
 
 
 def _can(condition: Condition) -> Fits:
-    return lambda types, names: _can_match(condition, types, names)
+    return lambda types, names: _can_meet(condition, types, names)
 
 
-def _can_match(condition: Condition, types: tuple[str, ...], names: frozenset[str]) -> bool:
-    """Tell whether entities of a shape can match: exactly, if the shape decides it."""
-    match condition:
-        case And(items):
-            return all(_can_match(item, types, names) for item in items)
-        case Or(items):
-            return any(_can_match(item, types, names) for item in items)
-        case Not(item):
-            return not _is_of_shape(item) or not _can_match(item, types, names)
-        case HasType(name):
-            return name in types
-        case Geo():
-            return condition.attribute in names
-        case Compare(at) | Exists(at):
-            first = at.links[0].relationship if at.links else at.attribute
-            return first in names or first in SYSTEM
-        case InScope():
-            return True
+def _can_meet(condition: Condition, types: tuple[str, ...], names: frozenset[str]) -> bool:
+    """Tell whether entities of a shape can meet a condition: exactly, if the shape decides it."""
+    return decided(condition, types, names) is not False
 
 
-def _is_of_shape(condition: Condition) -> bool:
-    """Tell whether the shape of an entity alone decides a condition."""
-    match condition:
-        case And(items) | Or(items):
-            return all(map(_is_of_shape, items))
-        case Not(item):
-            return _is_of_shape(item)
-        case HasType():
-            return True
-        case Exists(at):
-            return at == Path(at.attribute) and at.attribute not in SYSTEM
-        case _:
-            return False
-
-
-def _condition(condition: Condition) -> Sql:
+def _condition(condition: Condition, terms: Terms | None = None) -> Sql:
+    """Return a condition on the entity that the terms are about, ``e`` without terms."""
+    if terms is None:
+        terms = Terms(_condition)
     match condition:
         case Compare():
-            return Terms().compare(condition)
+            return terms.compare(condition)
         case Exists(at):
-            return Terms().exists(at)
+            return terms.exists(at)
         case Not(item):
-            return sql("({}) IS NOT TRUE", _condition(item))
+            return sql("({}) IS NOT TRUE", _condition(item, terms))
         case And(items):
-            return joined(map(_condition, items), "AND")
+            return joined((_condition(item, terms) for item in items), "AND") if items else TRUE
         case Or(items):
-            return joined(map(_condition, items), "OR")
+            return joined((_condition(item, terms) for item in items), "OR") if items else FALSE
         case HasType(name):
-            return has_type("e", name)
+            return has_type(terms.alias, name)
+        case HasId(ids):
+            return sql(f"{terms.alias}.id IN {{}}", listed(ids))
         case InScope():
-            return _in_scope(condition)
+            return _in_scope(condition, terms)
         case Geo():
-            return _geo(condition)
+            return _geo(condition, terms)
 
 
 def _selected(selectors: tuple[Selector, ...]) -> Sql:
@@ -169,16 +151,18 @@ def _one_selected(selector: Selector, with_types: bool) -> Sql:
     return joined(parts, "AND") if parts else TRUE
 
 
-def _in_scope(wanted: InScope) -> Sql:
-    at = path("scope")
+def _in_scope(wanted: InScope, terms: Terms) -> Sql:
+    document, at, each = Sql(f"{terms.alias}.doc"), path("scope"), terms.new("a")
     key = orjson.dumps((wanted.levels, wanted.below)).decode()
     return sql(
-        "CASE json_type(e.doc, {}) WHEN 'text' THEN {}"
-        " WHEN 'array' THEN EXISTS (SELECT 1 FROM json_each(e.doc, {}) a WHERE {}) ELSE 0 END",
+        "CASE json_type({}, {}) WHEN 'text' THEN {} WHEN 'array'"
+        f" THEN EXISTS (SELECT 1 FROM json_each({{}}, {{}}) {each} WHERE {{}}) ELSE 0 END",
+        document,
         at,
-        _one_scope(wanted, key, sql("json_extract(e.doc, {})", at)),
+        _one_scope(wanted, key, sql("json_extract({}, {})", document, at)),
+        document,
         at,
-        _one_scope(wanted, key, Sql("a.value")),
+        _one_scope(wanted, key, Sql(f"{each}.value")),
     )
 
 
@@ -192,7 +176,7 @@ def _one_scope(wanted: InScope, key: str, found: Sql) -> Sql:
     return sql(f"substr(ltrim({{}}, '/') || '/', 1, {len(start)}) = {{}}", found, start)
 
 
-def _geo(wanted: Geo) -> Sql:
+def _geo(wanted: Geo, terms: Terms) -> Sql:
     key = orjson.dumps(
         (wanted.relation, wanted.geometry, wanted.min_distance, wanted.max_distance)
     ).decode()
@@ -201,16 +185,17 @@ def _geo(wanted: Geo) -> Sql:
         "CASE json_extract({}, {}) WHEN 'GeoProperty'"
         " THEN madang_geo(json_extract({}, {}), {}) ELSE 0 END"
     )
-    document = Sql("e.doc")
+    document = Sql(f"{terms.alias}.doc")
 
     def test(base: Sql, *prefix: str) -> Sql:
         return sql(lies, base, path(*prefix, "type"), base, path(*prefix, "value"), key)
 
     return sql(
-        "CASE json_type(e.doc, {}) WHEN 'object' THEN {} WHEN 'array' THEN {} ELSE 0 END",
+        "CASE json_type({}, {}) WHEN 'object' THEN {} WHEN 'array' THEN {} ELSE 0 END",
+        document,
         at,
         test(document, wanted.attribute),
-        Terms().several(wanted.attribute, test),
+        terms.several(wanted.attribute, test),
     )
 
 

@@ -14,7 +14,7 @@ from itertools import count
 from madang.model.attributes import VALUE_MEMBERS
 from madang.model.entity import CHILD, INSTANCE
 from madang.query.evaluate import RAW_MEMBERS, TIMES
-from madang.query.tree import Compare, Link, Path
+from madang.query.tree import Compare, Condition, Link, Path
 from madang.store import sql_values
 from madang.store.sql_text import FALSE, TRUE, Sql, joined, listed, path, sql
 
@@ -51,10 +51,22 @@ def has_type(alias: str, *names: str) -> Sql:
 
 
 class Terms:
-    """Makes the terms of one condition, over one entity alias; aliases are never used twice."""
+    """Makes the terms of one condition, over one entity alias; aliases are never used twice.
 
-    def __init__(self, alias: str = "e", numbers: count[int] | None = None) -> None:
-        self._alias = alias
+    Args:
+        meets: makes a whole condition on the entity that given terms are about.
+        alias: of the entity these terms are about.
+        numbers: of aliases not used yet.
+    """
+
+    def __init__(
+        self,
+        meets: Callable[[Condition, Terms], Sql],
+        alias: str = "e",
+        numbers: count[int] | None = None,
+    ) -> None:
+        self.alias = alias
+        self._meets = meets
         self._document = Sql(f"{alias}.doc")
         self._numbers = numbers or count(1)
 
@@ -86,7 +98,7 @@ class Terms:
         if not at.subs and at.attribute in (*ENTITY_MEMBERS, *TIMES):
             return FALSE if at.members else self._has_member(at.attribute)
         if not at.subs and not at.members:
-            return has_attribute(self._alias, at.attribute)
+            return has_attribute(self.alias, at.attribute)
         if at.subs and at.subs[-1] in TIMES:
             return self._times(at, lambda _time: TRUE)
         if VALUE_MEMBERS.intersection(at.subs):
@@ -101,7 +113,7 @@ class Terms:
 
     def several(self, name: str, test: Callable[[Sql], Sql]) -> Sql:
         """Return whether any of several instances of an attribute passes a test."""
-        own = self._new("i")
+        own = self.new("i")
         at = path(name)
         return sql(
             f"EXISTS (SELECT 1 FROM {_ARRAY} {own} WHERE {{}})",
@@ -117,11 +129,11 @@ class Terms:
         if name in TIMES:
             return sql_values.system_time(self._column(name), wanted)
         if name == "id":
-            return sql_values.text(Sql(f"{self._alias}.id"), wanted)
+            return sql_values.text(Sql(f"{self.alias}.id"), wanted)
         return sql_values.plain(self._document, path(name), wanted, FALSE)
 
     def _column(self, name: str) -> Sql:
-        return Sql(f"{self._alias}.{'created' if name == 'createdAt' else 'modified'}")
+        return Sql(f"{self.alias}.{'created' if name == 'createdAt' else 'modified'}")
 
     def _has_member(self, name: str) -> Sql:
         if name != "scope":
@@ -151,7 +163,7 @@ class Terms:
 
     def _over(self, base: Sql, names: tuple[str, ...], test: Callable[[Sql], Sql]) -> Sql:
         """Return whether any instance that the names lead to passes a test."""
-        own = self._new("i")
+        own = self.new("i")
         value = Sql(f"{own}.value")
         inner = self._over(value, names[1:], test) if len(names) > 1 else test(value)
         return sql(
@@ -163,7 +175,7 @@ class Terms:
         names = (at.attribute, *at.subs[:-1])
         if at.members or VALUE_MEMBERS.intersection(names):
             return FALSE
-        since = Sql(f"{self._alias}.written")
+        since = Sql(f"{self.alias}.written")
         which = 0 if at.subs[-1] == "createdAt" else 1
         return self._stamped(self._document, names, Sql("''"), since, which, test)
 
@@ -177,7 +189,7 @@ class Terms:
         test: Callable[[Sql], Sql],
     ) -> Sql:
         """Look through instances, making for each its path among the stamps (model/entity.py)."""
-        own = self._new("i")
+        own = self.new("i")
         value = Sql(f"{own}.value")
         at = sql(
             "{} || {} || coalesce({} || json_extract({}, '$.datasetId'), '')",
@@ -188,7 +200,7 @@ class Terms:
         )
         stamp = "coalesce((SELECT json_extract(t.value, {}) FROM json_each({}) t"
         stamp += " WHERE t.key = {}), {})"
-        times = Sql(f"{self._alias}.times")
+        times = Sql(f"{self.alias}.times")
         if len(names) == 1:
             found = test(sql(stamp, f"$[{which}]", times, at, since))
         else:
@@ -202,10 +214,14 @@ class Terms:
     def _linked(self, at: Path, test: Callable[[Terms, Path], Sql]) -> Sql:
         """Return whether an entity that the first relationship leads to passes a test."""
         link: Link = at.links[0]
-        instance, target, entity = self._new("i"), self._new("u"), self._new("e")
-        passed = test(Terms(entity, self._numbers), replace(at, links=at.links[1:]))
+        instance, target, entity = self.new("i"), self.new("u"), self.new("e")
+        terms = Terms(self._meets, entity, self._numbers)
+        demands = [test(terms, replace(at, links=at.links[1:]))]
+        if link.seen is not None:
+            demands.insert(0, self._meets(link.seen, terms))
         if link.types:
-            passed = joined([has_type(entity, *link.types), passed], "AND")
+            demands.insert(0, has_type(entity, *link.types))
+        passed = joined(demands, "AND")
         return sql(
             f"EXISTS (SELECT 1 FROM {{}} {instance}"
             f" CROSS JOIN {_TARGETS.format(i=f'{instance}.value')} {target}"
@@ -215,7 +231,8 @@ class Terms:
             passed,
         )
 
-    def _new(self, letter: str) -> str:
+    def new(self, letter: str) -> str:
+        """Return an alias that nothing has yet."""
         return f"{letter}{next(self._numbers)}"
 
 
