@@ -5,6 +5,7 @@ The later wins: default, ``madang.toml``, ``MADANG_*`` variables, command line.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -12,14 +13,23 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from madang.model.errors import MadangError
 
 PREFIX = "MADANG_"
 CONFIG_FILE = "madang.toml"
-NOT_SETTINGS = ("MADANG_URL", "MADANG_CONFIG")
+NOT_SETTINGS = ("MADANG_URL", "MADANG_CONFIG", "MADANG_KEY")
 """Variables that the command line and its clients read; they are no settings of the hub."""
 TEST_PREFIX = "MADANG_TEST_"
 
@@ -38,7 +48,49 @@ def _split(value: object) -> object:
     return value
 
 
+def _parsed(value: object) -> object:
+    """Let a table be written as JSON, as an environment variable must."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('should be JSON, such as {"city": {"issuer": …}}') from None
+
+
 Hosts = Annotated[list[str], BeforeValidator(_split)]
+Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")]
+Origins = Annotated[list[Origin], BeforeValidator(_split)]
+
+
+class OpenIdProvider(BaseModel):
+    """One provider that people may sign in with, written as ``[openid.<name>]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    issuer: str = Field(pattern=r"^https?://[^\s?#]+$")
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr = SecretStr("")
+    title: str = ""
+    """What the button says; empty is the name of the table."""
+    roles_claim: str = ""
+    """The claim that has the groups or roles, such as ``groups`` or ``realm_access.roles``."""
+    roles: dict[str, str] = {}
+    """Role here by value of that claim."""
+    link_verified_email: bool = False
+    """Whether an e-mail address that the provider has verified may find an account by its name."""
+
+    @model_validator(mode="after")
+    def _only_encrypted(self) -> Self:
+        address = urlsplit(self.issuer)
+        if address.scheme == "http" and not is_loopback(address.hostname or ""):
+            raise ValueError("issuer must begin with https:// (http:// only on this machine)")
+        return self
+
+
+Providers = Annotated[dict[str, OpenIdProvider], BeforeValidator(_parsed)]
+TABLES = frozenset({"openid"})
+"""Settings that are tables with names of the city's own choosing."""
 
 
 def _setting(default: Any, group: str, description: str, **bounds: Any) -> Any:
@@ -151,6 +203,19 @@ class Settings(BaseModel):
         "Hosts that may be notified: names, addresses, `*.example.org`, or `*` for all.",
     )
 
+    openid: Providers = _setting(
+        {}, "Sign-in", "OpenID Connect providers, as `[openid.<name>]`; see how to sign in."
+    )
+    cors_origins: Origins = _setting(
+        [], "Sign-in", "Origins whose pages may call the API, such as `https://app.example.org`."
+    )
+    security_contact: str = _setting(
+        "",
+        "Sign-in",
+        "Where to report weaknesses (`mailto:` or `https://`), for `/.well-known/security.txt`.",
+        pattern=r"^((mailto:|https://|tel:)\S+)?$",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "Log", "Least important message that is logged."
     )
@@ -184,6 +249,14 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def data_folder() -> Path:
+    """Return the data folder that a hub started here would use; the default if settings are bad."""
+    try:
+        return load().data
+    except SettingsError:
+        return Path(Settings.model_fields["data"].default)
 
 
 def load(
@@ -241,7 +314,7 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
     """Read ``[notify] timeout_s`` as ``notify_timeout_s``, so that a file may use tables."""
     for key, value in table.items():
         name = f"{prefix}{key}".replace("-", "_")
-        if isinstance(value, dict):
+        if isinstance(value, dict) and name not in TABLES:
             yield from _flatten(value, f"{name}_")
         else:
             yield name, value
@@ -277,12 +350,18 @@ def _explain(error: ValidationError, merged: Layer) -> Iterator[str]:
             continue
         name = str(detail["loc"][0])
         place = merged[name][1] if name in merged else name
+        if name in TABLES:  # the input may hold a secret
+            inside = ".".join(str(part) for part in detail["loc"])
+            yield f"{inside} (set by {place}): {reason[0].lower()}{reason[1:]}"
+            continue
         yield f"{place} is {detail['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
 def _shown(default: Any) -> str:
     if isinstance(default, bool):
         return "true" if default else "false"
+    if default in ([], {}):
+        return "(none)"
     if isinstance(default, list):
         default = ",".join(default)
     return "(empty)" if default in (None, "") else f"`{default}`"
