@@ -44,6 +44,7 @@ BROAD_EXCEPTS = {
     "hub/writer.py:_apply": "one operation's fault: logs it and fails that operation alone",
     "hub/writer.py:_group": "the writer's outermost loop: logs it and fails the group that waits",
     "hub/delivery.py:_run": "a queue's outermost loop: logs it and tries again later",
+    "trust/audit.py:_write": "the log's outermost loop: logs it and refuses the group that waits",
     "api/eager.py:__call__": "steps a handler's coroutine; the error goes to what answers for it",
 }
 
