@@ -15,6 +15,7 @@ from typing import Any
 
 from madang.model.attributes import COMMON_MEMBERS, VALUE_MEMBER, VALUE_MEMBERS
 from madang.model.entity import Attribute, Entity, Stamp, path_of
+from madang.model.without import modified_without
 from madang.query import geo, pattern, scope, values
 from madang.query.tree import (
     And,
@@ -232,7 +233,16 @@ def _entity_time(path: Path, matcher: Matcher) -> Test:
         return _nowhere
     if path.attribute == "createdAt":
         return lambda entity, _linked: matcher(entity.created)
+    if path.without:
+        return lambda entity, _linked: matcher(modified(entity, path))
     return lambda entity, _linked: matcher(entity.modified)
+
+
+def modified(entity: Entity, path: Path) -> int:
+    """Return the ``modifiedAt`` of an entity as a path looks at it. [us since 1970]"""
+    types = frozenset(entity.types)
+    names = [name for name, only in path.without if not only or not types.isdisjoint(only)]
+    return modified_without(entity, names) if names else entity.modified
 
 
 def _attribute(path: Path, matchers: dict[str, Matcher]) -> Test:

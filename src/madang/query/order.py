@@ -21,7 +21,7 @@ from madang.model.entity import Attribute, Entity, Stamp, path_of
 from madang.model.errors import BadRequestData
 from madang.query import collation as collations
 from madang.query import geo
-from madang.query.evaluate import RAW_MEMBERS, TIMES, matches
+from madang.query.evaluate import RAW_MEMBERS, TIMES, matches, modified
 from madang.query.literals import instant, is_date, time_of_day
 from madang.query.q import split
 from madang.query.reader import Reader
@@ -178,7 +178,8 @@ def _distance(origin: str, value: Any) -> Rank | None:
 def _value(entity: Entity, path: Path) -> Any:
     """Return the value that a path leads to; system times as DateTime ranks of their own."""
     if not path.subs and path.attribute in TIMES:
-        return _Instant(entity.created if path.attribute == "createdAt" else entity.modified)
+        created = path.attribute == "createdAt"
+        return _Instant(entity.created if created else modified(entity, path))
     if not path.subs and path.attribute in ("id", "type", "scope"):
         return entity.document.get(path.attribute, _ABSENT)
     names = (path.attribute, *path.subs)

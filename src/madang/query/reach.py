@@ -33,6 +33,9 @@ class Reach:
     condition: Condition | None = None
     """What an entity must meet; None is every entity, :data:`NOTHING` is none."""
     hidden: tuple[Hidden, ...] = ()
+    personal: tuple[Hidden, ...] = ()
+    """Marked attributes that may be seen: nothing is left out, but each reading is recorded.
+    Here ``subject`` tells whose data it is; None is unknown."""
 
     @property
     def is_whole(self) -> bool:

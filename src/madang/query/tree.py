@@ -32,6 +32,9 @@ class Path:
     subs: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
+    without: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Attributes whose changes do not count for an entity's ``modifiedAt``, each with the types of
+    the entities that holds for (of all if it has none)."""
 
 
 @dataclass(frozen=True, slots=True)

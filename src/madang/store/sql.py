@@ -15,8 +15,10 @@ from typing import Any
 import apsw
 import orjson
 
+from madang.model.entity import Entity
 from madang.query import geo, pattern, scope
 from madang.query.decide import decided, is_of_shape
+from madang.query.evaluate import modified
 from madang.query.tree import (
     And,
     Compare,
@@ -28,9 +30,11 @@ from madang.query.tree import (
     InScope,
     Not,
     Or,
+    Path,
     Query,
     Selector,
 )
+from madang.store.rows import read_times
 from madang.store.sql_terms import Terms, has_type
 from madang.store.sql_text import FALSE, TRUE, Sql, joined, listed, path, sql
 
@@ -219,8 +223,22 @@ def _scope_matcher(key: str) -> Callable[[str], bool]:
     return scope.matcher(InScope(tuple(levels), below))
 
 
-_FUNCTIONS: dict[str, Callable[..., bool]] = {
+def _modified(without: str, columns: str) -> int:
+    created, changed, written, times, document = orjson.loads(columns)
+    entity = Entity(orjson.loads(document), created, changed, written)
+    if times is not None:
+        read_times(entity, times)
+    return modified(entity, _path_without(without))
+
+
+@lru_cache(maxsize=2048)
+def _path_without(text: str) -> Path:
+    return Path("modifiedAt", without=tuple((n, tuple(types)) for n, types in orjson.loads(text)))
+
+
+_FUNCTIONS: dict[str, Callable[..., bool | int]] = {
     "madang_geo": _lies,
     "madang_search": pattern.found,
     "madang_scope": _is_in_scope,
+    "madang_modified": _modified,
 }

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
+import orjson
+
 from madang.model.attributes import VALUE_MEMBERS
 from madang.model.entity import CHILD, INSTANCE
 from madang.query.evaluate import RAW_MEMBERS, TIMES
@@ -19,6 +21,8 @@ from madang.store import sql_values
 from madang.store.sql_text import FALSE, TRUE, Sql, joined, listed, path, sql
 
 ENTITY_MEMBERS = ("id", "type", "scope")
+STAMPED = ("created", "modified", "written", "times", "doc")
+"""Columns that ``madang_modified`` is given, as a JSON array."""
 
 _INSTANCES = (
     "json_each(CASE json_type({}, {}) WHEN 'array' THEN json_extract({}, {})"
@@ -127,13 +131,22 @@ class Terms:
     def _compare_member(self, wanted: Compare) -> Sql:
         name = wanted.path.attribute
         if name in TIMES:
-            return sql_values.system_time(self._column(name), wanted)
+            return sql_values.system_time(self._time(wanted.path), wanted)
         if name == "id":
             return sql_values.text(Sql(f"{self.alias}.id"), wanted)
         return sql_values.plain(self._document, path(name), wanted, FALSE)
 
-    def _column(self, name: str) -> Sql:
-        return Sql(f"{self.alias}.{'created' if name == 'createdAt' else 'modified'}")
+    def _time(self, at: Path) -> Sql:
+        """Return a system time of the entity itself."""
+        if at.attribute == "createdAt" or not at.without:
+            return Sql(f"{self.alias}.{'created' if at.attribute == 'createdAt' else 'modified'}")
+        columns = ",".join(f"{self.alias}.{name}" for name in STAMPED)
+        return sql(
+            f"CASE WHEN {{}} THEN madang_modified({{}}, json_array({columns}))"
+            f" ELSE {self.alias}.modified END",
+            joined((has_attribute(self.alias, name) for name, _ in at.without), "OR"),
+            orjson.dumps(at.without).decode(),
+        )
 
     def _has_member(self, name: str) -> Sql:
         if name != "scope":
