@@ -106,5 +106,15 @@ def numbers(page: Page) -> list[int]:
     return [int(row.id.rpartition(":")[2]) for row in page.rows]
 
 
+async def outbox(store: Store, after: int = 0, limit: int = 100_000) -> list[tuple[int, bytes]]:
+    """Return changes of the outbox one by one, with their numbers."""
+    return [
+        (seq, orjson.dumps(change))
+        for block in await store.outbox(after, limit)
+        for seq, change in enumerate(orjson.loads(block.body), block.last - block.size + 1)
+        if seq > after
+    ][:limit]
+
+
 def sequence(rows: Sequence[tuple[int, bytes]]) -> list[int]:
     return [seq for seq, _ in rows]

@@ -19,6 +19,7 @@ from tests.contract.city import (
     entity,
     ids,
     of_type,
+    outbox,
     put,
     remove,
     sequence,
@@ -121,7 +122,7 @@ async def test_everything_is_still_there_after_a_restart(
     seen = (
         await store.query(Query(), 0),
         await store.shapes(),
-        await store.outbox(0, 100),
+        await outbox(store, 0, 100),
         await store.items("setting"),
         await store.deliveries(),
         store.next_expiry,
@@ -130,7 +131,7 @@ async def test_everything_is_still_there_after_a_restart(
     assert seen == (
         await again.query(Query(), 0),
         await again.shapes(),
-        await again.outbox(0, 100),
+        await outbox(again, 0, 100),
         await again.items("setting"),
         await again.deliveries(),
         again.next_expiry,
@@ -214,7 +215,7 @@ async def test_every_change_has_its_number_in_the_outbox(store: Store) -> None:
     await put(store, vehicle(1), vehicle(2))
     await put(store, vehicle(1, speed=50), at=T0 + 1)
     await remove(store, vehicle(2).id, at=T0 + 2)
-    rows = [(seq, orjson.loads(body)) for seq, body in await store.outbox(0, 100)]
+    rows = [(seq, orjson.loads(body)) for seq, body in await outbox(store, 0, 100)]
     assert [seq for seq, _ in rows] == [1, 2, 3, 4]
     assert [row["kind"] for _, row in rows] == ["created", "created", "updated", "deleted"]
     assert [row["at"] for _, row in rows] == [T0, T0, T0 + 1, T0 + 2]
@@ -225,9 +226,9 @@ async def test_every_change_has_its_number_in_the_outbox(store: Store) -> None:
 async def test_the_outbox_is_read_in_pages(store: Store) -> None:
     await put(store, *(vehicle(n) for n in range(10)))
     await put(store, *(vehicle(n) for n in range(10, 15)))
-    assert sequence(await store.outbox(0, 4)) == [1, 2, 3, 4]
-    assert sequence(await store.outbox(8, 4)) == [9, 10, 11, 12]
-    assert sequence(await store.outbox(15, 4)) == []
+    assert sequence(await outbox(store, 0, 4)) == [1, 2, 3, 4]
+    assert sequence(await outbox(store, 8, 4)) == [9, 10, 11, 12]
+    assert sequence(await outbox(store, 15, 4)) == []
 
 
 async def test_what_was_drained_is_forgotten_and_numbers_go_on(
@@ -235,10 +236,10 @@ async def test_what_was_drained_is_forgotten_and_numbers_go_on(
 ) -> None:
     await put(store, *(vehicle(n) for n in range(5)))
     await store.drained(5)
-    assert await store.outbox(0, 100) == []
+    assert await outbox(store, 0, 100) == []
     again = await reopened(engine, place)
     await put(again, vehicle(9))
-    assert sequence(await again.outbox(0, 100)) == [6]
+    assert sequence(await outbox(again, 0, 100)) == [6]
     await again.close()
 
 
@@ -246,9 +247,9 @@ async def test_draining_a_part_keeps_the_rest(store: Store) -> None:
     await put(store, *(vehicle(n) for n in range(5)))
     await put(store, *(vehicle(n) for n in range(5, 8)))
     await store.drained(3)
-    assert sequence(await store.outbox(3, 100)) == [4, 5, 6, 7, 8]
+    assert sequence(await outbox(store, 3, 100)) == [4, 5, 6, 7, 8]
     await store.drained(6)
-    assert sequence(await store.outbox(6, 100)) == [7, 8]
+    assert sequence(await outbox(store, 6, 100)) == [7, 8]
 
 
 # --- deliveries and items ---------------------------------------------------------------------
@@ -325,7 +326,7 @@ async def test_a_backup_is_a_store_with_the_same_content(
     assert copy is not None
     assert await copy.query(Query(limit=100), T0) == await store.query(Query(limit=100), T0)
     assert await copy.shapes() == await store.shapes()
-    assert await copy.outbox(0, 100) == await store.outbox(0, 100)
+    assert await outbox(copy, 0, 100) == await outbox(store, 0, 100)
     assert await copy.check() == []
     await copy.close()
 
@@ -358,7 +359,7 @@ async def test_a_change_without_attributes_is_kept_in_the_outbox(store: Store) -
             changes=[Change("created", T0, ROOM, None, made, (), trace="4bf9")],
         )
     )
-    ((_, body),) = await store.outbox(0, 10)
+    ((_, body),) = await outbox(store, 0, 10)
     assert orjson.loads(body)["trace"] == "4bf9"
     assert orjson.loads(body)["entity"] == made.document
 

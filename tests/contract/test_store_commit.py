@@ -12,7 +12,7 @@ import pytest
 from madang.model.entity import Entity
 from madang.query.tree import Query
 from madang.store.protocol import Batch, Change, Delivery, Page, Shape, Store
-from tests.contract.city import T0, entity, ids, of_type, put, sequence, vehicle
+from tests.contract.city import T0, entity, ids, of_type, outbox, put, sequence, vehicle
 from tests.contract.engines import Place
 
 ROOM = "urn:ngsi-ld:Room:1"
@@ -24,7 +24,7 @@ async def everything(store: Store) -> Seen:
     return (
         await store.query(Query(limit=100_000, count=True), 0),
         sorted(await store.shapes(), key=repr),
-        await store.outbox(0, 100_000),
+        await outbox(store, 0, 100_000),
         await store.items("subscription"),
         await store.deliveries(limit=100_000),
     )
@@ -87,7 +87,7 @@ async def test_a_commit_that_failed_leaves_no_gap_in_the_outbox(
     with broken(store, place, how), pytest.raises(Exception, match=r"(?i)full|i/o|large"):
         await store.commit(await large(store))
     await put(store, vehicle(0, speed=77))
-    assert sequence(await store.outbox(0, 100)) == list(range(1, 12))
+    assert sequence(await outbox(store, 0, 100)) == list(range(1, 12))
 
 
 async def test_an_entity_never_vanishes_while_it_changes_what_it_has(store: Store) -> None:
@@ -132,11 +132,11 @@ async def test_what_has_expired_can_be_asked_while_a_commit_is_under_way(store: 
 
 async def test_the_outbox_can_be_drained_while_a_commit_is_under_way(store: Store) -> None:
     for n in range(40):
-        known = await store.outbox(0, 1000)
+        known = await outbox(store, 0, 1000)
         upto = known[-1][0] if known else 0
         await asyncio.gather(put(store, vehicle(n)), store.drained(upto))
     assert (await store.query(Query(count=True), T0)).count == 40
-    assert sequence(await store.outbox(39, 100)) == [40]
+    assert sequence(await outbox(store, 39, 100)) == [40]
     assert await store.check() == []
 
 

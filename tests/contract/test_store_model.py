@@ -17,7 +17,7 @@ from madang.model.entity import Entity, Stamp
 from madang.query.tree import InScope, Query
 from madang.store.protocol import Batch, Change, ChangeKind, Page, Store
 from madang.store.rows import entity_of
-from tests.contract.city import T0, document, faster_than, ids, of_type, sequence, within
+from tests.contract.city import T0, document, faster_than, ids, of_type, outbox, sequence, within
 from tests.contract.engines import PLACES, SqlitePlace
 
 numbers = st.integers(0, 11)
@@ -147,7 +147,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_outbox_has_no_gap(self) -> None:
-        rows = self.run(self.store.outbox(self.drained, 10_000))
+        rows = self.run(outbox(self.store, self.drained, 10_000))
         assert sequence(rows) == list(range(self.drained + 1, self.changes + 1))
 
     @invariant()

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from madang.store.engine import SqliteEngine
+from tests.contract.city import outbox
 
 Value = int | None
 """The number an entity has; None is an entity that is not there."""
@@ -100,7 +101,7 @@ async def dissect(data: Path) -> Autopsy:
         if store is None:  # killed before there was anything
             return Autopsy([], [])
         faults = await store.check()
-        rows = await store.outbox(0, 10_000_000)
+        rows = await outbox(store, 0, 10_000_000)
         numbers = [number for number, _ in rows]
         if numbers != list(range(1, len(numbers) + 1)):
             faults.append(f"the outbox has gaps: {len(numbers)} rows up to {numbers[-1]}")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from madang.model import merge
-from madang.model.entity import Entity
+from madang.model.attributes import attributes_of, instances
+from madang.model.entity import Entity, path_of
 from madang.model.errors import AlreadyExists, ResourceNotFound
 from madang.model.normalize import Normalized
 from madang.model.state import Outcome
@@ -189,8 +190,17 @@ class Expire:
         left = merge.without_expired(current, now)
         if left is None:
             return Outcome(None, (), tuple(_attributes(current)), [])
-        gone = tuple(set(_attributes(current)) - set(_attributes(left)))
+        gone = tuple(_paths(current) - _paths(left))
         return Outcome(left, (), gone, [])
+
+
+def _paths(entity: Entity) -> set[str]:
+    """Return the paths of all attribute instances."""
+    return {
+        path_of(name, one)
+        for name, attribute in attributes_of(entity.document)
+        for one in instances(attribute)
+    }
 
 
 def _attributes(entity: Entity) -> list[str]:

@@ -108,6 +108,16 @@ class Delivery(NamedTuple):
     error: str | None = None
 
 
+class Block(NamedTuple):
+    """Changes of one commit as the outbox keeps them."""
+
+    last: int
+    """The sequence number of the last of them."""
+    size: int
+    body: bytes
+    """A JSON array of so many changes; see :func:`madang.store.rows.outbox_row`."""
+
+
 @dataclass(slots=True)
 class Batch:
     """Everything one transaction commits."""
@@ -175,8 +185,13 @@ class Store(Protocol):
     ) -> list[Delivery]:
         """Return waiting notifications in order, of one subscription or all."""
 
-    async def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """Return history not yet drained: sequence number and JSON, in order."""
+    async def outbox(self, after: int, limit: int) -> list[Block]:
+        """Return blocks of history not yet drained, in order.
+
+        Args:
+            after: blocks that hold a change after this number.
+            limit: as many blocks as make up so many changes.
+        """
 
     async def drained(self, upto: int) -> None:
         """Forget outbox rows up to a sequence number: the lake has them."""

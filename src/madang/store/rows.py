@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from madang.model.entity import Entity, Stamp
+from madang.model.attributes import instances
+from madang.model.entity import INSTANCE, Document, Entity, Stamp, path_of
 from madang.store.protocol import Change, Row
 
 Texts = dict[str, tuple[Entity, bytes]]
@@ -53,27 +54,66 @@ def times_text(entity: Entity) -> tuple[str, int | None]:
 
 
 def outbox_row(change: Change, texts: Texts) -> dict[str, Any]:
-    """Return what history needs to know of a change.
+    """Return what history needs to know of a change: the instances it put and those it deleted.
+
+    ``entity`` holds the attributes that were put, or the whole document, of which ``put`` names
+    those if they are not all. ``kept`` has the paths of instances that stayed as they were beside
+    one of the same name that was put. ``deleted`` has the type of each deleted instance by path.
 
     Args:
         change: what happened.
         texts: documents that have been written out already, so as not to do it twice.
     """
     row: dict[str, Any] = {"kind": change.kind, "at": change.at, "id": change.id}
-    state = change.after
+    before, state = change.before, change.after
     if state is not None:
         document = state.document
         row["type"] = document["type"]
-        if len(change.attributes) < len(document) - 3:
-            row["entity"] = {n: document[n] for n in change.attributes if n in document}
+        put = change.attributes
+        if before is not None:
+            put = _compare(before.document, document, put, row)
+        if len(put) < len(document) - 3:
+            row["entity"] = {n: document[n] for n in put if n in document}
         else:
             written = texts.get(change.id)
             is_last = written is not None and written[0] is state
             row["entity"] = orjson.Fragment(written[1]) if written and is_last else document
-    elif change.before is not None:
-        row["type"] = change.before.document["type"]
-    if change.deleted:
-        row["deleted"] = change.deleted
+            if before is not None and len(put) < len(document) - 2:
+                row["put"] = put
+    elif before is not None:
+        row["type"] = before.document["type"]
+    if change.deleted and before is not None:
+        row["deleted"] = {path: _kind(before.document, path) for path in change.deleted}
     if change.trace:
         row["trace"] = change.trace
     return row
+
+
+def _compare(
+    old: Document, new: Document, put: tuple[str, ...], row: dict[str, Any]
+) -> tuple[str, ...]:
+    """Note in a row what else changed or stayed; return the names of all that was put."""
+    if new["type"] != old["type"]:
+        row["retyped"] = True
+    if "scope" in new and "scope" not in put and new["scope"] != old.get("scope"):
+        put = (*put, "scope")
+    kept = [
+        path_of(name, one)
+        for name in put
+        if new.get(name).__class__ is list and name != "scope" and name in old
+        for one in new[name]
+        if any(one is former for former in instances(old[name]))
+    ]
+    if kept:
+        row["kept"] = kept
+    return put
+
+
+def _kind(document: Document, path: str) -> str:
+    """Return the attribute type of the instance at a path."""
+    name = path.partition(INSTANCE)[0]
+    if name == "scope":
+        return "Scope"
+    found = instances(document.get(name, {}))
+    kinds = {path_of(name, one): one.get("type", "Property") for one in found}
+    return str(kinds.get(path) or next(iter(kinds.values())))

@@ -24,6 +24,7 @@ from madang.store.log import Log
 from madang.store.places import Box, box_of, holds, moved
 from madang.store.protocol import (
     Batch,
+    Block,
     Change,
     Delivery,
     Documents,
@@ -35,7 +36,7 @@ from madang.store.protocol import (
 from madang.store.rows import Texts, outbox_row, read_times, times_text
 from madang.store.shapes import Known, Shapes
 from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan
-from madang.store.upkeep import copy, faults
+from madang.store.upkeep import blocks, copy, faults
 
 KEPT = 20_000  # entities kept in memory, for what is written or read again and again
 INLINE_STEPS = 120_000  # SQLite steps (some milliseconds) a query may take on the loop
@@ -337,16 +338,8 @@ class SqliteStore:
         )
         return [Delivery(*row) for row in rows]
 
-    async def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        found: list[tuple[int, bytes]] = []
-        rows = self._reader.all(
-            "SELECT seq, count, body FROM outbox WHERE seq>? ORDER BY seq LIMIT ?", (after, limit)
-        )
-        for last, count, body in rows:
-            for seq, change in enumerate(orjson.loads(body), last - count + 1):
-                if seq > after and len(found) < limit:
-                    found.append((seq, orjson.dumps(change)))
-        return found
+    async def outbox(self, after: int, limit: int) -> list[Block]:
+        return await self._pool.call(lambda connection: blocks(connection, after, limit))
 
     async def drained(self, upto: int) -> None:
         async with self._writing:

@@ -1,10 +1,26 @@
-"""Upkeep of a SQLite store: copies of one moment, and what could be wrong with it."""
+"""Upkeep of a SQLite store: its outbox, copies of one moment, and what could be wrong with it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import apsw
+
+from madang.store.protocol import Block
+
+
+def blocks(connection: apsw.Connection, after: int, limit: int) -> list[Block]:
+    """Return the outbox after a sequence number, until it makes up so many changes."""
+    found: list[Block] = []
+    for row in connection.execute(
+        "SELECT seq, count, body FROM outbox WHERE seq > ? ORDER BY seq", (after,)
+    ):
+        block = Block(*row)
+        found.append(block)
+        limit -= min(block.size, block.last - after)
+        if limit <= 0:
+            break
+    return found
 
 
 def copy(connection: apsw.Connection, target: Path) -> None:

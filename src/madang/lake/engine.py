@@ -1,0 +1,98 @@
+"""The one DuckDB of the process, with the extensions that came with it from PyPI.
+
+Nothing is ever downloaded: automatic installation and loading are off, and the extension files are
+those inside the wheels. DuckDB is imported when the first lake is opened, so that a hub that has
+nothing to remember yet starts without it.
+"""
+
+from __future__ import annotations
+
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from madang.model.errors import MadangError
+
+if TYPE_CHECKING:
+    import duckdb
+
+EXTENSIONS = ("ducklake", "sqlite_scanner")
+MEMORY_MB = 512
+
+
+class ExtensionMissing(MadangError):
+    """A wheel with a DuckDB extension is not installed, or is for another version of DuckDB."""
+
+
+def extension(name: str) -> Path:
+    """Return the file of an extension inside its wheel ``duckdb-extension-<name>``."""
+    import duckdb
+
+    package = f"duckdb_extension_{name}"
+    spec = find_spec(package)
+    folders = [] if spec is None else list(spec.submodule_search_locations or [])
+    for folder in folders:
+        file = Path(folder, "extensions", f"v{duckdb.__version__}", f"{name}.duckdb_extension")
+        if file.exists():
+            return file
+    wheel = package.replace("_", "-")
+    raise ExtensionMissing(
+        f"DuckDB {duckdb.__version__} needs its extension {name};"
+        f" install it with: pip install {wheel}=={duckdb.__version__}"
+    )
+
+
+class Engine:
+    """Opens DuckDB when it is first needed and gives cursors of it to any thread.
+
+    Args:
+        scratch: folder for what does not fit into memory while sorting.
+        memory_mb: what DuckDB may use. [MB]
+    """
+
+    def __init__(self, scratch: Path, memory_mb: int = MEMORY_MB) -> None:
+        self._scratch = scratch
+        self._memory_mb = memory_mb
+        self._opening = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._names = 0
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own to the same database."""
+        with self._opening:
+            if self._connection is None:
+                self._connection = self._connect()
+            return self._connection.cursor()
+
+    def name(self) -> str:
+        """Return a name that no catalog or schema has yet."""
+        with self._opening:
+            self._names += 1
+            return f"lake{self._names}"
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        connection = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "allow_community_extensions": "false",
+                "memory_limit": f"{self._memory_mb}MB",
+                "temp_directory": str(self._scratch),
+                "preserve_insertion_order": "false",
+                "TimeZone": "UTC",
+            },
+        )
+        for name in EXTENSIONS:
+            connection.execute(f"LOAD '{extension(name)}'")
+        return connection
+
+    def close(self) -> None:
+        """Let go of everything; cursors must not be used any more."""
+        with self._opening:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

@@ -1,0 +1,98 @@
+"""Tables of a lake: instances, the kinds of series there are, and how far the outbox is drained.
+
+``instance`` is partitioned by month of ``time`` and sorted by attribute, entity and time, so that a
+sensor's values stand together: ids and names cost next to nothing, times that come in regular
+steps little, and a reader of one sensor or one quantity skips nearly all else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+COLUMNS = {
+    "entity": "VARCHAR",
+    "type": "VARCHAR",
+    "attribute": "VARCHAR",
+    "dataset": "VARCHAR",
+    "kind": "VARCHAR",
+    "time": "TIMESTAMP",
+    "observed": "BOOLEAN",
+    "number": "DOUBLE",
+    "text": "VARCHAR",
+    "json": "VARCHAR",
+    "unit": "VARCHAR",
+    "more": "VARCHAR",
+    "longitude": "DOUBLE",
+    "latitude": "DOUBLE",
+    "deleted": "BOOLEAN",
+    "created": "TIMESTAMP",
+    "modified": "TIMESTAMP",
+    "seq": "BIGINT",
+    "trace": "VARCHAR",
+}
+"""Times are UTC. The value is in ``number``, ``text`` (a string, a relationship's object), or as
+JSON text in ``json``; a whole number too long for ``number`` is in both."""
+
+NAMES = ", ".join(COLUMNS)
+ORDER = "attribute, entity, time"
+INLINED = 64  # rows of a commit that go into the catalog instead of a file of their own
+FILE_SIZE = "64MB"
+ROW_GROUP = 122_880  # rows; what DuckDB reads at once
+
+_TABLE = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+
+_CREATE = f"""
+CREATE TABLE {{lake}}.instance ({_TABLE});
+ALTER TABLE {{lake}}.instance SET PARTITIONED BY (year(time), month(time));
+ALTER TABLE {{lake}}.instance SET SORTED BY (attribute ASC, entity ASC, time ASC);
+CREATE TABLE {{lake}}.series (type VARCHAR, attribute VARCHAR, kind VARCHAR, form VARCHAR,
+                              unit VARCHAR);
+CREATE TABLE {{lake}}.mark (upto BIGINT);
+INSERT INTO {{lake}}.mark VALUES (0);
+"""
+_OPTIONS = {
+    "parquet_version": "2",
+    "parquet_compression": "zstd",
+    "parquet_row_group_size": str(ROW_GROUP),
+    "target_file_size": FILE_SIZE,
+    "data_inlining_row_limit": str(INLINED),
+}
+
+
+def attach(cursor: duckdb.DuckDBPyConnection, lake: str, folder: Path) -> None:
+    """Attach the lake of a folder under a name, made if it is not there, with tail and view."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cursor.execute(
+        f"ATTACH 'ducklake:sqlite:{quoted(folder / 'catalog.sqlite')}' AS {lake}"
+        f" (DATA_PATH '{quoted(folder / 'files')}/',"
+        " META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000)"
+    )
+    found = cursor.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND table_name = 'mark'",
+        [lake],
+    ).fetchone()
+    if found == (0,):
+        for name, value in _OPTIONS.items():
+            cursor.execute(f"CALL {lake}.set_option('{name}', '{value}')")
+        cursor.execute("BEGIN")
+        cursor.execute(_CREATE.format(lake=lake))
+        cursor.execute("COMMIT")
+    cursor.execute(
+        f"""
+        CREATE SCHEMA memory.{lake};
+        CREATE TABLE memory.{lake}.tail ({_TABLE});
+        CREATE VIEW memory.{lake}.history AS
+            SELECT {NAMES} FROM {lake}.instance
+            UNION ALL
+            SELECT {NAMES} FROM memory.{lake}.tail WHERE seq > (SELECT upto FROM {lake}.mark);
+        """
+    )
+
+
+def quoted(path: Path) -> str:
+    """Return a path as it stands inside quotes in SQL."""
+    return path.as_posix().replace("'", "''")
