@@ -15,8 +15,9 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 
-from madang.hub.context_fetch import Fetcher, Policy, is_public
+from madang.hub.context_fetch import Fetcher, Policy
 from madang.hub.contexts import PATH, Contexts
+from madang.hub.hosts import is_public
 from madang.hub.remote_contexts import RemoteContexts
 from madang.model.context import CORE
 from madang.model.core_context import CORE_URL

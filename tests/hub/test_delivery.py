@@ -27,6 +27,7 @@ class Subscriber:
         self.endpoint: Endpoint = parse({"uri": uri, **members})
         self.statistics = Statistics()
         self.state = status
+        self.within = ""
 
     def status(self, now: int) -> str:
         return self.state

@@ -90,16 +90,17 @@ async def undelivered(call: Call, id: str) -> Response:
     limit = whole(parameters, "limit", 20, 1, call.settings.max_page)
     after = whole(parameters, "after", 0, 0, _LAST_KEY)
     service = call.tenant.subscriptions
+    within = service.get(id).within
     waiting = await service.undelivered(id, after, limit)
     body: dict[str, Any] = {
-        "endpoint": service.delivery.circuit(id),
+        "endpoint": service.circuit(id),
         "notifications": [
             {
                 "key": one.key,
                 "changedAt": time.render(one.at),
                 "attempts": one.attempts,
                 **({"error": one.error} if one.error else {}),
-                "notification": orjson.Fragment(told(unpack(one.body))),
+                "notification": orjson.Fragment(told(unpack(one.body), within)),
             }
             for one in waiting
         ],

@@ -1,30 +1,27 @@
 """Fetching @contexts from strangers' hosts without being led to our own network.
 
-A user names the URL, so it may point anywhere: at a service behind our firewall, at one that never
-ends, at a name whose address changes between check and use. Every address is checked after it was
-resolved, and the very address that was checked is the one connected to.
+A user names the URL, so it may point anywhere (see :mod:`madang.hub.hosts`), or at a service that
+never ends. Redirects are followed, each checked as the first URL was.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import zlib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from madang.hub.hosts import BoundedResolver, is_outside
 from madang.model.errors import BadRequestData, LdContextNotAvailable
 
 REDIRECTS = 5
 CONNECTIONS = 20
 _CHUNK = 65536  # [bytes]
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
-_NAT64 = ip_network("64:ff9b::/96")
 _HEADERS = {
     "accept": "application/ld+json, application/json;q=0.9, */*;q=0.1",
     "accept-encoding": "gzip",
@@ -47,22 +44,6 @@ class Policy:
 
     def may_be_private(self, host: str) -> bool:
         return self.allow_private or any(host == name.lower() for name in self.hosts)
-
-
-def is_public(address: str) -> bool:
-    """Return whether an IP address is one of the public internet, whatever it is wrapped in."""
-    found: IPv4Address | IPv6Address | None = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address):
-        found = _wrapped(found) or found
-    return found is not None and found.is_global and not found.is_multicast
-
-
-def _wrapped(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that an IPv6 one leads to through a gateway, if it does."""
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
 
 
 class Fetcher:
@@ -109,15 +90,17 @@ class Fetcher:
         if url.scheme not in ("http", "https") or not self._policy.permits(host):
             raise LdContextNotAvailable(f"the settings allow no @context from {url}")
         try:
-            public = is_public(host)
+            outside = is_outside(host)
         except ValueError:
             return  # a name, which the resolver checks
-        if not public and not self._policy.may_be_private(host):
+        if not outside and not self._policy.may_be_private(host):
             raise _private(host)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            resolver = _Resolver(self._policy, self._resolver or aiohttp.ThreadedResolver())
+            resolver = BoundedResolver(
+                self._policy.may_be_private, _private, resolver=self._resolver
+            )
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=CONNECTIONS, resolver=resolver),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -176,23 +159,3 @@ def _private(host: str) -> LdContextNotAvailable:
     return LdContextNotAvailable(
         f"the @context host {host} is at a private address, which the settings do not allow"
     )
-
-
-class _Resolver(AbstractResolver):
-    """Resolves names and hands on public addresses only, unless the policy trusts the name."""
-
-    def __init__(self, policy: Policy, resolver: AbstractResolver) -> None:
-        self._policy = policy
-        self._resolver = resolver
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        trusted = self._policy.may_be_private(host)
-        if not trusted and not all(is_public(result["host"]) for result in found):
-            raise _private(host)
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()

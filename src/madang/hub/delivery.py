@@ -41,6 +41,10 @@ class Recipient(Protocol):
     def endpoint(self) -> Endpoint: ...
     @property
     def statistics(self) -> Statistics: ...
+    @property
+    def within(self) -> str:
+        """Mark of what its owner may see now (:attr:`madang.hub.message.Message.within`)."""
+
     def status(self, now: int) -> str: ...
 
 
@@ -69,7 +73,8 @@ Settle = Callable[[list[int], list[tuple[int, int, str]]], None]
 """Takes keys that are done with, and (key, attempts, error) of those that failed."""
 
 Complete = Callable[[str, Message], Awaitable[Message | None]]
-"""Completes a deferred notification; None if there is nothing to tell after all."""
+"""Completes a deferred notification, or makes one anew that was made for another reach; None if
+there is nothing to tell after all."""
 
 
 class Delivery:
@@ -272,7 +277,7 @@ class Delivery:
     async def _send(self, recipient: Recipient, head: Waiting) -> bool:
         """Send one notification; return False if there was nothing to tell after all."""
         message = unpack(head.body)
-        if message.content_type == DEFERRED:
+        if message.content_type == DEFERRED or message.within != recipient.within:
             completed = await self._complete(head.subscription, message)
             if completed is None:
                 return False

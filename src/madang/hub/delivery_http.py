@@ -1,4 +1,7 @@
-"""Notifications over HTTP: one shared session, kept-alive connections, no redirects.
+"""Notifications over HTTP: shared sessions, kept-alive connections, no redirects.
+
+What administrators name and what others name have a session each, so that a connection into the
+city's own network is never used for a stranger.
 
 Source: ETSI GS CIM 009 clause 6.3.8 (HTTP notification binding).
 """
@@ -9,9 +12,11 @@ import asyncio
 from functools import lru_cache
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from madang.hub.endpoint import Endpoint
+from madang.hub.endpoint import HUB_HEADERS, Endpoint
+from madang.hub.hosts import BoundedResolver, Bounds, out_of_bounds
 from madang.hub.message import Message, Refused, SendFailed
 from madang.model.context import link_header
 
@@ -28,9 +33,11 @@ _url = lru_cache(maxsize=4096)(URL)
 class HttpSender:
     """Posts notifications; any 2xx is a success."""
 
-    def __init__(self, timeout_s: float = 5.0) -> None:
+    def __init__(self, timeout_s: float = 5.0, bounds: Bounds | None = None) -> None:
         self._timeout_s = timeout_s
-        self._session: aiohttp.ClientSession | None = None
+        self._bounds = bounds or Bounds()
+        self._anywhere: aiohttp.ClientSession | None = None
+        self._bounded: aiohttp.ClientSession | None = None
 
     async def send(self, endpoint: Endpoint, message: Message, tenant: str) -> None:
         """Post one notification.
@@ -39,7 +46,7 @@ class HttpSender:
             Refused: the endpoint does not want this body.
             SendFailed: no answer in time, or one that is no success.
         """
-        session = self._session or self._open()
+        session = self._session(endpoint)
         wait_s = endpoint.timeout or self._timeout_s
         try:
             async with session.post(
@@ -50,6 +57,10 @@ class HttpSender:
                 timeout=_timeout(wait_s),
             ) as answer:
                 await answer.content.read(_ANSWER)
+        except aiohttp.ClientConnectorDNSError as error:
+            # Whether a name is known inside is nothing that a stranger should learn.
+            known = endpoint.inside
+            raise SendFailed(_reason(error)) if known else _out_of_bounds(endpoint.host) from None
         except TimeoutError as error:
             raise SendFailed(f"no answer in {wait_s:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -57,24 +68,46 @@ class HttpSender:
         if not 200 <= answer.status < 300:
             raise _failure(answer)
 
-    def _open(self) -> aiohttp.ClientSession:
-        self._session = aiohttp.ClientSession(
+    def _session(self, endpoint: Endpoint) -> aiohttp.ClientSession:
+        """Return the session for an endpoint.
+
+        Raises:
+            SendFailed: the endpoint is an address that must not be connected to.
+        """
+        if endpoint.inside:
+            if self._anywhere is None:
+                self._anywhere = self._open(None)
+            return self._anywhere
+        bounds = self._bounds
+        if not bounds.admits(endpoint.host):
+            raise _out_of_bounds(endpoint.host)
+        if self._bounded is None:
+            resolver = BoundedResolver(bounds.trusts, _out_of_bounds, bounds.allows)
+            self._bounded = self._open(resolver)
+        return self._bounded
+
+    @staticmethod
+    def _open(resolver: AbstractResolver | None) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=_KEPT_ALIVE_S, ttl_dns_cache=_DNS_S
+                limit=0,
+                keepalive_timeout=_KEPT_ALIVE_S,
+                ttl_dns_cache=_DNS_S,
+                resolver=resolver,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             headers={"User-Agent": "madang"},
             skip_auto_headers=("Accept", "Accept-Encoding"),
         )
-        return self._session
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-            await asyncio.sleep(0)  # transports close in the loop's next round
+        for session in (self._anywhere, self._bounded):
+            if session is not None:
+                await session.close()
+        self._anywhere = self._bounded = None
+        await asyncio.sleep(0)  # transports close in the loop's next round
 
 
 @lru_cache(maxsize=4096)
@@ -86,8 +119,13 @@ def _headers(
         headers["Link"] = link_header(link)
     if tenant:
         headers["NGSILD-Tenant"] = tenant
-    headers.update(endpoint.receiver_info)
+    mine = (pair for pair in endpoint.receiver_info if pair[0].lower() not in HUB_HEADERS)
+    headers.update(mine)  # an older subscription may have headers that none could have now
     return headers
+
+
+def _out_of_bounds(host: str) -> SendFailed:
+    return SendFailed(out_of_bounds(host))
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 import orjson
 
-from madang.hub.endpoint import Endpoint
+from madang.hub.endpoint import HUB_HEADERS, Endpoint
+from madang.hub.hosts import Bounds
 from madang.hub.message import Message, SendFailed
 from madang.hub.mqtt_connection import Account, Connection
 from madang.model.context import link_header
@@ -21,8 +22,9 @@ IDLE_S = 300.0  # an unused connection is closed after this long
 class MqttSender:
     """Publishes notifications, connecting and reconnecting as needed."""
 
-    def __init__(self, timeout_s: float = 5.0) -> None:
+    def __init__(self, timeout_s: float = 5.0, bounds: Bounds | None = None) -> None:
         self._timeout_s = timeout_s
+        self._bounds = bounds or Bounds()
         self._connections: dict[Account, Connection] = {}
         self._tidying: asyncio.TimerHandle | None = None
 
@@ -44,7 +46,7 @@ class MqttSender:
             raise SendFailed(f"MQTT: {error}") from error
 
     def _connection(self, endpoint: Endpoint) -> Connection:
-        account = _account(endpoint)
+        account = _account(endpoint, self._bounds)
         connection = self._connections.get(account)
         if connection is None or connection.lost:
             connection = self._connections[account] = Connection(account)
@@ -76,7 +78,7 @@ class MqttSender:
 
 
 @lru_cache(maxsize=4096)
-def _account(endpoint: Endpoint) -> Account:
+def _account(endpoint: Endpoint, bounds: Bounds) -> Account:
     return Account(
         endpoint.host,
         endpoint.port,
@@ -84,6 +86,7 @@ def _account(endpoint: Endpoint) -> Account:
         endpoint.user,
         endpoint.password,
         endpoint.mqtt_version,
+        None if endpoint.inside else bounds,
     )
 
 
@@ -94,5 +97,5 @@ def _metadata(endpoint: Endpoint, content_type: str, link: str | None, tenant: s
         metadata["Link"] = link_header(link)
     if tenant:
         metadata["NGSILD-Tenant"] = tenant
-    metadata.update(endpoint.receiver_info)
+    metadata.update(pair for pair in endpoint.receiver_info if pair[0].lower() not in HUB_HEADERS)
     return orjson.dumps(metadata)

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from madang.model.errors import BadRequestData
+from madang.hub.hosts import Bounds, is_named, out_of_bounds
+from madang.model.errors import BadRequestData, Forbidden
 from madang.model.names import shown
 
 Accept = Literal["application/json", "application/ld+json", "application/geo+json"]
@@ -32,6 +30,12 @@ _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _OWN_HEADERS = frozenset(
     ("connection", "content-length", "content-type", "host", "te", "trailer", "transfer-encoding")
 )
+HUB_HEADERS = frozenset({
+    "content-encoding", "expect", "forwarded", "keep-alive", "link", "ngsild-tenant",
+    "proxy-authorization", "proxy-connection", "upgrade", "via", "x-forwarded-for",
+    "x-forwarded-host",
+})  # fmt: skip
+"""They say who sends what for whom, so they are the hub's to say (all in lower case)."""
 _QOS: dict[str, Literal[0, 1, 2]] = {"0": 0, "1": 1, "2": 2}
 _MQTT_VERSIONS = ("mqtt3.1.1", "mqtt5.0")
 
@@ -54,6 +58,9 @@ class Endpoint:
     topic: str = ""
     qos: Literal[0, 1, 2] = 0
     mqtt_version: str = "mqtt5.0"
+    inside: bool = True
+    """Whether it may lie inside the city's own network: the hub itself or an administrator named
+    it. Elsewhere :class:`madang.hub.hosts.Bounds` hold."""
 
     @property
     def context_in_header(self) -> bool:
@@ -65,8 +72,16 @@ class Endpoint:
         )
 
 
-def parse(given: Any) -> Endpoint:
-    """Return the endpoint that a subscription names, or raise BadRequestData."""
+def parse(given: Any, inside: bool = True) -> Endpoint:
+    """Return the endpoint that a subscription names.
+
+    Args:
+        given: its JSON.
+        inside: see :class:`Endpoint`.
+
+    Raises:
+        BadRequestData: it is not well-formed.
+    """
     if not isinstance(given, dict):
         raise BadRequestData("notification.endpoint must be an object with a uri")
     parts = _address(given.get("uri"))
@@ -90,31 +105,37 @@ def parse(given: Any) -> Endpoint:
         topic=_topic(parts) if mqtt else "",
         qos=_qos(settings.get("mqtt-qos", "0")) if mqtt else 0,
         mqtt_version=_version(settings.get("mqtt-version", "mqtt5.0")) if mqtt else "mqtt5.0",
+        inside=inside,
     )
 
 
 def permitted(endpoint: Endpoint, allowed: Sequence[str]) -> bool:
     """Return whether notifications may go there.
 
-    ``allowed`` holds host names, patterns such as ``*.seoul.go.kr``, addresses, networks such as
-    ``10.0.0.0/8`` (which cover addresses only, not names), or ``*`` for every host.
+    ``allowed`` holds patterns of :func:`madang.hub.hosts.is_named`, or ``*`` for every host.
     """
-    return "*" in allowed or _permitted(endpoint.host, tuple(allowed))
+    return "*" in allowed or is_named(endpoint.host, tuple(allowed))
 
 
-@lru_cache(maxsize=4096)
-def _permitted(host: str, allowed: tuple[str, ...]) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return any(fnmatchcase(host, pattern.lower()) for pattern in allowed)
-    for pattern in allowed:
-        try:
-            if address in ip_network(pattern, strict=False):
-                return True
-        except ValueError:
-            continue  # a name or a pattern of names
-    return False
+def check(endpoint: Endpoint, allowed: Sequence[str], bounds: Bounds) -> None:
+    """Check what is asked of an endpoint that somebody names now, beyond its form.
+
+    Raises:
+        BadRequestData: its host is not notified, or its headers are not a subscriber's to set.
+        Forbidden: it lies inside, and who names it may not have that notified.
+    """
+    if not permitted(endpoint, allowed):
+        raise BadRequestData(f"notification.endpoint.uri: this hub does not notify {endpoint.host}")
+    if not endpoint.inside and not bounds.admits(endpoint.host):
+        raise Forbidden(f"notification.endpoint.uri: {out_of_bounds(endpoint.host)}")
+    for key, _ in endpoint.receiver_info:
+        if key.lower() in HUB_HEADERS:
+            raise BadRequestData(f"{shown(key)} in receiverInfo is set by the hub itself")
+        if key.lower() == "authorization" and endpoint.user is not None:
+            raise BadRequestData(
+                "notification.endpoint has a user in its uri and Authorization in receiverInfo;"
+                " give one of them"
+            )
 
 
 def _address(uri: object) -> SplitResult:

@@ -15,6 +15,7 @@ import structlog
 from madang.hub.look import Look, shown
 from madang.hub.notification import deferred, made
 from madang.hub.subscription import Subscription
+from madang.hub.subscription_sight import Sight
 from madang.hub.triggers import Events, events_of
 from madang.model.entity import Entity
 from madang.query.tree import And, Condition, HasType, Or, Selector
@@ -29,6 +30,16 @@ MOST_ENTITIES = 100  # in one notification
 MOST_BYTES = 250_000  # of entities in one notification, more or less
 
 _Index = dict[str, dict[str, Subscription]]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A change as the owners of some subscriptions may see it."""
+
+    change: Change
+    entity: Entity
+    events: Events
+    looks: dict[Look, bytes | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -53,21 +64,25 @@ class Matcher:
         self._by_type: _Index = {}
         self._by_id: _Index = {}
         self._any: dict[str, Subscription] = {}
+        self._sighted: set[str] = set()  # those whose owners may not see everything
         self.faults = 0
         """How often a subscription could not be matched because of a fault of ours."""
 
     def put(self, subscription: Subscription) -> None:
         """Take up a subscription, in place of an older one with its id."""
         self.remove(subscription.id)
-        if not subscription.active or subscription.interval:
+        if not subscription.active or subscription.interval or subscription.orphaned:
             return
         self._subscriptions[subscription.id] = subscription
+        if subscription.sight is not None:
+            self._sighted.add(subscription.id)
         for place in self._places(subscription):
             place[subscription.id] = subscription
 
     def remove(self, id: str) -> None:
         """Leave a subscription out from now on."""
         subscription = self._subscriptions.pop(id, None)
+        self._sighted.discard(id)
         if subscription is not None:
             for place in self._places(subscription):
                 place.pop(id, None)
@@ -98,13 +113,18 @@ class Matcher:
         for change in changes:
             entity = change.after or change.before
             candidates = None if entity is None else self._candidates(change.id, entity)
+            if self._sighted:
+                candidates = self._with_former(change, candidates)
             if not candidates or entity is None:
                 continue
             events = events_of(change)
             looks: dict[Look, bytes | None] | None = {} if len(candidates) > 1 else None
+            seen: dict[Sight, _Seen | None] | None = {} if self._sighted else None
             for subscription in candidates.values():
                 try:
-                    if self._concerns(subscription, entity, events, now):
+                    if seen is not None and subscription.sight is not None:
+                        self._match_seen(subscription, change, seen, gathered, rendered, now)
+                    elif self._concerns(subscription, entity, events, now):
                         self._gather(subscription, change, looks, gathered, rendered, now)
                 except Exception:  # one subscription's fault must not stop everybody's writes
                     self.faults += 1
@@ -112,6 +132,40 @@ class Matcher:
         for group in gathered.values():
             self._close(group, rendered, now)
         return rendered
+
+    def _match_seen(
+        self,
+        subscription: Subscription,
+        change: Change,
+        seen: dict[Sight, _Seen | None],
+        gathered: dict[str, _Gathered],
+        rendered: list[Rendered],
+        now: int,
+    ) -> None:
+        """Match a change as the owner of a subscription may see it."""
+        sight = subscription.sight
+        if sight is None:
+            return
+        if sight not in seen:
+            seen[sight] = _seen(sight, change)
+        one = seen[sight]
+        # It may have been chosen by types that the owner never saw, so they are looked at again.
+        if one is not None and (
+            self._concerns(subscription, one.entity, one.events, now)
+            and subscription.selects(one.entity)
+        ):
+            self._gather(subscription, one.change, one.looks, gathered, rendered, now)
+
+    def _with_former(
+        self, change: Change, found: dict[str, Subscription] | None
+    ) -> dict[str, Subscription] | None:
+        """Add subscriptions to types that an entity had before: it may have gone out of sight."""
+        before, after = change.before, change.after
+        if before is None or after is None or before.document["type"] == after.document["type"]:
+            return found
+        former = self._candidates(change.id, before) or {}
+        sighted = {id: one for id, one in former.items() if one.sight is not None}
+        return {**sighted, **(found or {})}
 
     def _candidates(self, id: str, entity: Entity) -> dict[str, Subscription] | None:
         """Return the subscriptions that may be about an entity, by id; None for none."""
@@ -171,12 +225,20 @@ class Matcher:
     def _close(group: _Gathered, rendered: list[Rendered], now: int) -> None:
         subscription = group.subscription
         if subscription.deferred:
-            body = deferred(group.changes, now)
+            body = deferred(subscription, group.changes, now)
         else:
             body = made(subscription, group.fragments, now)
         rendered.append((subscription.id, now, body))
         if subscription.throttling:
             subscription.quiet_until = now + subscription.throttling
+
+
+def _seen(sight: Sight, change: Change) -> _Seen | None:
+    visible = sight.change(change)
+    entity = None if visible is None else visible.after or visible.before
+    if visible is None or entity is None:
+        return None
+    return _Seen(visible, entity, events_of(visible))
 
 
 def _needed_types(condition: Condition | None) -> set[str] | None:

@@ -18,17 +18,22 @@ class Message(NamedTuple):
     link: str | None
     """URL of the @context, if it goes into the Link header."""
     body: bytes
+    within: str = ""
+    """Mark of the reach (:class:`madang.hub.subscription_sight.Sight`) it was made for; empty is
+    everything."""
 
 
 def pack(message: Message) -> bytes:
     """Return the message as the store keeps it: two lines, then the body."""
-    return f"{message.content_type}\n{message.link or ''}\n".encode() + message.body
+    kind = f"{message.content_type} {message.within}" if message.within else message.content_type
+    return f"{kind}\n{message.link or ''}\n".encode() + message.body
 
 
 def unpack(stored: bytes) -> Message:
     """Return the message that :func:`pack` packed."""
-    content_type, link, body = stored.split(b"\n", 2)
-    return Message(content_type.decode(), link.decode() or None, body)
+    kind, link, body = stored.split(b"\n", 2)
+    content_type, _, within = kind.decode().partition(" ")
+    return Message(content_type, link.decode() or None, body, within)
 
 
 class SendFailed(MadangError):

@@ -15,6 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from madang.hub.hosts import Bounds
+
 PROTOCOLS = {"mqtt3.1.1": MQTTProtocolVersion.MQTTv311, "mqtt5.0": MQTTProtocolVersion.MQTTv5}
 
 KEEPALIVE_S = 30
@@ -34,10 +36,23 @@ class Account(NamedTuple):
     user: str | None
     password: str | None
     version: str
+    bounds: Bounds | None = None
+    """Where the broker may be; None is anywhere."""
 
 
 class ConnectionLost(OSError):
     """The broker is not there, does not want us, or went away."""
+
+
+class _Client(Client):
+    """Paho's client, which connects only to addresses within the bounds it is given."""
+
+    bounds: Bounds | None = None
+
+    def _create_socket_connection(self) -> socket.socket:
+        if self.bounds is None:
+            return super()._create_socket_connection()
+        return self.bounds.connect(self._host, self._port, self._connect_timeout)
 
 
 class Connection:
@@ -54,11 +69,12 @@ class Connection:
         self._connecting = self._loop.create_task(self._connect(account))
 
     def _new_client(self, account: Account) -> Client:
-        client = Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             protocol=PROTOCOLS[account.version],
             reconnect_on_failure=False,
         )
+        client.bounds = account.bounds
         client.username_pw_set(account.user, account.password)
         if account.tls:
             client.tls_set_context(ssl.create_default_context())

@@ -2,22 +2,24 @@
 
 A notification whose subscriber wants linked entities (``join``, or a ``q`` that looks into them) is
 stored as the changes it is about, and completed just before it is sent: the writer never waits for
-a look-up.
+a look-up. One that was stored before the rights of its owner changed is made anew when it is sent.
 Source: ETSI GS CIM 009 clauses 5.3.1 (Notification), 5.8.6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
 import orjson
 
-from madang.hub.look import data_of, shown_linked
+from madang.hub.look import data_of, shown_linked, shown_state
 from madang.hub.message import DEFERRED, Message, pack
 from madang.hub.subscription import Subscription
+from madang.hub.subscription_sight import Lookup
+from madang.hub.triggers import events_of
 from madang.model import time
 from madang.model.entity import Entity, Stamp
 from madang.model.linked import Join, Known, missing
@@ -26,48 +28,92 @@ from madang.store.protocol import Change
 _PROCESS = uuid4().hex
 _numbers = count(1)
 
-Lookup = Callable[[Collection[str]], Awaitable[dict[str, Entity]]]
-"""Returns those of the entities that exist."""
-
 
 def made(subscription: Subscription, fragments: Sequence[bytes], now: int) -> bytes:
     """Return a notification about rendered entities, as it is stored."""
     return pack(_message(subscription, _new_id(), time.render(now), fragments))
 
 
-def deferred(changes: Sequence[Change], now: int) -> bytes:
+def deferred(subscription: Subscription, changes: Sequence[Change], now: int) -> bytes:
     """Return a notification about changes that is completed when it is sent, as it is stored."""
     record = {
         "id": _new_id(),
         "notifiedAt": time.render(now),
         "changes": [_change_record(change) for change in changes],
     }
-    return pack(Message(DEFERRED, None, orjson.dumps(record)))
+    return pack(Message(DEFERRED, None, orjson.dumps(record), subscription.within))
 
 
-def told(message: Message) -> bytes:
-    """Return a stored notification as JSON for people; a deferred one names its entities only."""
-    if message.content_type != DEFERRED:
+def told(message: Message, within: str = "") -> bytes:
+    """Return a stored notification as JSON for people; a deferred one names its entities only.
+
+    Args:
+        message: what is stored.
+        within: mark of what the owner may see now; of a notification that was made for another
+            reach, nothing is shown but that it is there.
+    """
+    fresh = message.within == within
+    if fresh and message.content_type != DEFERRED:
         return message.body
     record = orjson.loads(message.body)
-    entities = [{"id": change["id"]} for change in record["changes"]]
+    entities = [{"id": change["id"]} for change in record["changes"]] if fresh else []
     return orjson.dumps({"id": record["id"], "notifiedAt": record["notifiedAt"], "data": entities})
 
 
 async def completed(subscription: Subscription, message: Message, lookup: Lookup) -> Message | None:
-    """Return a deferred notification with its linked entities; None if nothing matches."""
+    """Return a notification as it is sent; None if there is nothing to tell.
+
+    Args:
+        subscription: whose it is.
+        message: a deferred one, which is completed with linked entities, or one that was made for
+            another reach, which is made anew.
+        lookup: finds entities, all that there are.
+    """
+    if subscription.sight is not None:
+        lookup = subscription.sight.lookup(lookup)
+    if message.content_type != DEFERRED:
+        return await _renewed(subscription, message, lookup)
     record = orjson.loads(message.body)
     fragments: list[bytes] = []
     for stored in record["changes"]:
-        change = _change(stored)
-        state = change.after or change.before
-        if state is None:
+        change = _seen(subscription, _change(stored))
+        state = None if change is None else change.after or change.before
+        if change is None or state is None:
             continue
         join = subscription.join or Join(level=0)
         known = await _followed(state, subscription, lookup)
         if subscription.linked and not subscription.holds_linked(state, known):
             continue
         fragments += shown_linked(subscription.look, change, join, known)
+    if not fragments:
+        return None
+    return _message(subscription, record["id"], record["notifiedAt"], fragments)
+
+
+def _seen(subscription: Subscription, change: Change) -> Change | None:
+    """Return a change as the owner of a subscription may see it now."""
+    if subscription.sight is None:
+        return change
+    seen = subscription.sight.change(change)
+    if seen is None or seen.kind == change.kind:
+        return seen
+    wanted = events_of(seen).concern(subscription.triggers, subscription.watched)
+    return seen if wanted else None
+
+
+async def _renewed(subscription: Subscription, old: Message, lookup: Lookup) -> Message | None:
+    """Return a notification about the same entities as they are now."""
+    record = orjson.loads(old.body)
+    data = record["data"]
+    ids = dict.fromkeys(one["id"] for one in (data if type(data) is list else data["features"]))
+    found = await lookup(ids)
+    fragments: list[bytes] = []
+    for entity in filter(None, map(found.get, ids)):
+        fragment = None
+        if subscription.selects(entity) and subscription.matches(entity):
+            fragment = shown_state(subscription.look, entity)
+        if fragment is not None:
+            fragments.append(fragment)
     if not fragments:
         return None
     return _message(subscription, record["id"], record["notifiedAt"], fragments)
@@ -89,7 +135,7 @@ def _message(
         "notifiedAt": notified_at,
     }
     body = orjson.dumps(head)[:-1] + b',"data":' + data_of(look, fragments) + b"}"
-    return Message(look.accept, look.link, body)
+    return Message(look.accept, look.link, body, subscription.within)
 
 
 async def _followed(state: Entity, subscription: Subscription, lookup: Lookup) -> Known:

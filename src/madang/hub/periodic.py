@@ -93,7 +93,7 @@ class Periodic:
             async for entities in self._batches(subscription):
                 if self._subscriptions.get(subscription.id) is not subscription:
                     return
-                body = tell(subscription, entities, now)
+                body = tell(subscription, _seen(subscription, entities), now)
                 if body is not None:
                     self._store([(subscription.id, now, body)])
         except MadangError as error:
@@ -116,9 +116,9 @@ class Periodic:
         return made(subscription, fragments, now) if fragments else None
 
     @staticmethod
-    def _tell_later(subscription: Subscription, entities: list[Entity], now: int) -> bytes:
+    def _tell_later(subscription: Subscription, entities: list[Entity], now: int) -> bytes | None:
         states = [Change("updated", now, entity.id, None, entity, ()) for entity in entities]
-        return deferred(states, now)
+        return deferred(subscription, states, now) if states else None
 
     async def close(self) -> None:
         """Stop all timers and what they began."""
@@ -129,3 +129,10 @@ class Periodic:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _seen(subscription: Subscription, entities: list[Entity]) -> list[Entity]:
+    """Return entities as the owner of a subscription may see them."""
+    if subscription.sight is None:
+        return entities
+    return list(filter(None, map(subscription.sight.entity, entities)))

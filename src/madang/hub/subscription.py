@@ -17,6 +17,7 @@ from madang.hub.endpoint import Endpoint
 from madang.hub.look import Look, look_of
 from madang.hub.sent import Statistics
 from madang.hub.subscription_body import CANONICAL, Body, Recorded, Recorder, Terms
+from madang.hub.subscription_sight import Sight, sight_of
 from madang.hub.triggers import mask_of
 from madang.model import time
 from madang.model.context import Context, Names
@@ -26,6 +27,8 @@ from madang.model.linked import Join, Known
 from madang.model.view import View
 from madang.query import evaluate, geo, pattern, q, scope, temporal, types
 from madang.query.evaluate import Test
+from madang.query.narrow import narrowed
+from madang.query.reach import Reach
 from madang.query.tree import (
     And,
     Compare,
@@ -76,17 +79,41 @@ class Subscription:
     interval: int  # [us], 0 if it is told of changes
     quiet_until: int = field(default=0)
     """Throttled until then. [us since 1970]"""
+    owner: str | None = None
+    """Id of the principal whose it is; None is the hub itself, which may see everything."""
+    inside: bool = True
+    """Its endpoint may lie inside the city's own network: whoever named it may have that."""
+    sight: Sight | None = None
+    """What the owner may see now; None is everything."""
+    orphaned: bool = False
+    """The owner is gone or disabled, so nothing is sent."""
 
     def status(self, now: int) -> Status:
         """Return whether it notifies (clause 5.2.12)."""
         if self.expires is not None and self.expires <= now:
             return "expired"
-        return "active" if self.active else "paused"
+        return "active" if self.active and not self.orphaned else "paused"
+
+    @property
+    def within(self) -> str:
+        """Mark of what the owner may see now, for notifications made now; empty is everything."""
+        return "" if self.sight is None else self.sight.mark
+
+    def judge(self, reach: Reach | None) -> bool:
+        """Take what the owner may reach now, None if it is gone; return whether that is new."""
+        sight = None if reach is None else sight_of(reach)
+        known = self.sight is sight and self.orphaned is (reach is None)
+        self.sight, self.orphaned = sight, reach is None
+        return not known
 
     @property
     def deferred(self) -> bool:
         """Whether notifications need linked entities, which are looked up when they are sent."""
         return self.join is not None or bool(self.linked)
+
+    def selects(self, entity: Entity) -> bool:
+        """Tell whether it names an entity by type and id."""
+        return evaluate.selected(self.selectors, entity)
 
     def matches(self, entity: Entity) -> bool:
         """Tell whether it is about an entity, as far as the entity alone tells."""
@@ -111,7 +138,8 @@ class Subscription:
     def query(self) -> Query:
         """What a periodic subscription asks for, but for a ``q`` that looks into linked ones."""
         own = None if self.linked else self.q
-        return Query(selectors=self.selectors, q=own, geo=self.geo, scope=self.scope)
+        query = Query(selectors=self.selectors, q=own, geo=self.geo, scope=self.scope)
+        return query if self.sight is None else narrowed(query, self.sight.reach)
 
     def served(self, names: Names, now: int, sys_attrs: bool = False) -> Body:
         """Return the subscription as a client sees it, with the names of the client's @context."""
@@ -126,6 +154,11 @@ class Subscription:
             body["geoQ"] = {**geo, "geoproperty": names.compact(geo["geoproperty"])}
         body.setdefault("notificationTrigger", list(bodies.DEFAULT_TRIGGERS))
         body["status"] = self.status(now)
+        if self.orphaned:
+            body["statusReason"] = (
+                f"its owner {self.owner} is gone or may not enter this tenant any more;"
+                " an administrator can let them in again, or delete the subscription"
+            )
         body["notification"] |= self.statistics.members()
         if sys_attrs:
             body["createdAt"] = time.render(self.created)
@@ -134,16 +167,17 @@ class Subscription:
 
     def stored(self) -> bytes:
         """Return what the store keeps of it."""
-        return orjson.dumps(
-            {
-                "body": self.body,
-                "terms": self.terms,
-                "context": self.context.source,
-                "created": self.created,
-                "modified": self.modified,
-                "statistics": self.statistics.stored(),
-            }
-        )
+        record = {
+            "body": self.body,
+            "terms": self.terms,
+            "context": self.context.source,
+            "created": self.created,
+            "modified": self.modified,
+            "statistics": self.statistics.stored(),
+        }
+        if self.owner is not None:
+            record |= {"owner": self.owner, "inside": self.inside}
+        return orjson.dumps(record)
 
 
 @dataclass(slots=True)
@@ -156,12 +190,12 @@ class Record:
     created: int
     modified: int
     statistics: Statistics
+    owner: str | None = None
+    inside: bool = True
 
     def ready(self, context: Context) -> Subscription:
         """Return the subscription, which notifies in an @context."""
-        return _compiled(
-            self.body, self.terms, context, self.created, self.modified, self.statistics
-        )
+        return _compiled(self, context)
 
 
 def read(stored: bytes) -> Record:
@@ -171,7 +205,15 @@ def read(stored: bytes) -> Record:
     return Record(**record)
 
 
-def create(given: object, names: Names, context: Context, now: int, id: str) -> Subscription:
+def create(
+    given: object,
+    names: Names,
+    context: Context,
+    now: int,
+    id: str,
+    owner: str | None = None,
+    inside: bool = True,
+) -> Subscription:
     """Return the subscription that a client asks for (clause 5.8.1).
 
     Args:
@@ -180,6 +222,8 @@ def create(given: object, names: Names, context: Context, now: int, id: str) -> 
         context: the @context for notifications: ``jsonldContext``, else the request's.
         now: [us since 1970]
         id: its id if the client gives none.
+        owner: whose it is.
+        inside: its endpoint may lie inside the city's own network.
 
     Raises:
         BadRequestData: the body is no valid subscription.
@@ -187,11 +231,21 @@ def create(given: object, names: Names, context: Context, now: int, id: str) -> 
     fragment = bodies.canonical(given, names)
     body = {name: value for name, value in {"id": id, **fragment}.items() if value is not None}
     bodies.check(body, now, fragment)
-    return _compiled(body, _terms(fragment, names), context, now, now, Statistics())
+    terms = _terms(fragment, names)
+    return Record(body, terms, None, now, now, Statistics(), owner, inside).ready(context)
 
 
-def update(old: Subscription, given: object, names: Names, now: int) -> Subscription:
+def update(
+    old: Subscription, given: object, names: Names, now: int, inside: bool = True
+) -> Subscription:
     """Return a subscription with the members of a fragment in place of its own (clause 5.8.2).
+
+    Args:
+        old: the subscription.
+        given: the request's body.
+        names: the request's @context.
+        now: [us since 1970]
+        inside: an endpoint that is given now may lie inside the city's own network.
 
     Raises:
         BadRequestData: the result would be no valid subscription.
@@ -202,14 +256,18 @@ def update(old: Subscription, given: object, names: Names, now: int) -> Subscrip
     body = bodies.merged(old.body, fragment)
     bodies.check(body, now, fragment)
     terms = {**old.terms, **_terms(fragment, names)}
-    new = _compiled(body, terms, old.context, old.created, now, old.statistics)
+    inside = inside if "notification" in fragment else old.inside
+    record = Record(body, terms, None, old.created, now, old.statistics, old.owner, inside)
+    new = record.ready(old.context)
     new.quiet_until = old.quiet_until if new.throttling else 0
     return new
 
 
 def in_context(old: Subscription, context: Context) -> Subscription:
     """Return a subscription that notifies in another @context."""
-    record = Record(old.body, old.terms, None, old.created, old.modified, old.statistics)
+    record = Record(
+        old.body, old.terms, None, old.created, old.modified, old.statistics, old.owner, old.inside
+    )
     new = record.ready(context)
     new.quiet_until = old.quiet_until
     return new
@@ -227,18 +285,12 @@ def _terms(fragment: Body, names: Names) -> Terms:
     return found
 
 
-def _compiled(
-    body: Body,
-    terms: Terms,
-    context: Context,
-    created: int,
-    modified: int,
-    statistics: Statistics,
-) -> Subscription:
+def _compiled(record: Record, context: Context) -> Subscription:
+    body, terms, statistics = record.body, record.terms, record.statistics
     notification = body["notification"]
     watched = frozenset(body.get("watchedAttributes", ()))
     triggers = mask_of(body.get("notificationTrigger", bodies.DEFAULT_TRIGGERS))
-    endpoint = endpoints.parse(notification["endpoint"])
+    endpoint = endpoints.parse(notification["endpoint"], record.inside)
     condition = None
     if "q" in body:
         recorded = Recorded(terms.get("q", {}))
@@ -255,8 +307,8 @@ def _compiled(
         body=body,
         terms=terms,
         context=context,
-        created=created,
-        modified=modified,
+        created=record.created,
+        modified=record.modified,
         statistics=statistics,
         id=body["id"],
         selectors=selectors,
@@ -275,6 +327,8 @@ def _compiled(
         throttling=throttling,
         interval=int(body.get("timeInterval", 0) * 1e6),
         quiet_until=last + throttling if throttling and last is not None else 0,
+        owner=record.owner,
+        inside=record.inside,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -14,20 +15,22 @@ import structlog
 
 from madang.hub import subscription as stored_as
 from madang.hub.delivery import Delivery, Policy, Read, Settle
-from madang.hub.endpoint import permitted
+from madang.hub.endpoint import check
+from madang.hub.hosts import Bounds
 from madang.hub.matching import Matcher, Rendered
 from madang.hub.message import Message, Sender
-from madang.hub.notification import Lookup, completed
+from madang.hub.notification import completed
 from madang.hub.periodic import Ask, Periodic
 from madang.hub.subscription import Record, Subscription
+from madang.hub.subscription_sight import Lookup
 from madang.model.context import CORE, Context, Names
 from madang.model.errors import (
     AlreadyExists,
-    BadRequestData,
     NgsiError,
     ResourceNotFound,
     TooManyResults,
 )
+from madang.query.reach import Reach
 from madang.store.protocol import Delivery as Waiting
 
 log = structlog.get_logger("madang.subscriptions")
@@ -45,6 +48,13 @@ Resolve = Callable[[Any], Awaitable[Context]]
 
 Implicit = Callable[[object], Awaitable[str]]
 """Returns a URL under which others get an inline @context."""
+
+ReachOf = Callable[[str], Reach | None]
+"""Returns what the owner of a subscription may see now; None if it is gone or disabled."""
+
+
+def nobody(_owner: str) -> None:
+    """Know of no owner, as a hub does that nobody told of any."""
 
 
 class Subscriptions:
@@ -65,7 +75,9 @@ class Subscriptions:
         now: Callable[[], int],
         tenant: str = "",
         hosts: Sequence[str] = ("*",),
+        bounds: Bounds | None = None,
         policy: Policy | None = None,
+        reach_of: ReachOf = nobody,
     ) -> None:
         """Take what it needs of the hub.
 
@@ -82,7 +94,9 @@ class Subscriptions:
             now: the hub's clock. [us since 1970]
             tenant: its name, for the receivers.
             hosts: which may be notified, see :func:`madang.hub.endpoint.permitted`.
+            bounds: where they may be if who names them must not have all of them notified.
             policy: how patient delivery is.
+            reach_of: see :data:`ReachOf`; when its answers change, call :meth:`refresh`.
         """
         self._save = save
         self._resolve = resolve
@@ -90,7 +104,10 @@ class Subscriptions:
         self._lookup = lookup
         self._now = now
         self._hosts = tuple(hosts)
+        self._bounds = bounds or Bounds()
+        self._reach_of = reach_of
         self._all: dict[str, Subscription] = {}
+        self._owned: dict[str, dict[str, Subscription]] = {}
         self._changing = asyncio.Lock()
         self._upkeep: asyncio.Task[None] | None = None
         self._without_context: dict[str, Any] = {}
@@ -137,21 +154,26 @@ class Subscriptions:
 
     # --- operations ---------------------------------------------------------------------------
 
-    async def create(self, given: object, names: Context) -> Subscription:
+    async def create(
+        self, given: object, names: Context, *, owner: str | None = None, inside: bool = True
+    ) -> Subscription:
         """Create a subscription (clause 5.8.1).
 
         Args:
             given: the request's body.
             names: the request's @context.
+            owner: whose it is; None is the hub itself.
+            inside: who creates it may have hosts inside the city's own network notified.
 
         Raises:
             AlreadyExists: there is one with its id.
             BadRequestData: it is no valid subscription, or its host must not be notified.
+            Forbidden: its host lies inside.
             LdContextNotAvailable: its jsonldContext cannot be fetched.
         """
         now = self._now()
-        subscription = stored_as.create(given, names, names, now, self._new_id())
-        self._check_host(subscription)
+        subscription = stored_as.create(given, names, names, now, self._new_id(), owner, inside)
+        check(subscription.endpoint, self._hosts, self._bounds)
         if subscription.id in self._all:
             raise AlreadyExists(f"there is a subscription {subscription.id} already")
         context = await self._own_context(subscription.body)
@@ -170,18 +192,21 @@ class Subscriptions:
             self._put(subscription)
         return subscription
 
-    async def update(self, id: str, given: object, names: Names) -> Subscription:
+    async def update(
+        self, id: str, given: object, names: Names, *, inside: bool = True
+    ) -> Subscription:
         """Change a subscription (clause 5.8.2).
 
         Raises:
             ResourceNotFound: there is none with this id.
             BadRequestData: it would not be a valid subscription.
+            Forbidden: its new host lies inside, and ``inside`` is false.
             LdContextNotAvailable: its new jsonldContext cannot be fetched.
         """
         async with self._changing:
             old = self.get(id)
-            new = stored_as.update(old, given, names, self._now())
-            self._check_host(new)
+            new = stored_as.update(old, given, names, self._now(), inside)
+            check(new.endpoint, self._hosts, self._bounds)
             if new.body.get("jsonldContext") != old.body.get("jsonldContext"):
                 context = await self._own_context(new.body)
                 new = stored_as.in_context(new, context or old.context)
@@ -202,10 +227,18 @@ class Subscriptions:
             raise ResourceNotFound(f"there is no subscription {id}")
         return found
 
-    def page(self, offset: int, limit: int) -> tuple[list[Subscription], int]:
-        """Return a page of the subscriptions, oldest first, and how many there are (5.8.4)."""
-        everything = list(self._all.values())
-        return everything[offset : offset + limit], len(everything)
+    def page(
+        self, offset: int, limit: int, owner: str | None = None
+    ) -> tuple[list[Subscription], int]:
+        """Return a page of the subscriptions, oldest first, and how many there are (5.8.4).
+
+        Args:
+            offset: how many come before the page.
+            limit: how many are on it.
+            owner: whose; None is everybody's.
+        """
+        found = self._all if owner is None else self._owned.get(owner, {})
+        return list(islice(found.values(), offset, offset + limit)), len(found)
 
     async def delete(self, id: str) -> None:
         """Remove a subscription and what waits for it (clause 5.8.5).
@@ -228,10 +261,32 @@ class Subscriptions:
         self.get(id)
         return await self.delivery.undelivered(id, after, limit)
 
+    def circuit(self, id: str) -> dict[str, Any]:
+        """Return how the endpoint of a subscription is doing.
+
+        Raises:
+            ResourceNotFound: there is none with this id.
+        """
+        self.get(id)
+        return self.delivery.circuit(id)
+
     def resend(self, id: str) -> None:
         """Try all undelivered notifications of a subscription again at once."""
         self.get(id)
         self.delivery.resend(id)
+
+    def refresh(self) -> None:
+        """Judge all owners anew: policies, keys or accounts have changed.
+
+        From now on nothing is matched, sent or shown but what they may see now, also of what
+        waits already.
+        """
+        for owner, owned in self._owned.items():
+            reach = self._reach_of(owner)
+            for subscription in owned.values():
+                if subscription.judge(reach):
+                    self.matcher.put(subscription)
+                    self.delivery.wake(subscription.id)
 
     async def close(self) -> None:
         """Finish what is being sent and store the statistics; the writer must still be there."""
@@ -253,19 +308,21 @@ class Subscriptions:
         url = body.get("jsonldContext")
         return None if url is None else await self._resolve(url)
 
-    def _check_host(self, subscription: Subscription) -> None:
-        if not permitted(subscription.endpoint, self._hosts):
-            raise BadRequestData(
-                f"notification.endpoint.uri: this hub does not notify {subscription.endpoint.host}"
-            )
-
     def _put(self, subscription: Subscription) -> None:
+        owner = subscription.owner
+        if owner is not None:
+            subscription.judge(self._reach_of(owner))
+            self._owned.setdefault(owner, {})[subscription.id] = subscription
         self._all[subscription.id] = subscription
         self.matcher.put(subscription)
         self.periodic.put(subscription)
 
     def _drop(self, id: str) -> None:
-        del self._all[id]
+        owner = self._all.pop(id).owner
+        if owner is not None:
+            del self._owned[owner][id]
+            if not self._owned[owner]:
+                del self._owned[owner]
         self._without_context.pop(id, None)
         self.matcher.remove(id)
         self.periodic.remove(id)

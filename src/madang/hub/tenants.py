@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from madang.hub.context_fetch import Fetcher
 from madang.hub.context_fetch import Policy as ContextPolicy
@@ -11,21 +13,28 @@ from madang.hub.contexts import Contexts
 from madang.hub.delivery import Policy
 from madang.hub.delivery_http import HttpSender
 from madang.hub.delivery_mqtt import MqttSender
+from madang.hub.hosts import Bounds
 from madang.hub.remote_contexts import RemoteContexts
 from madang.hub.subscription import Subscription
-from madang.hub.subscriptions import Subscriptions
+from madang.hub.subscriptions import Subscriptions, nobody
 from madang.hub.tenant import Tenant
 from madang.model.entity import Entity
+from madang.query.reach import Reach
 from madang.settings import Settings
 from madang.store.protocol import ItemKind, Store
 from madang.store.rows import entity_of
+
+ReachOf = Callable[[str, str], Reach | None]
+"""Returns what an owner of subscriptions may see now, of a tenant: takes the tenant, the owner."""
 
 
 class Tenants:
     """The cache of remote contexts and the connections to endpoints, shared by all tenants."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reach_of: ReachOf | None = None) -> None:
+        """Take the settings, and who knows what owners of subscriptions may see."""
         self._settings = settings
+        self._reach_of = reach_of
         self._fetcher = Fetcher(
             ContextPolicy(
                 tuple(settings.context_hosts),
@@ -39,8 +48,10 @@ class Tenants:
             entries=settings.context_cache_entries,
             age_s=settings.context_cache_age_s,
         )
-        http = HttpSender(settings.notify_timeout_s)
-        mqtt = MqttSender(settings.notify_timeout_s)
+        named = tuple(host for host in settings.notify_hosts if host != "*")
+        self._bounds = Bounds(named, (urlsplit(settings.url).hostname or ""))
+        http = HttpSender(settings.notify_timeout_s, self._bounds)
+        mqtt = MqttSender(settings.notify_timeout_s, self._bounds)
         self._senders: dict[str, Any] = {"http": http, "https": http, "mqtt": mqtt, "mqtts": mqtt}
 
     async def make(self, name: str, store: Store) -> Tenant:
@@ -75,7 +86,9 @@ class Tenants:
             now=tenant.clock.now,
             tenant=name,
             hosts=self._settings.notify_hosts,
+            bounds=self._bounds,
             policy=Policy(keep_s=self._settings.notify_keep_s),
+            reach_of=partial(self._reach_of, name) if self._reach_of else nobody,
         )
         writer.matcher = tenant.subscriptions.matcher
         writer.on_deliveries = tenant.subscriptions.delivery.enqueue

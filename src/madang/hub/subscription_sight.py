@@ -1,0 +1,132 @@
+"""What the owner of a subscription may see: changes as they look from there.
+
+A subscriber finds a city without what is out of its owner's reach. An entity that comes into reach
+is created there, one that leaves it is deleted, and a hidden attribute neither shows nor triggers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+from madang.model.attributes import ENTITY_MEMBERS
+from madang.model.entity import CHILD, INSTANCE, Entity
+from madang.query import evaluate
+from madang.query.reach import Hidden, Reach
+from madang.store.protocol import Change
+
+Lookup = Callable[[Collection[str]], Awaitable[dict[str, Entity]]]
+"""Returns those of the entities that exist."""
+
+
+class Sight:
+    """A reach, ready to be applied to entities and changes.
+
+    What consent could open stays hidden: a notification leaves the city, and nobody can take it
+    back when the consent ends.
+    """
+
+    __slots__ = ("_hidden", "_test", "mark", "reach")
+
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach
+        self.mark = _mark(reach)
+        """Tells one reach from another, in any process."""
+        condition = reach.condition
+        self._test = None if condition is None else evaluate.compile(condition)
+        self._hidden = reach.hidden
+
+    def entity(self, entity: Entity) -> Entity | None:
+        """Return an entity as it is seen, or None if it is not."""
+        if self._test is not None and not self._test(entity, None):
+            return None
+        if not self._hidden:
+            return entity
+        hidden = hidden_of(self._hidden, entity)
+        return entity if hidden.isdisjoint(entity.document) else without(entity, hidden)
+
+    def change(self, change: Change) -> Change | None:
+        """Return a change as it is seen, or None if there is nothing of it to see."""
+        before = None if change.before is None else self.entity(change.before)
+        after = None if change.after is None else self.entity(change.after)
+        if after is not None and before is None and change.before is not None:
+            names = _attributes(after)
+            return Change("created", change.at, change.id, None, after, names, (), change.trace)
+        if before is not None and after is None and change.after is not None:
+            names = _attributes(before)
+            return Change("deleted", change.at, change.id, before, None, (), names, change.trace)
+        if before is None and after is None:
+            return None
+        if before is change.before and after is change.after:
+            return change
+        return self._partly(change, before, after)
+
+    def _partly(self, change: Change, before: Entity | None, after: Entity | None) -> Change | None:
+        """Return a change without hidden attributes, of an entity that was seen and still is."""
+        hidden: set[str] = set()
+        for entity in (change.before, change.after):
+            if entity is not None:
+                hidden |= hidden_of(self._hidden, entity)
+        attributes = tuple(name for name in change.attributes if name not in hidden)
+        deleted = tuple(path for path in change.deleted if top(path) not in hidden)
+        same = before is not None and after is not None and before.document == after.document
+        if same and not attributes and not deleted:
+            return None
+        return Change(
+            change.kind, change.at, change.id, before, after, attributes, deleted, change.trace
+        )
+
+    def lookup(self, lookup: Lookup) -> Lookup:
+        """Return a look-up that finds what is seen only."""
+
+        async def find(ids: Collection[str]) -> dict[str, Entity]:
+            found = await lookup(ids)
+            return {id: seen for id, one in found.items() if (seen := self.entity(one))}
+
+        return find
+
+
+@lru_cache(maxsize=4096)
+def sight_of(reach: Reach) -> Sight | None:
+    """Return what a reach lets see; None is everything."""
+    return None if reach.is_whole else Sight(reach)
+
+
+def hidden_of(hidden: Collection[Hidden], entity: Entity) -> set[str]:
+    """Return the names of the attributes that are hidden in an entity of its types."""
+    types = entity.types
+    return {one.attribute for one in hidden if not one.types or not one.types.isdisjoint(types)}
+
+
+def without(entity: Entity, names: Collection[str]) -> Entity:
+    """Return an entity without some of its attributes."""
+    document = {name: value for name, value in entity.document.items() if name not in names}
+    times = {path: stamp for path, stamp in entity.times.items() if top(path) not in names}
+    return Entity(document, entity.created, entity.modified, entity.written, times, entity.expires)
+
+
+def top(path: str) -> str:
+    """Return the attribute of an entity that a path (see :data:`Times`) leads to or into."""
+    return path.partition(CHILD)[0].partition(INSTANCE)[0]
+
+
+def _attributes(entity: Entity) -> tuple[str, ...]:
+    return tuple(name for name in entity.document if name not in ENTITY_MEMBERS)
+
+
+def _mark(reach: Reach) -> str:
+    return sha256(_text(reach).encode()).hexdigest()[:16]
+
+
+def _text(value: object) -> str:
+    """Return the same text for equal values in every process, which ``repr`` of a set does not."""
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = ",".join(_text(getattr(value, field.name)) for field in fields(value))
+        return f"{type(value).__name__}({inner})"
+    if isinstance(value, frozenset):
+        return "{" + ",".join(sorted(map(_text, value))) + "}"
+    if isinstance(value, tuple):
+        return "(" + ",".join(map(_text, value)) + ")"
+    return repr(value)
