@@ -29,7 +29,7 @@ from madang.model.errors import MadangError
 
 PREFIX = "MADANG_"
 CONFIG_FILE = "madang.toml"
-NOT_SETTINGS = ("MADANG_URL", "MADANG_CONFIG", "MADANG_KEY")
+NOT_SETTINGS = ("MADANG_URL", "MADANG_CONFIG", "MADANG_KEY", "MADANG_SECRET_KEY")
 """Variables that the command line and its clients read; they are no settings of the hub."""
 TEST_PREFIX = "MADANG_TEST_"
 
