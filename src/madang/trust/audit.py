@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -134,7 +133,7 @@ class Audit:
 
     def note(self, event: Event) -> None:
         """Keep an event soon (within a second), without making anybody wait."""
-        records = list(_pending(event))
+        records = _pending(event)
         if self.waiting + len(records) > WAITING:
             self.lost += len(records)
             log.error("audit.lost", kind=event.kind, lost=self.lost)
@@ -155,12 +154,11 @@ class Audit:
             return
         if self.waiting + len(records) > WAITING:
             raise Overloaded("too many records are waiting for the audit log; try again shortly")
-        work = _Work(records, asyncio.get_running_loop().create_future())
-        self._add(work)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._add(_Work(records, future))
         if self._turn is None:
             self._begin()
-        assert work.future is not None
-        await asyncio.shield(work.future)
+        await future
 
     def _add(self, work: _Work) -> None:
         self._queue.append(work)
@@ -287,15 +285,37 @@ class Audit:
         self._writing.shutdown()
 
 
-def _pending(event: Event) -> Iterable[Pending]:
-    """Yield the records of an event."""
-    fields = {name: value for name, value in asdict(event).items() if value}
-    moment = now_text()
-    for first in range(0, max(len(event.targets), len(event.subjects), 1), IDS):
-        targets, subjects = (part[first : first + IDS] for part in (event.targets, event.subjects))
-        part = fields | {"targets": targets, "subjects": subjects}
-        kept = {name: value for name, value in part.items() if value}
-        yield Pending(moment, orjson.dumps(kept, default=str), targets, subjects)
+def _pending(event: Event) -> list[Pending]:
+    """Return the records of an event; what is empty is left out of them."""
+    most = max(len(event.targets), len(event.subjects))
+    if most <= IDS:
+        return [_part(event, event.targets, event.subjects)]
+    return [
+        _part(event, event.targets[first : first + IDS], event.subjects[first : first + IDS])
+        for first in range(0, most, IDS)
+    ]
+
+
+def _part(event: Event, targets: tuple[str, ...], subjects: tuple[str, ...]) -> Pending:
+    said: dict[str, Any] = {
+        "kind": event.kind,
+        "actor": event.actor,
+        "action": event.action,
+        "outcome": event.outcome,
+    }
+    if event.tenant:
+        said["tenant"] = event.tenant
+    if targets:
+        said["targets"] = targets
+    if subjects:
+        said["subjects"] = subjects
+    if event.purpose:
+        said["purpose"] = event.purpose
+    if event.address:
+        said["address"] = event.address
+    if event.detail:
+        said["detail"] = event.detail
+    return Pending(now_text(), orjson.dumps(said, default=str), targets, subjects)
 
 
 def prove(reader: AuditReader, sequence: int) -> Proof:

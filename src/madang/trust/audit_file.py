@@ -194,7 +194,8 @@ class AuditWriter:
             previous = leaf_hash(text)
             blocks += frontier.append(previous)
             rows.append((sequence, text.decode(), previous.hex()))
-            about += [(name, role, sequence) for name, role in names(pending)]
+            about += [(name, "target", sequence) for name in pending.targets]
+            about += [(name, "subject", sequence) for name in pending.subjects]
         with self._connection as connection:
             connection.execute(_RECORDS, (orjson.dumps(rows).decode(),))
             if about:
@@ -227,12 +228,6 @@ class AuditWriter:
             self._keep(self.size, self.note)
         self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self._connection.close()
-
-
-def names(pending: Pending) -> Iterator[tuple[str, str]]:
-    """Yield what a record is found by: its targets and its subjects."""
-    yield from ((name, "target") for name in dict.fromkeys(pending.targets))
-    yield from ((name, "subject") for name in dict.fromkeys(pending.subjects))
 
 
 def verifiers(connection: apsw.Connection) -> list[Verifier]:
