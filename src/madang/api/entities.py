@@ -114,16 +114,16 @@ async def _page(call: Call, wanted: Search, context: Context) -> Response:
     )
     if as_stored:
         texts = await call.tenant.documents(asked)
-        more = _page_headers(call, asked, texts.count, texts.more)
+        more = page_headers(call, asked, texts.count, texts.more)
         body = f"[{','.join(texts.texts)}]".encode()
         named = answers.headers(JSON, context)
         return Response(200, body, [*named, *more] if more else named)
     page = await call.tenant.query(asked)
-    more = _page_headers(call, asked, page.count, page.more)
+    more = page_headers(call, asked, page.count, page.more)
     return await answers.many(call, page.rows, wanted.view, context, wanted.join, more)
 
 
-def _page_headers(call: Call, asked: Query, count: int | None, more: bool) -> list[tuple[str, str]]:
+def page_headers(call: Call, asked: Query, count: int | None, more: bool) -> list[tuple[str, str]]:
     """Return the count and the links to the pages around this one (clauses 6.3.10, 6.3.13)."""
     found = [] if count is None else [("NGSILD-Results-Count", str(count))]
     if more or asked.offset:

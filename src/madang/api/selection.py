@@ -104,7 +104,7 @@ def retrieval(query: str, context: Context, geojson: bool = False) -> Retrieval:
     join = _join(parameters)
     return Retrieval(
         _view(parameters, context, join, geojson),
-        _types(parameters, context),
+        types_of(parameters, context),
         join,
         given.flag(parameters, "local"),
     )
@@ -134,7 +134,7 @@ def body_search(body: object, query: str, context: Context, geojson: bool, most:
 def purge(query: str, context: Context) -> Purge:
     """Return what the query string of Purge Entities asks for (clause 6.4.3.3)."""
     parameters = check_known(query, ALLOWED["purgeEntities"])
-    asked = _matched(parameters, context, None, _selectors(parameters, context))
+    asked = matched(parameters, context, None, selectors_of(parameters, context))
     drop = given.names(parameters, "drop", context.expand)
     keep = given.names(parameters, "keep", context.expand)
     if drop and keep:
@@ -166,7 +166,7 @@ def write(operation: str, query: str, context: Context) -> Write:
     if dataset not in (None, "@none"):
         check_uri(dataset, "datasetId")
     return Write(
-        types=_types(parameters, context),
+        types=types_of(parameters, context),
         no_overwrite="noOverwrite" in options,
         update="update" in options,
         simplified=any(_FORMATS.get(word) == "simplified" for word in formats),
@@ -200,13 +200,12 @@ def _search(
 ) -> Search:
     join = _join(parameters)
     if selectors is None:
-        selectors = _selectors(parameters, context)
+        selectors = selectors_of(parameters, context)
     view = _view(parameters, context, join, geojson)
     limit, offset, count = given.page(parameters, most)
-    matched = _matched(parameters, context, join, selectors)
-    orders, tag = _order(parameters, context)
+    orders, tag = orders_of(parameters, context)
     query = replace(
-        matched,
+        matched(parameters, context, join, selectors),
         order=orders,
         collation=tag,
         limit=limit,
@@ -216,7 +215,7 @@ def _search(
     return Search(query, view, join, given.flag(parameters, "local"))
 
 
-def _matched(
+def matched(
     parameters: Parameters,
     context: Context,
     join: Join | None,
@@ -274,18 +273,19 @@ def _q(parameters: Parameters, name: str, context: Context, join: Join | None) -
     )
 
 
-def _types(parameters: Parameters, context: Context) -> Condition | None:
+def types_of(parameters: Parameters, context: Context) -> Condition | None:
+    """Return the condition on types that ``type`` is (clause 4.17)."""
     value = given.text(parameters, "type")
     return None if value is None else types.parse(value, context)
 
 
-def _selectors(parameters: Parameters, context: Context) -> tuple[Selector, ...]:
+def selectors_of(parameters: Parameters, context: Context) -> tuple[Selector, ...]:
     """Return the one way to be selected that a query string gives (clause 4.17)."""
     ids = given.uris(parameters, "id")
     id_pattern = given.text(parameters, "idPattern")
     if id_pattern is not None:
         pattern.compiled(id_pattern)
-    wanted = _types(parameters, context)
+    wanted = types_of(parameters, context)
     if parameters.get("type") == "*" and parameters.get("local") == "false":
         raise BadRequestData("type=* is answered locally only, so local must not be false")
     if not ids and id_pattern is None and wanted is None:
@@ -305,7 +305,7 @@ def _join(parameters: Parameters) -> Join | None:
     return Join(mode == "flat", level, frozenset(contained_by))
 
 
-def _order(parameters: Parameters, context: Context) -> tuple[tuple[Order, ...], str | None]:
+def orders_of(parameters: Parameters, context: Context) -> tuple[tuple[Order, ...], str | None]:
     """Return the order of a query string or a body, and the collation (clause 4.23)."""
     if "ordering" in parameters:
         return order.from_object(parameters["ordering"], context)
