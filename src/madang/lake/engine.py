@@ -83,11 +83,11 @@ class Engine:
                 "memory_limit": f"{self._memory_mb}MB",
                 "temp_directory": str(self._scratch),
                 "preserve_insertion_order": "false",
-                "TimeZone": "UTC",
             },
         )
         for name in EXTENSIONS:
             connection.execute(f"LOAD '{extension(name)}'")
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
         return connection
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ def value_columns(value: str, kind: str) -> str:
         kind: SQL of the type of attribute.
     """
     number = f"json_type({value}) IN ('DOUBLE', 'BIGINT', 'UBIGINT', 'HUGEINT')"
-    point = f"{kind} = 'GeoProperty' AND {value}->>'$.type' = 'Point'"
+    point = f"{kind} = 'GeoProperty' AND ({value}->>'$.type') = 'Point'"
     return f"""
         CASE WHEN {number} THEN CAST({value} AS DOUBLE) END AS number,
         CASE WHEN json_type({value}) = 'VARCHAR' THEN {value}->>'$' END AS text,
@@ -85,7 +85,7 @@ WITH block AS (
     SELECT seq, moment, id, types, trace, kept, attribute, v, from_json(v, '{_INSTANCE}') AS x
     FROM (
         SELECT seq, moment, id, types, trace, kept, e.key AS attribute,
-               unnest(CASE WHEN e.value[1] = '[' THEN from_json(e.value, '["JSON"]')
+               unnest(CASE WHEN starts_with(CAST(e.value AS VARCHAR), '[') THEN from_json(e.value, '["JSON"]')
                            ELSE [e.value] END) AS v
         FROM member
         WHERE e.key NOT IN ('id', 'type', 'scope')
@@ -107,7 +107,7 @@ WITH block AS (
            x.unitCode AS unit,
            CASE WHEN len(json_keys(v)) > 1 + (val IS NOT NULL)::INT + (seen IS NOT NULL)::INT
                     + (x.unitCode IS NOT NULL)::INT + (x.datasetId IS NOT NULL)::INT
-                THEN nullif(CAST(json_merge_patch(v, '{_KNOWN}') AS VARCHAR), '{{{{}}}}')
+                THEN nullif(CAST(json_merge_patch(v, '{_KNOWN}') AS VARCHAR), '{{}}')
            END AS more,
            false AS deleted, moment, seq, trace
     FROM instance

@@ -267,16 +267,20 @@ class Lake(Protocol):
 
     # --- into the lake ------------------------------------------------------------------------
 
-    def take(self, rows: Sequence[tuple[int, bytes]]) -> None:
-        """Take outbox rows (see :meth:`madang.store.protocol.Store.outbox`), in order.
+    def take(self, blocks: Sequence[tuple[int, int, bytes]]) -> None:
+        """Take blocks of the outbox (see :class:`madang.store.protocol.Block`), in order.
 
-        They can be read from now on, and are durable only after :meth:`drain`; those that the
-        lake has already are passed over.
+        They can be read from now on, and are in the files only after :meth:`drain`; changes that
+        were taken already are passed over.
         """
 
     @property
     def taken(self) -> int:
         """The highest sequence number taken."""
+
+    @property
+    def drained(self) -> int:
+        """The highest sequence number in the files."""
 
     @property
     def waiting(self) -> int:
@@ -343,8 +347,8 @@ class Lake(Protocol):
         """Give a cursor that sees one moment of history for as long as the block runs.
 
         It has the view ``history`` of all instances (columns as :class:`Instance` has them, with
-        ``number``, ``text`` and ``json`` for the value and ``longitude``, ``latitude`` of points)
-        and can name nothing it must not write to.
+        ``number``, ``text`` and ``json`` for the value and ``longitude``, ``latitude`` of points).
+        It is for SQL of our own: nothing keeps strangers' SQL from what is beside it.
         """
 
     # --- correcting ---------------------------------------------------------------------------

@@ -63,8 +63,8 @@ _OPTIONS = {
 }
 
 
-def attach(cursor: duckdb.DuckDBPyConnection, lake: str, folder: Path) -> None:
-    """Attach the lake of a folder under a name, made if it is not there, with tail and view."""
+def attach(cursor: duckdb.DuckDBPyConnection, lake: str, schema: str, folder: Path) -> None:
+    """Attach the lake of a folder as a catalog, made if it is not there; make its tail and view."""
     folder.mkdir(parents=True, exist_ok=True)
     cursor.execute(
         f"ATTACH 'ducklake:sqlite:{quoted(folder / 'catalog.sqlite')}' AS {lake}"
@@ -83,12 +83,12 @@ def attach(cursor: duckdb.DuckDBPyConnection, lake: str, folder: Path) -> None:
         cursor.execute("COMMIT")
     cursor.execute(
         f"""
-        CREATE SCHEMA memory.{lake};
-        CREATE TABLE memory.{lake}.tail ({_TABLE});
-        CREATE VIEW memory.{lake}.history AS
+        CREATE SCHEMA memory.{schema};
+        CREATE TABLE memory.{schema}.tail ({_TABLE});
+        CREATE VIEW memory.{schema}.history AS
             SELECT {NAMES} FROM {lake}.instance
             UNION ALL
-            SELECT {NAMES} FROM memory.{lake}.tail WHERE seq > (SELECT upto FROM {lake}.mark);
+            SELECT {NAMES} FROM memory.{schema}.tail WHERE seq > (SELECT upto FROM {lake}.mark);
         """
     )
 

@@ -1,0 +1,92 @@
+"""What kinds of series a lake holds: which types have which attributes, of what form and unit.
+
+There are few of them, so they are kept in memory and in a small table of their own: to find the
+texts of ``type`` that a query means, and to make tidy views with typed columns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from madang.lake.protocol import ABOUT_ENTITY
+from madang.model.entity import Entity
+from madang.query import evaluate
+from madang.query.tree import Condition
+
+if TYPE_CHECKING:
+    import duckdb
+
+MOST = 100_000  # kinds; data with more uses values as names, and gets no views of them
+
+_FORM = """CASE WHEN deleted THEN 'none' WHEN number IS NOT NULL THEN 'number'
+    WHEN text IS NOT NULL THEN 'text' WHEN json IN ('true', 'false') THEN 'boolean'
+    ELSE 'json' END"""
+
+
+class Kind(NamedTuple):
+    """A kind of series."""
+
+    type: str
+    """Entity types, joined by blanks."""
+    attribute: str
+    kind: str
+    form: Literal["number", "text", "boolean", "json"]
+    unit: str | None
+
+
+class Kinds:
+    """The kinds of series of one lake."""
+
+    def __init__(self) -> None:
+        self._known: set[Kind] = set()
+        self._new: set[Kind] = set()
+
+    def read(self, cursor: duckdb.DuckDBPyConnection, lake: str) -> None:
+        """Read what the lake has noted."""
+        rows = cursor.execute(f"SELECT type, attribute, kind, form, unit FROM {lake}.series")
+        self._known = {Kind(*row) for row in rows.fetchall()}
+
+    def learn(self, cursor: duckdb.DuckDBPyConnection, table: str, after: int) -> None:
+        """Note the kinds among the rows of a table with numbers after one."""
+        rows = cursor.execute(
+            f"SELECT DISTINCT type, attribute, kind, {_FORM} AS form, unit FROM {table}"
+            f" WHERE seq > {after} AND NOT deleted"
+        )
+        found = {Kind(*row) for row in rows.fetchall()}
+        if len(self._known) < MOST:
+            self._new = self._new | (found - self._known)
+
+    def write(self, cursor: duckdb.DuckDBPyConnection, lake: str) -> set[Kind]:
+        """Write what is new into the lake; tell :meth:`written` when that is committed."""
+        new = set(self._new)
+        if new:
+            rows = sorted(new, key=repr)
+            cursor.executemany(f"INSERT INTO {lake}.series VALUES (?, ?, ?, ?, ?)", rows)
+        return new
+
+    def written(self, kinds: set[Kind]) -> None:
+        self._known = self._known | kinds
+        self._new = self._new - kinds
+
+    def all(self) -> set[Kind]:
+        """Return every kind, of attributes and of facts about entities."""
+        return self._known | self._new
+
+    def attributes(self) -> list[Kind]:
+        """Return the kinds of attributes, in order."""
+        return sorted(
+            (kind for kind in self.all() if kind.kind not in (*ABOUT_ENTITY, "Scope")),
+            key=lambda kind: (kind.type, kind.attribute, kind.kind, kind.form, kind.unit or ""),
+        )
+
+    def types(self, condition: Condition | None = None) -> list[str]:
+        """Return the texts of ``type`` in use that meet a condition on types."""
+        texts = sorted({kind.type for kind in self.all()})
+        if condition is None:
+            return texts
+        test = evaluate.compile(condition)
+        return [
+            text
+            for text in texts
+            if test(Entity({"id": "", "type": text.split(" ")}, 0, 0, 0), None)
+        ]
