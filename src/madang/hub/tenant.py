@@ -86,11 +86,14 @@ class Tenant:
         async for rows in self.store.stream(query, self.clock.now()):
             yield rows
 
-    async def shapes(self) -> list[Shape]:
-        """Return which combinations of types and attributes exist, and how many of each."""
+    async def shapes(self, query: Query | None = None) -> list[Shape]:
+        """Return which combinations of types and attributes exist, and how many of each.
+
+        With a query, only entities that match it count.
+        """
         if self.store.next_expiry is not None:
             await self._without_expired()
-        return await self.store.shapes()
+        return await self.store.shapes(query, self.clock.now())
 
     def follow(self, wanted: Callable[[Change], bool] | None = None) -> AsyncIterator[Change]:
         """Yield changes from now on. See :meth:`madang.hub.changes.Changes.follow`."""

@@ -29,25 +29,33 @@ MOST_WAYS = 64  # ways to meet a selection of types that are looked at one by on
 
 
 def decided(
-    condition: Condition, types: Collection[str], names: Collection[str] | None = None
+    condition: Condition,
+    types: Collection[str],
+    names: Collection[str] | None = None,
+    *,
+    may_have_more: bool = False,
 ) -> bool | None:
-    """Return what a condition comes to for every entity of these types; None if they differ.
+    """Return what a condition comes to for all such entities; None if not the same for all.
 
     Args:
         condition: what is asked.
-        types: exactly the types of the entity; with ``names`` None, some of them.
-        names: exactly the attributes of the entity; None if nothing is known of them.
+        types: the types of the entity.
+        names: the attributes of the entity; None if nothing is known of them.
+        may_have_more: the entity may be of further types.
     """
+
+    def inner(item: Condition) -> bool | None:
+        return decided(item, types, names, may_have_more=may_have_more)
+
     match condition:
         case And(items):
-            return _all(decided(item, types, names) for item in items)
+            return _all(map(inner, items))
         case Or(items):
-            found = _all(_turned(decided(item, types, names)) for item in items)
-            return _turned(found)
+            return _turned(_all(_turned(inner(item)) for item in items))
         case Not(item):
-            return _turned(decided(item, types, names))
+            return _turned(inner(item))
         case HasType(name):
-            return True if name in types else None if names is None else False
+            return True if name in types else None if may_have_more else False
         case HasId(ids):
             return None if ids else False
         case InScope():

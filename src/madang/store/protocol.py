@@ -168,8 +168,16 @@ class Store(Protocol):
     def stream(self, query: Query, now: int) -> AsyncIterator[list[Row]]:
         """Yield all matching entities in chunks, from one consistent snapshot."""
 
-    async def shapes(self) -> list[Shape]:
-        """Return the shapes that have at least one entity, with exact counts."""
+    async def shapes(self, query: Query | None = None, now: int = 0) -> list[Shape]:
+        """Return the shapes that have at least one entity, with exact counts.
+
+        Args:
+            query: only entities that match it, and have not expired at ``now``, are there and
+                are counted; None counts all. Order and page do not matter.
+
+        Raises:
+            TooComplexQuery: it takes longer than the engine's time limit.
+        """
 
     async def expired(self, now: int, limit: int) -> list[str]:
         """Return ids of entities in which something has expired, the earliest first."""

@@ -35,7 +35,7 @@ from madang.store.protocol import (
 )
 from madang.store.rows import Texts, outbox_row, read_times, times_text
 from madang.store.shapes import Known, Shapes
-from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan
+from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan, tally
 from madang.store.upkeep import blocks, copy, faults
 
 KEPT = 20_000  # entities kept in memory, for what is written or read again and again
@@ -306,8 +306,11 @@ class SqliteStore:
         async for rows in self._pool.stream(self._plan(query, now)):
             yield rows
 
-    async def shapes(self) -> list[Shape]:
-        return [shape.public() for shape in self._shapes.where(None)]
+    async def shapes(self, query: Query | None = None, now: int = 0) -> list[Shape]:
+        wanted = Query() if query is None else query
+        due = self.next_expiry if query is not None else None
+        is_due = due is not None and due <= now
+        return await self._pool.shapes(tally(wanted, self._shapes, now if is_due else None))
 
     async def expired(self, now: int, limit: int) -> list[str]:
         rows = self._reader.all(

@@ -7,17 +7,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import apsw
+import orjson
 
 from madang.model.errors import TooComplexQuery
 from madang.query import geo, order
+from madang.query.decide import decided
 from madang.query.tree import Query
 from madang.store import sql
-from madang.store.protocol import Documents, Page, Row
+from madang.store.protocol import Documents, Page, Row, Shape
 from madang.store.rows import entity_of
 from madang.store.shapes import Known, Shapes
 
@@ -71,10 +73,7 @@ def plan(query: Query, shapes: Shapes, now: int | None = None) -> Plan:
         now: leave out entities that expired until then; None if none has. [us since 1970]
     """
     fitting = shapes.where(sql.shape_condition(query))
-    where, values = sql.where(query)
-    if now is not None:
-        where = f"({where}) AND {_ALIVE}" if where else _ALIVE
-        values = [*values, now]
+    where, values = _rest(query, all(_is_reached(query, shape) for shape in fitting), now)
     in_memory = bool(query.order)
     source, bound = _source(query, fitting, shapes, where, tuple(values))
     counting, counted = f"SELECT count(*) FROM ({source('e.rowid')})", bound
@@ -86,6 +85,47 @@ def plan(query: Query, shapes: Shapes, now: int | None = None) -> Plan:
     return Plan(
         query, shapes.generation, statement, texts, page, bound, counting, counted, in_memory
     )
+
+
+def _rest(query: Query, is_reached: bool, now: int | None) -> tuple[str, list[Any]]:
+    """Return what shapes do not decide, and its values; leave the reach out if they do."""
+    where, values = sql.where(replace(query, reach=None) if is_reached else query)
+    if now is not None:
+        where = f"({where}) AND {_ALIVE}" if where else _ALIVE
+        values = [*values, now]
+    return where, values
+
+
+def _is_reached(query: Query, shape: Known) -> bool:
+    """Tell whether all entities of a shape are within the reach of a query."""
+    return query.reach is None or decided(query.reach, shape.types, shape.names) is True
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How entities that match are counted by shape."""
+
+    sure: list[Known]
+    """All entities of these match."""
+    statement: str
+    """Counts those of the other shapes: rows of the shape and how many."""
+    values: tuple[Any, ...]
+
+
+def tally(query: Query, shapes: Shapes, now: int | None = None) -> Tally:
+    """Choose how to count the entities that match, by shape. See :func:`plan`."""
+    sure: list[Known] = []
+    unsure: list[Known] = []
+    only_shapes = not _rest(query, True, now)[0]
+    for shape in shapes.where(sql.shape_condition(query)):
+        (sure if only_shapes and _is_reached(query, shape) else unsure).append(shape)
+    where, values = _rest(query, False, now)
+    ids = ",".join(str(shape.id) for shape in unsure)
+    statement = (
+        "SELECT s.types, s.attributes, count(*) FROM entity e JOIN shape s ON s.id = e.shape"
+        f" WHERE e.shape IN ({ids}) AND ({where or '1'}) GROUP BY e.shape"
+    )
+    return Tally(sure, statement if unsure else "", tuple(values))
 
 
 def _source(
@@ -292,12 +332,28 @@ class ReaderPool:
 
     async def run(self, work: Plan) -> Page:
         """Read a page within the time limit."""
+        return await self._limited(lambda connection, end: execute(connection, work, end))
+
+    async def shapes(self, work: Tally) -> list[Shape]:
+        """Count entities by shape within the time limit."""
+        found = [shape.public() for shape in work.sure]
+        if work.statement:
+            found += await self._limited(
+                lambda connection, _end: [
+                    Known(0, orjson.loads(types), orjson.loads(attributes), count).public()
+                    for types, attributes, count in connection.execute(work.statement, work.values)
+                ]
+            )
+        return found
+
+    async def _limited(self, work: Callable[[apsw.Connection, float], T]) -> T:
+        """Do work on a connection; it is given the instant at which its time is over."""
         deadline = time.monotonic() + self._seconds
 
-        def limited(connection: apsw.Connection) -> Page:
+        def limited(connection: apsw.Connection) -> T:
             connection.set_progress_handler(lambda: time.monotonic() > deadline, STEP)
             try:
-                return execute(connection, work, deadline)
+                return work(connection, deadline)
             except apsw.InterruptError:
                 raise TooComplexQuery(
                     f"the query took longer than {self._seconds:g} s;"
