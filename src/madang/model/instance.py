@@ -68,7 +68,7 @@ class Reader:
             raise BadRequestData(f"{name} is nested deeper than {values.MAX_DEPTH} levels")
         if self.simplified:
             return self._simplified(name, raw, parent, depth)
-        if isinstance(raw, list) and any(map(_is_instance, raw)):
+        if isinstance(raw, list) and any(map(is_instance, raw)):
             return self._several(name, raw, parent, depth)
         if isinstance(raw, dict):
             return self._object(name, raw, parent, depth)
@@ -99,7 +99,7 @@ class Reader:
     ) -> Attribute | list[Attribute]:
         found: dict[str | None, Attribute] = {}
         for item in raw:
-            if not _is_instance(item):
+            if not is_instance(item):
                 raise BadRequestData(f"{name} mixes attribute instances with other values")
             one = self._object(name, item, parent, depth)
             dataset = one.get("datasetId")
@@ -304,7 +304,7 @@ def _is_deletion(attribute: Attribute | list[Attribute]) -> bool:
     return type(attribute) is dict and attribute.get("type") == NULL
 
 
-def _is_instance(item: object) -> bool:
+def is_instance(item: object) -> bool:
     """Tell whether an array element is an attribute instance and no element of a plain value."""
     if type(item) is not dict:
         return False
@@ -321,7 +321,7 @@ def _is_part(raw: Json) -> bool:
     """Tell whether an object without type and value is part of an instance, not a value itself."""
     if not raw.keys().isdisjoint(COMMON_MEMBERS):
         return True
-    return bool(raw) and all(_is_instance(value) or value == NULL for value in raw.values())
+    return bool(raw) and all(is_instance(value) or value == NULL for value in raw.values())
 
 
 def _dataset(name: str, raw: Json) -> str | None:
