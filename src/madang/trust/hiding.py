@@ -1,0 +1,164 @@
+"""Hiding attributes of entities from one reader: as if an entity did not have them.
+
+What an entity has of hidden attributes goes with all that tells of it: times, expiry, and the
+entity's own ``modifiedAt``. Consent of the persons an attribute is about opens it to the reader.
+JSON text that has none of the names in question is passed on unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import orjson
+
+from madang.model.attributes import LINKS, instances
+from madang.model.entity import Document, Entity
+from madang.model.representation import links
+from madang.model.without import without
+from madang.query.reach import Hidden
+from madang.store.protocol import Row
+from madang.store.rows import entity_of, times_text
+
+Consented = Callable[[str], bool]
+"""Tells whether a person lets this reader see their data for the reader's purpose."""
+OnPersonal = Callable[[frozenset[str], frozenset[str], frozenset[str]], None]
+"""Is told what was read: ids of entities, ids of the persons, names of the attributes."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """The personal data that one answer shows."""
+
+    ids: set[str] = field(default_factory=set)
+    subjects: set[str] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
+
+    def note(self, id: str, subjects: Iterable[str], attribute: str) -> None:
+        self.ids.add(id)
+        self.subjects.update(subjects)
+        self.attributes.add(attribute)
+
+    def tell(self, on_personal: OnPersonal) -> None:
+        """Tell of the reading, if there is anything to tell."""
+        if self.ids:
+            on_personal(frozenset(self.ids), frozenset(self.subjects), frozenset(self.attributes))
+
+
+class Hiding:
+    """Which attributes one reader does not see, and which are seen but personal.
+
+    Args:
+        hidden: what is hidden; with a ``subject``, unless all persons it names have consented.
+        personal: what may be seen, and is to be told of.
+        consented: tells whether a person has; asked anew for every answer.
+    """
+
+    def __init__(
+        self, hidden: tuple[Hidden, ...], personal: tuple[Hidden, ...], consented: Consented
+    ) -> None:
+        self._rules: dict[str, list[tuple[Hidden, bool]]] = {}
+        for rules, hides in ((hidden, True), (personal, False)):
+            for rule in rules:
+                self._rules.setdefault(rule.attribute, []).append((rule, hides))
+        self._consented = consented
+        # A name stands in JSON text as orjson writes it: the stores write with orjson too.
+        self._marks = tuple(orjson.dumps(name) for name in self._rules)
+        self._text_marks = tuple(mark.decode() for mark in self._marks)
+
+    @property
+    def is_none(self) -> bool:
+        """Return whether there is nothing to look for."""
+        return not self._rules
+
+    def entity(self, entity: Entity, reading: Reading) -> Entity:
+        """Return an entity without what is hidden of it: the same object, if nothing is."""
+        names = self.names(entity.document, reading)
+        return without(entity, names) if names else entity
+
+    def row(self, row: Row, reading: Reading) -> Row:
+        """Return a row without what is hidden of it; read only if it may have some of it."""
+        document = row.document
+        for mark in self._marks:
+            if mark in document:
+                break
+        else:
+            return row
+        entity = entity_of(row)
+        names = self.names(entity.document, reading)
+        return row_of(without(entity, names)) if names else row
+
+    def text(self, text: str, reading: Reading) -> str:
+        """Return the JSON text of a document without what is hidden of it."""
+        for mark in self._text_marks:
+            if mark in text:
+                break
+        else:
+            return text
+        document = orjson.loads(text)
+        names = self.names(document, reading)
+        if not names:
+            return text
+        return orjson.dumps({n: v for n, v in document.items() if n not in names}).decode()
+
+    def names(self, document: Document, reading: Reading) -> set[str]:
+        """Return the attributes to hide of a document; note what is shown and personal."""
+        found: set[str] = set()
+        for name, rules in self._rules.items():
+            if name not in document:
+                continue
+            applying = [(rule, hides) for rule, hides in rules if _applies(rule, document)]
+            if any(hides and not self._is_open(rule, document) for rule, hides in applying):
+                found.add(name)
+            elif applying:
+                subjects = {who for rule, _ in applying for who in subjects_of(rule, document)}
+                reading.note(document["id"], subjects, name)
+        return found
+
+    def never_shown(self, types: Iterable[str]) -> set[str]:
+        """Return the attributes that lists do not show of entities of these types.
+
+        What consent may open here and there is left out of lists: they cannot tell of one entity.
+        """
+        own = set(types)
+        return {
+            name
+            for name, rules in self._rules.items()
+            if any(hides and (not r.types or not own.isdisjoint(r.types)) for r, hides in rules)
+        }
+
+    def _is_open(self, rule: Hidden, document: Document) -> bool:
+        """Tell whether all persons that a hidden attribute is about have consented."""
+        if rule.subject is None:
+            return False
+        subjects = list(subjects_of(rule, document))
+        return bool(subjects) and all(map(self._consented, subjects))
+
+
+def subjects_of(rule: Hidden, document: Document) -> Iterator[str]:
+    """Yield the ids of the persons that an attribute is about."""
+    if rule.subject is None:
+        return
+    if not rule.subject:
+        yield document["id"]
+        return
+    for instance in instances(document.get(rule.subject, [])):
+        if instance["type"] in LINKS:
+            yield from links(instance)
+
+
+def row_of(entity: Entity) -> Row:
+    """Return the row that holds an entity."""
+    times, expires = None, None
+    if entity.times or entity.expires:
+        text, expires = times_text(entity)
+        times = text.encode()
+    created, modified, written = entity.created, entity.modified, entity.written
+    return Row(entity.id, orjson.dumps(entity.document), created, modified, written, expires, times)
+
+
+def _applies(rule: Hidden, document: Document) -> bool:
+    if not rule.types:
+        return True
+    kind = document["type"]
+    return kind in rule.types if kind.__class__ is str else not rule.types.isdisjoint(kind)

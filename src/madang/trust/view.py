@@ -1,0 +1,118 @@
+"""A tenant as one principal sees it. It stands in for the tenant wherever somebody is answered.
+
+What is out of reach is not there: not in pages, counts or lists of types, not for joins, not in the
+stream of changes, and no condition of a query tells of it. Writes pass the guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import TYPE_CHECKING
+
+from madang.model.entity import Entity
+from madang.query.reach import Reach
+from madang.query.tree import Query
+from madang.store.protocol import Change, Documents, Page, Row, Shape
+from madang.trust.hiding import OnPersonal
+from madang.trust.principal import Principal
+from madang.trust.sight import Sight
+
+if TYPE_CHECKING:
+    from madang.hub.operations import Operation
+    from madang.hub.tenant import Tenant
+    from madang.hub.writer import Result
+    from madang.trust.guard import Guard
+    from madang.trust.own_subscriptions import OwnSubscriptions
+
+Consent = Callable[[str, str], bool]
+"""Tells whether a person (by entity id) has consented to a purpose, as of now."""
+
+
+class View:
+    """The part of a :class:`~madang.hub.tenant.Tenant` that one principal may see and change.
+
+    Made once for a principal, a tenant and a purpose, and kept as long as the policies stay. There
+    is no way from it to the store.
+
+    Args:
+        tenant: what there is.
+        principal: who looks.
+        read: what they may read.
+        guard: judges their writes.
+        subscriptions: theirs, or those they may see.
+        purpose: what they read for; consent is given to purposes.
+        consented: opens what is hidden unless they have.
+        on_personal: is told of ids, persons and attributes whenever personal data was shown.
+    """
+
+    def __init__(
+        self,
+        tenant: Tenant,
+        principal: Principal,
+        read: Reach,
+        *,
+        guard: Guard,
+        subscriptions: OwnSubscriptions,
+        purpose: str = "",
+        consented: Consent,
+        on_personal: OnPersonal,
+    ) -> None:
+        self.name = tenant.name
+        self.clock = tenant.clock
+        self.opened = tenant.opened
+        self.contexts = tenant.contexts
+        self.subscriptions = subscriptions
+        self.principal = principal
+        self.sight = Sight(read, lambda person: consented(person, purpose), on_personal)
+        self._tenant = tenant
+        self._guard = guard
+
+    async def write(self, operations: Sequence[Operation]) -> list[Result]:
+        """Apply those operations that the principal may; the others come to errors."""
+        return await self._tenant.write(self._guard.guarded(operations))
+
+    async def get(self, id: str) -> Row | None:
+        """Return one entity as it is seen."""
+        row = await self._tenant.get(id)
+        return None if row is None else self.sight.row(row)
+
+    async def entities(self, ids: Collection[str]) -> dict[str, Entity]:
+        """Return those of the entities that are seen, for following relationships."""
+        found = await self._tenant.entities(ids)
+        seen = {id: self.sight.entity(entity) for id, entity in found.items()}
+        return {id: entity for id, entity in seen.items() if entity is not None}
+
+    async def query(self, query: Query) -> Page:
+        """Return a page of the entities that are seen to match."""
+        page = await self._tenant.query(self.sight.query(query))
+        rows = self.sight.rows(page.rows)
+        return page if rows is page.rows else Page(rows, page.count, page.more)
+
+    async def documents(self, query: Query) -> Documents:
+        """Return the same page as :meth:`query` does, as JSON texts without times."""
+        page = await self._tenant.documents(self.sight.query(query))
+        texts = self.sight.texts(page.texts)
+        return page if texts is page.texts else Documents(texts, page.count, page.more)
+
+    async def stream(self, query: Query) -> AsyncIterator[list[Row]]:
+        """Yield all entities that are seen to match, in chunks, from one snapshot."""
+        async for rows in self._tenant.stream(self.sight.query(query)):
+            yield self.sight.rows(rows)
+
+    async def shapes(self) -> list[Shape]:
+        """Return which combinations of types and attributes are seen, and how many of each."""
+        condition = self.sight.reach.condition
+        query = None if condition is None else Query(reach=condition)
+        return self.sight.shapes(await self._tenant.shapes(query))
+
+    async def follow(self, wanted: Callable[[Change], bool] | None = None) -> AsyncIterator[Change]:
+        """Yield changes from now on, as they are seen.
+
+        Raises:
+            FellBehind: the follower was so slow that changes had to be dropped.
+        """
+        sight = self.sight
+        async for change in self._tenant.follow(None if sight.reach.is_whole else sight.notices):
+            seen = sight.change(change)
+            if seen is not None and (wanted is None or wanted(seen)):
+                yield seen
