@@ -72,11 +72,8 @@ def decided(
 
 def is_sure(condition: Condition, selectors: tuple[Selector, ...]) -> bool:
     """Tell whether all entities that selectors select meet a condition, judged by types alone."""
-    if not selectors:
-        return decided(condition, ()) is True
-    return all(
-        decided(condition, way) is True for selector in selectors for way in _ways(selector.types)
-    )
+    ways = [way for selector in selectors for way in _ways(selector.types)] or [frozenset()]
+    return all(decided(condition, way, may_have_more=True) is True for way in ways)
 
 
 def is_of_shape(condition: Condition) -> bool:
