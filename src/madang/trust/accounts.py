@@ -44,10 +44,10 @@ def login_name(text: str) -> str:
         before, name = name, unicodedata.normalize("NFKC", name.casefold())
     if not name or len(name) > LONGEST_NAME:
         raise BadRequestData(f"the name must have 1 to {LONGEST_NAME} characters")
-    if any(unicodedata.category(char) in _REFUSED for char in name) or ":" in name:
+    if any(char in ":/" or unicodedata.category(char) in _REFUSED for char in name):
         raise BadRequestData(
-            "the name must have no blanks, colons or invisible characters, "
-            "such as jin.park or jin@example.org"
+            "the name must have no blanks, colons, slashes or invisible characters; "
+            "jin.park and jin@example.org are good"
         )
     return name
 
@@ -60,7 +60,9 @@ def _shared(items: tuple[str, ...]) -> frozenset[str]:
 
 def texts(member: str, items: Iterable[str]) -> frozenset[str]:
     """Return items as a set, or raise BadRequestData naming the member."""
-    if isinstance(items, str) or not all(isinstance(item, str) for item in items):
+    if not isinstance(items, list | tuple | frozenset) or not all(
+        isinstance(item, str) for item in items
+    ):
         raise BadRequestData(f"{member} must be an array of texts")
     found = sorted(set(items))
     if len(found) > _MOST_ITEMS or any(len(item) > _LONGEST_ITEM for item in found):
@@ -82,7 +84,7 @@ def people_roles(items: Iterable[str]) -> frozenset[Role]:
     return cast("frozenset[Role]", found)
 
 
-def scopes(items: Iterable[str]) -> frozenset[str]:
+def scope_paths(items: Iterable[str]) -> frozenset[str]:
     """Return scopes such as ``/Seoul/Water``, or raise BadRequestData."""
     found = texts("scopes", items)
     for scope in found:
@@ -222,7 +224,7 @@ class Accounts:
         roles: Iterable[str],
         name: str = "",
         tenants: Iterable[str] = ("",),
-        scopes_: Iterable[str] = (),
+        scopes: Iterable[str] = (),
         language: str = "",
         password_hash: str = "",
     ) -> Account:
@@ -239,7 +241,7 @@ class Accounts:
             name=_label("name", name) or login.strip(),
             roles=people_roles(roles),
             tenants=texts("tenants", tenants),
-            scopes=scopes(scopes_),
+            scopes=scope_paths(scopes),
             language=_label("language", language),
             password=password_hash,
             disabled=False,
@@ -265,7 +267,7 @@ class Accounts:
             "name": lambda text: _label("name", text) or account.login,
             "language": lambda text: _label("language", text),
             "roles": people_roles,
-            "scopes": scopes,
+            "scopes": scope_paths,
             "tenants": lambda items: texts("tenants", items),
         }
         good = {name: checks.get(name, lambda v: v)(value) for name, value in members.items()}

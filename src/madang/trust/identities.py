@@ -16,24 +16,19 @@ import structlog
 from argon2 import PasswordHasher
 
 from madang.hub.clock import Clock
-from madang.model.errors import (
-    BadRequestData,
-    Conflict,
-    ResourceNotFound,
-    Unauthorized,
-)
+from madang.model.errors import ResourceNotFound, Unauthorized
 from madang.trust import credentials
 from madang.trust.accounts import Account, Accounts
 from madang.trust.events import Event, EventKind, Outcome, Recorder
 from madang.trust.keys import Key, Keys
-from madang.trust.links import Link, Links
+from madang.trust.links import Links
 from madang.trust.passwords import Passwords
 from madang.trust.people import People
 from madang.trust.principal import LOCAL, PUBLIC, ROLES, Kind, Principal, Role
 from madang.trust.records import Records
 from madang.trust.secrets import Secrets
 from madang.trust.sessions import Lifetime, Session, Sessions, SignInBy, lifetime
-from madang.trust.tokens import ACCESS_S, Reused, Tokens
+from madang.trust.tokens import ACCESS_S, Pair, Reused, Tokens
 
 log = structlog.get_logger("madang.trust")
 
@@ -54,14 +49,6 @@ class SignedIn(NamedTuple):
     account: Account
     session: Session
     credential: str
-
-
-class Pair(NamedTuple):
-    """Tokens, as RFC 6749 section 5.1 has them; no refresh token for what must not last."""
-
-    access: str
-    refresh: str
-    expires_s: int
 
 
 class Identities:
@@ -93,7 +80,6 @@ class Identities:
         self._now = now or Clock().now
         self._grants: dict[str, tuple[Principal, int]] = {}
         self._task: asyncio.Task[None] | None = None
-        self._first = asyncio.Lock()
         self.on_change: list[Callable[[str], None]] = []
         """Called with the principal id of whoever is changed, or whose session has ended."""
         self.passwords = Passwords(hasher)
@@ -192,7 +178,8 @@ class Identities:
             key, expires = self.keys.check(found)
             return key, self._now() + MINUTE if expires is None else expires
         if found.prefix == credentials.SESSION:
-            session = self.sessions.check(found, address)
+            session = self.sessions.check(found)
+            self.sessions.touch(session, address)
             return self._holder(session.principal_id), session.until
         raise Unauthorized(
             "a refresh token or a link's code is no credential for requests; "
@@ -255,6 +242,18 @@ class Identities:
         self._note("signIn", account.principal_id, by, address=address)
         return SignedIn(account, session, credential)
 
+    def session_of(self, credential: str) -> Session | None:
+        """Return the session that a credential belongs to; None for a key or what is not good."""
+        found = credentials.parse(credential) if len(credential) <= credentials.LONGEST else None
+        try:
+            if found is None:
+                return self.tokens.check(credential)[0] if credential.count(".") == 2 else None
+            if found.prefix == credentials.REFRESH:
+                return self.tokens.session_of(found)
+            return self.sessions.check(found) if found.prefix == credentials.SESSION else None
+        except Unauthorized:
+            return None
+
     async def sign_out(self, session: Session, address: str = "") -> None:
         """End a session and its tokens."""
         await self.sessions.end(session.id)
@@ -278,31 +277,17 @@ class Identities:
             BadRequestData: name or password are not as they must be; the link stays good.
             AlreadyExists: there is an account of this name; the link stays good.
         """
-        link = self.links.check(code)
+        try:
+            link = self.links.check(code)
+        except Unauthorized:
+            self._note("account", PUBLIC.id, "linkRefused", "denied", address)
+            raise
         await self.links.use(link)
         try:
-            return await self._redeemed(link, login, password)
+            return await self.people.fulfil(link, login, password)
         except BaseException:
             await self.links.give_back(link)
             raise
-
-    async def _redeemed(self, link: Link, login: str, password: str | None) -> Account:
-        if link.purpose == "password":
-            account = self.accounts.named(link.account)
-            if password is None:
-                raise BadRequestData("password is missing")
-            return await self.people.set_password(account, account.principal_id, password)
-        async with self._first:
-            if link.purpose == "first" and self.accounts.has_administrator():
-                raise Conflict("there is an administrator already; ask them for an invitation")
-            return await self.people.add(
-                link.login or login,
-                link.by or LOCAL.id,
-                password,
-                roles=link.roles,
-                tenants=link.tenants,
-                scopes_=link.scopes,
-            )
 
     # --- tokens ---------------------------------------------------------------------------------
 
@@ -324,6 +309,15 @@ class Identities:
         self._holder(session.principal_id)
         session.address = address
         return self.pair(session)
+
+    async def revoke(self, token: str, address: str) -> None:
+        """End the session of an access token, a refresh token or a page; what is none is nothing.
+
+        Who has it may end it (RFC 7009 section 2.2: an unknown token is no error).
+        """
+        session = self.session_of(token)
+        if session is not None:
+            await self.sign_out(session, address)
 
     async def key_token(self, key: Key, by: str, address: str) -> Pair:
         """Return one access token that speaks as a key, to be handed on for a quarter of an hour.

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args
 from madang.model import time
 from madang.model.errors import BadRequestData, Conflict, ResourceNotFound, Unauthorized
 from madang.trust import credentials
-from madang.trust.accounts import scopes, texts
+from madang.trust.accounts import scope_paths, texts
 from madang.trust.credentials import Credential
 from madang.trust.events import Event, Recorder
 from madang.trust.principal import Principal, Role
@@ -47,7 +47,7 @@ class Key:
     writes: frozenset[str]
     entities: frozenset[str]
     owner: str
-    """Principal id of who made it."""
+    """Principal id of who may rotate and revoke it."""
     created: int
     expires: int | None = None
     disabled: bool = False
@@ -202,14 +202,20 @@ class Keys:
         name: str,
         *,
         by: str,
+        owner: str = "",
         tenants: Iterable[str] = ("",),
-        scopes_: Iterable[str] = (),
+        scopes: Iterable[str] = (),
         reads: Iterable[str] = (),
         writes: Iterable[str] = (),
         entities: Iterable[str] = (),
         expires: int | None = None,
     ) -> tuple[Key, str]:
         """Make a key; return it and the credential, which cannot be had again.
+
+        Args:
+            by: principal id of who asks for it.
+            owner: principal id of who may rotate and revoke it; ``by`` unless said otherwise.
+            expires: when it ends by itself. [us since 1970]
 
         Raises:
             BadRequestData: a member is not as it must be.
@@ -222,11 +228,11 @@ class Keys:
             name=_name(name),
             digest=credentials.digest(credential.secret),
             tenants=self._shared(texts("tenants", tenants)),
-            scopes=self._shared(scopes(scopes_)),
+            scopes=self._shared(scope_paths(scopes)),
             reads=self._shared(texts("reads", reads)),
             writes=self._shared(texts("writes", writes)),
             entities=self._shared(texts("entities", entities)),
-            owner=by,
+            owner=owner or by,
             created=self._now(),
             expires=self._future(expires),
         )

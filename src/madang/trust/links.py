@@ -5,7 +5,7 @@ A link holds a code (``mdl_<id>_<secret>``) that works once. Only its digest is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Final, Literal
 
@@ -17,7 +17,7 @@ from madang.trust.records import Body, Records
 Purpose = Literal["first", "invitation", "password"]
 VALID_S: Final = 7 * 24 * 3600
 """How long an invitation or a new password's link is good. [s]"""
-PATH: Final = "/join"
+PATH: Final = "/welcome"
 """The page a link leads to; the code is its query parameter ``code``."""
 MOST: Final = 10_000
 _SECOND = 1_000_000
@@ -75,6 +75,10 @@ class Links:
             sets = {name: frozenset(body[name]) for name in _SETS}
             self._links[id] = Link(**(body | sets))
         await self.tidy()
+
+    def __iter__(self) -> Iterator[Link]:
+        """Go through all links that others can be told of."""
+        return iter([link for link in self._links.values() if link.purpose != "first"])
 
     def first(self) -> str:
         """Return a link that makes the first administrator; an older one is good no more."""

@@ -5,17 +5,25 @@ Each change is in the audit log before it is answered.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from madang.model.errors import BadRequestData, Conflict, Overloaded, Unauthorized
-from madang.trust import accounts as accounts_
+from madang.model.errors import BadRequestData, Conflict, Overloaded, ResourceNotFound, Unauthorized
 from madang.trust import passwords
-from madang.trust.accounts import Account, Accounts, login_name, people_roles, texts
+from madang.trust.accounts import (
+    LONGEST_NAME,
+    Account,
+    Accounts,
+    login_name,
+    people_roles,
+    scope_paths,
+    texts,
+)
 from madang.trust.events import Event, Recorder
 from madang.trust.links import Link, Links
 from madang.trust.passwords import Passwords
-from madang.trust.principal import PUBLIC
+from madang.trust.principal import LOCAL, PUBLIC
 from madang.trust.sessions import Sessions
 from madang.trust.throttle import Throttle
 
@@ -44,6 +52,7 @@ class People:
         self._recorder = recorder
         self._now = now
         self._throttle = Throttle()
+        self._first = asyncio.Lock()
 
     async def add(
         self, login: str, by: str, password: str | None = None, **members: Any
@@ -91,7 +100,7 @@ class People:
         try:
             name = login_name(login)
         except BadRequestData:
-            name = login[: accounts_.LONGEST_NAME]
+            name = login[:LONGEST_NAME]
         self._throttle.begin(name, address, self._now())
         account = self._accounts.by_login(login)
         try:
@@ -176,10 +185,46 @@ class People:
             by,
             frozenset(people_roles(roles)),
             texts("tenants", tenants),
-            accounts_.scopes(scopes),
+            scope_paths(scopes),
         )
         await self._record(by, "invited", None, link=link.id, roles=sorted(link.roles))
         return link, address
+
+    async def fulfil(self, link: Link, login: str, password: str | None) -> Account:
+        """Do what a link is for: make its account, or set its new password.
+
+        Raises:
+            BadRequestData, AlreadyExists: name or password are not as they must be.
+            Conflict: the first administrator has been made meanwhile.
+        """
+        if link.purpose == "password":
+            account = self._accounts.named(link.account)
+            if password is None:
+                raise BadRequestData("password is missing")
+            return await self.set_password(account, account.principal_id, password)
+        async with self._first:
+            if link.purpose == "first" and self._accounts.has_administrator():
+                raise Conflict("there is an administrator already; ask them for an invitation")
+            return await self.add(
+                link.login or login,
+                link.by or LOCAL.id,
+                password,
+                roles=link.roles,
+                tenants=link.tenants,
+                scopes=link.scopes,
+            )
+
+    async def withdraw(self, link_id: str, by: str) -> None:
+        """Make an unused link good for nothing.
+
+        Raises:
+            ResourceNotFound: there is none.
+        """
+        link = next((one for one in self._links if one.id == link_id), None)
+        if link is None:
+            raise ResourceNotFound(f"there is no unused link {link_id[:40]!r}")
+        await self._links.use(link)
+        await self._record(by, "linkWithdrawn", None, link=link.id)
 
     async def password_link(self, account: Account, by: str) -> tuple[Link, str]:
         """Return a link that sets a new password, and its address."""

@@ -127,8 +127,8 @@ class Sessions:
         found = [self.get(id) for id in self._of.get(principal_id, ())]
         return sorted((s for s in found if s is not None), key=lambda s: s.seen, reverse=True)
 
-    def check(self, credential: Credential, address: str) -> Session:
-        """Return the session of a credential, which counts as a sign of life.
+    def check(self, credential: Credential) -> Session:
+        """Return the session of a page's credential.
 
         Raises:
             Unauthorized: there is none that holds.
@@ -137,7 +137,6 @@ class Sessions:
         if not credentials.fits(credential.secret, (session.digest or None) if session else None):
             raise Unauthorized(OVER)
         assert session is not None  # nothing fits None
-        self.touch(session, address)
         return session
 
     def touch(self, session: Session, address: str) -> None:

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from joserfc import jwt
@@ -52,6 +52,14 @@ class _Signer:
     key: ECKey
     created: int
     """[us since 1970]"""
+
+
+class Pair(NamedTuple):
+    """Tokens, as RFC 6749 section 5.1 has them; no refresh token for what must not last."""
+
+    access: str
+    refresh: str
+    expires_s: int
 
 
 class Tokens:
@@ -217,18 +225,25 @@ class Tokens:
         credential = credentials.parse(token) if len(token) <= credentials.LONGEST else None
         if credential is None or credential.prefix != credentials.REFRESH:
             raise Unauthorized("this is no refresh token of this hub; sign in again")
-        generation, mac = credential.secret[:_GENERATION], credential.secret[_GENERATION:]
-        if not hmac.compare_digest(mac, self._mac(credential.id, generation)):
-            raise Unauthorized(OVER)
-        session = self._sessions.get(credential.id)
-        if session is None:
-            raise Unauthorized(OVER)
-        if int(generation, 16) != session.generation:
+        session = self.session_of(credential)
+        if int(credential.secret[:_GENERATION], 16) != session.generation:
             await self._sessions.end(session.id)
             raise Reused(session.principal_id)
         session.generation += 1  # before the wait: of two at once, one is the second
         session.seen = self._now()
         await self._sessions.keep(session)
+        return session
+
+    def session_of(self, credential: Credential) -> Session:
+        """Return the session of a refresh token, present or past.
+
+        Raises:
+            Unauthorized: it was not made here, or its session is over.
+        """
+        generation, mac = credential.secret[:_GENERATION], credential.secret[_GENERATION:]
+        session = self._sessions.get(credential.id)
+        if not hmac.compare_digest(mac, self._mac(credential.id, generation)) or session is None:
+            raise Unauthorized(OVER)
         return session
 
     def _mac(self, id: str, generation: str) -> str:
