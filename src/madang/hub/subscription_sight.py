@@ -12,7 +12,8 @@ from functools import lru_cache
 from hashlib import sha256
 
 from madang.model.attributes import ENTITY_MEMBERS
-from madang.model.entity import CHILD, INSTANCE, Entity
+from madang.model.entity import Entity
+from madang.model.without import name_of, without
 from madang.query import evaluate
 from madang.query.reach import Hidden, Reach
 from madang.store.protocol import Change
@@ -70,7 +71,7 @@ class Sight:
             if entity is not None:
                 hidden |= hidden_of(self._hidden, entity)
         attributes = tuple(name for name in change.attributes if name not in hidden)
-        deleted = tuple(path for path in change.deleted if top(path) not in hidden)
+        deleted = tuple(path for path in change.deleted if name_of(path) not in hidden)
         same = before is not None and after is not None and before.document == after.document
         if same and not attributes and not deleted:
             return None
@@ -98,18 +99,6 @@ def hidden_of(hidden: Collection[Hidden], entity: Entity) -> set[str]:
     """Return the names of the attributes that are hidden in an entity of its types."""
     types = entity.types
     return {one.attribute for one in hidden if not one.types or not one.types.isdisjoint(types)}
-
-
-def without(entity: Entity, names: Collection[str]) -> Entity:
-    """Return an entity without some of its attributes."""
-    document = {name: value for name, value in entity.document.items() if name not in names}
-    times = {path: stamp for path, stamp in entity.times.items() if top(path) not in names}
-    return Entity(document, entity.created, entity.modified, entity.written, times, entity.expires)
-
-
-def top(path: str) -> str:
-    """Return the attribute of an entity that a path (see :data:`Times`) leads to or into."""
-    return path.partition(CHILD)[0].partition(INSTANCE)[0]
 
 
 def _attributes(entity: Entity) -> tuple[str, ...]:

@@ -1,0 +1,381 @@
+"""What one principal may write: each operation is judged in the writer's turn, with what it does.
+
+The state before and the state after are judged there, so nothing can change in between.
+
+* What is out of the principal's sight is as if it were not there. Ids are one namespace, though:
+  whoever may create an entity learns from the conflict that an id is taken.
+* Nobody moves an entity out of their own reach, nor into a type or scope that is not theirs; one
+  of several types or scopes is judged as if it were the only one.
+* An attribute that is hidden for writing cannot be named in a write. One that goes without being
+  named, as when a whole entity is replaced by somebody who does not see all of it, is kept.
+  To delete a whole entity is a right of its own, and its hidden attributes go with it.
+
+Source: ETSI GS CIM 009 clause 5.6 (operations); NIST SP 800-162 (attribute-based access control).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from madang.hub.operations import Create, Delete, DeleteAttribute, Keep, Operation, Upsert
+from madang.hub.writer import Result
+from madang.model.attributes import instances
+from madang.model.entity import CHILD, Entity, path_of
+from madang.model.errors import Forbidden, ResourceNotFound
+from madang.model.state import Outcome
+from madang.model.without import name_of
+from madang.query import evaluate
+from madang.query.reach import Hidden, Reach
+from madang.query.tree import Condition, HasType, Or
+from madang.trust.actions import AttributeAction, EntityAction
+from madang.trust.events import Event, Recorder
+from madang.trust.principal import Principal
+
+Fits = Callable[[Entity], bool]
+Write = Callable[[Sequence[Operation]], Awaitable[list[Result]]]
+
+MOST_TARGETS = 1_000  # of one event in the audit log
+
+
+class Guard:
+    """What one principal may do to the entities of one tenant, and the record of it.
+
+    Args:
+        principal: who.
+        tenant: its name.
+        recorder: is told of what persons write, and of what is denied.
+        read: what is there for the principal.
+        create: what they may create; its hidden attributes they must not give it.
+        update: what they may change; its hidden attributes they must not write.
+        delete: what they may delete.
+    """
+
+    __slots__ = (
+        "_create",
+        "_creates",
+        "_delete",
+        "_read",
+        "_recorder",
+        "_tenant",
+        "_unseen",
+        "_unwritten",
+        "_update",
+        "_whole",
+        "principal",
+    )
+
+    def __init__(
+        self,
+        principal: Principal,
+        tenant: str,
+        recorder: Recorder,
+        *,
+        read: Reach,
+        create: Reach,
+        update: Reach,
+        delete: Reach,
+    ) -> None:
+        self.principal = principal
+        self._tenant = tenant
+        self._recorder = recorder
+        self._read = fits(read.condition)
+        self._create = fits(create.condition)
+        self._update = fits(update.condition)
+        self._delete = fits(delete.condition)
+        self._creates = create.hidden
+        self._unwritten = update.hidden
+        self._unseen = read.hidden
+        self._whole = all(reach.is_whole for reach in (read, create, update, delete))
+
+    def guarded(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        """Return operations that do the same within the reach, and fail one by one beyond it."""
+        if self._whole:
+            return operations
+        return [Guarded(self, operation) for operation in operations]
+
+    async def write(
+        self, write: Write, operations: Sequence[Operation], address: str = ""
+    ) -> list[Result]:
+        """Apply operations as far as they are allowed; return when they are durable.
+
+        What a person wrote is in the audit log by then. Devices, apps and services write too much
+        to be recorded one by one; what they are denied is noted.
+
+        Args:
+            write: applies operations, as :meth:`madang.hub.tenant.Tenant.write`.
+            operations: what is asked.
+            address: where the request came from.
+        """
+        results = await write(self.guarded(operations))
+        is_person = self.principal.kind == "person"
+        if is_person or not self._whole:
+            events = self._events(operations, results, address, is_person)
+            if is_person and events:
+                await self._recorder.record(*events)
+            else:
+                for event in events:
+                    self._recorder.note(event)
+        return results
+
+    def _events(
+        self,
+        operations: Sequence[Operation],
+        results: Sequence[Result],
+        address: str,
+        is_person: bool,
+    ) -> list[Event]:
+        """Return what there is to record: an event for each action, more for many targets."""
+        ids: dict[tuple[bool, str], list[str]] = {}
+        for operation, result in zip(operations, results, strict=True):
+            if isinstance(result, NotAllowed):
+                ids.setdefault((False, result.action), []).append(operation.id)
+            elif is_person and isinstance(result, Outcome):
+                ids.setdefault((True, _action(operation, result)), []).append(operation.id)
+        who = self.principal.id
+        return [
+            Event(
+                "write" if done else "denial",
+                who,
+                action,
+                "done" if done else "denied",
+                self._tenant,
+                tuple(targets[first : first + MOST_TARGETS]),
+                address=address,
+            )
+            for (done, action), targets in ids.items()
+            for first in range(0, len(targets), MOST_TARGETS)
+        ]
+
+    # --- in the writer's turn -----------------------------------------------------------------
+
+    def apply(self, operation: Operation, current: Entity | None, now: int) -> Outcome:
+        """Do what :meth:`Operation.apply` does.
+
+        Raises:
+            ResourceNotFound: the entity is not there, as far as the principal can see.
+            Forbidden: the principal may not do this; the text says what, and the way out.
+        """
+        if current is None or type(operation) is Create:
+            outcome = operation.apply(None, now)
+            self._judge_creation(operation, outcome)
+            return outcome if current is None else operation.apply(current, now)
+        if self._read is not None and not self._read(current):
+            raise self._not_there(operation, now)
+        if type(operation) is Delete:
+            return self._deleted(operation, current, now)
+        if self._update is not None and not self._update(current):
+            raise self.forbidden("updateEntity", operation.id)
+        if not (self._unwritten or self._unseen):
+            outcome = operation.apply(current, now)
+        else:
+            outcome = self._kept(operation, current, now)
+        after = outcome.entity
+        if after is not None and after is not current:
+            self._judge_update(operation, current, after)
+        return outcome
+
+    def _judge_creation(self, operation: Operation, outcome: Outcome) -> None:
+        after = outcome.entity
+        if after is None:
+            return
+        if self._create is not None and not all(map(self._create, _parts(after))):
+            raise self.forbidden("createEntity", operation.id, after)
+        self._refuse_names(self._creates, operation, after)
+
+    def _judge_update(self, operation: Operation, before: Entity, after: Entity) -> None:
+        """Refuse to move an entity out of the reach, or into a type or scope out of it."""
+        if after.expires is not None and after.expires != before.expires:
+            self._judge_deletion(operation, before)  # to let it expire is to delete it
+        fits = self._update
+        if fits is None:
+            return
+        old, new = before.document, after.document
+        moved = old["type"] != new["type"] or old.get("scope") != new.get("scope")
+        if not (all(map(fits, _parts(after, before))) if moved else fits(after)):
+            raise self.forbidden("updateEntity", operation.id, after)
+
+    def _deleted(self, operation: Operation, current: Entity, now: int) -> Outcome:
+        outcome = operation.apply(current, now)
+        self._judge_deletion(operation, current)
+        return outcome
+
+    def _judge_deletion(self, operation: Operation, before: Entity) -> None:
+        if self._delete is not None and not self._delete(before):
+            raise self.forbidden("deleteEntity", operation.id)
+
+    def _not_there(self, operation: Operation, now: int) -> Exception:
+        """Return what is raised for an entity out of sight."""
+        try:
+            outcome = operation.apply(None, now)
+        except ResourceNotFound as error:
+            return error
+        self._judge_creation(operation, outcome)
+        # It would be created where it is not there; so this tells no more than a conflict does.
+        return self.forbidden("createEntity", operation.id)
+
+    # --- hidden attributes --------------------------------------------------------------------
+
+    def _kept(self, operation: Operation, current: Entity, now: int) -> Outcome:
+        """Apply an operation, but refuse or undo what it does to hidden attributes."""
+        self._refuse_names(self._unwritten, operation, current)
+        outcome = operation.apply(current, now)
+        after = outcome.entity
+        if after is None or after is current:
+            return outcome
+        self._refuse_names(self._unwritten, operation, after)
+        named = _named(operation)
+        kept = _of(self._unwritten, current) | (_of(self._unseen, current) - named)
+        lost = {n for n in kept if n in current.document and n not in after.document}
+        if not lost:
+            return outcome
+        whole = _with(after, current, lost)
+        if not lost <= _of((*self._unwritten, *self._unseen), whole):
+            raise self.forbidden("updateEntity", operation.id, after)  # it would come to light
+        deleted = tuple(path for path in outcome.deleted if name_of(path) not in lost)
+        return outcome._replace(entity=whole, deleted=deleted)
+
+    def _refuse_names(
+        self, hidden: Collection[Hidden], operation: Operation, entity: Entity
+    ) -> None:
+        """Refuse to write attributes that must not be written to an entity of its types.
+
+        It is said before looking whether they are there, so the answer does not tell.
+        """
+        if not hidden:
+            return
+        refused = _of(hidden, entity) & _named(operation)
+        if refused:
+            raise NotAllowed(
+                "writeAttribute",
+                f"{self.principal.name} may not write {', '.join(sorted(refused))} of"
+                f" {operation.id}; leave it out, or ask an administrator to grant writeAttribute",
+            )
+
+    def forbidden(self, action: EntityAction, id: str, state: Entity | None = None) -> NotAllowed:
+        """Return the refusal of an action, which says how it could be allowed.
+
+        Args:
+            action: what is not allowed.
+            id: of the entity.
+            state: what the entity would be, if that is why.
+        """
+        where = "" if state is None else f" as {_described(state)}"
+        who = self.principal
+        return NotAllowed(
+            action,
+            f"{who.name} may not {action} {id}{where}; an administrator can grant it, and"
+            f" `madang policy explain {who.id} {action} {id}` says which policy decides",
+        )
+
+
+class NotAllowed(Forbidden):
+    """The refusal of one operation."""
+
+    def __init__(self, action: EntityAction | AttributeAction, detail: str) -> None:
+        super().__init__(detail)
+        self.action = action
+
+
+class Guarded:
+    """An operation within the reach of a principal."""
+
+    __slots__ = ("_guard", "id", "operation")
+
+    def __init__(self, guard: Guard, operation: Operation) -> None:
+        self._guard = guard
+        self.operation = operation
+        self.id = operation.id
+
+    def apply(self, current: Entity | None, now: int) -> Outcome:
+        return self._guard.apply(self.operation, current, now)
+
+
+def _action(operation: Operation, outcome: Outcome) -> EntityAction:
+    """Return what was done to an entity."""
+    after = outcome.entity
+    if after is None:
+        return "deleteEntity"
+    is_new = after.created == after.modified and isinstance(operation, Create | Upsert)
+    return "createEntity" if is_new else "updateEntity"
+
+
+def fits(condition: Condition | None) -> Fits | None:
+    """Return the test of a condition; None if every entity meets it.
+
+    A choice of types, which is what most principals have, takes one look-up in a set.
+    """
+    if condition is None:
+        return None
+    types = _types(condition)
+    if types is None:
+        test = evaluate.compile(condition)
+        return lambda entity: test(entity, None)
+
+    def of_type(entity: Entity) -> bool:
+        kind = entity.document["type"]
+        return kind in types if type(kind) is str else not types.isdisjoint(kind)
+
+    return of_type
+
+
+def _types(condition: Condition) -> frozenset[str] | None:
+    """Return the types of a condition that asks for one of some types and nothing else."""
+    items = condition.items if type(condition) is Or else (condition,)
+    names = [item.name for item in items if type(item) is HasType]
+    return frozenset(names) if len(names) == len(items) else None
+
+
+def _parts(entity: Entity, before: Entity | None = None) -> list[Entity]:
+    """Return an entity, and as if each of its types and scopes were its only one.
+
+    Those that it had ``before`` are left out.
+    """
+    parts = [entity]
+    old = {} if before is None else before.document
+    for member in ("type", "scope"):
+        values = _list(entity.document.get(member))
+        if len(values) > 1:
+            new = set(values) - set(_list(old.get(member)))
+            parts += [replace(entity, document={**entity.document, member: v}) for v in new]
+    return parts
+
+
+def _list(value: Any) -> list[str]:
+    return [] if value is None else value if type(value) is list else [value]
+
+
+def _named(operation: Operation) -> frozenset[str]:
+    """Return the attributes that an operation is asked to write or delete."""
+    if type(operation) is DeleteAttribute:
+        return frozenset((operation.name,))
+    if type(operation) is Keep:
+        return operation.names if operation.drop else frozenset()
+    content = getattr(operation, "content", None)
+    return frozenset() if content is None else frozenset(content.names)
+
+
+def _of(hidden: Collection[Hidden], entity: Entity) -> set[str]:
+    """Return the names of attributes that are hidden of an entity of its types."""
+    types = entity.types
+    return {one.attribute for one in hidden if not one.types or not one.types.isdisjoint(types)}
+
+
+def _with(after: Entity, before: Entity, names: Collection[str]) -> Entity:
+    """Return an entity with attributes, and their times, as they were before."""
+    document = {**after.document, **{name: before.document[name] for name in sorted(names)}}
+    times = dict(after.times)
+    for name in names:
+        for instance in instances(before.document[name]):
+            path = path_of(name, instance)
+            times[path] = before.stamp(path)
+            inner = path + CHILD
+            times |= {p: stamp for p, stamp in before.times.items() if p.startswith(inner)}
+    return Entity(document, after.created, after.modified, after.written, times, after.expires)
+
+
+def _described(state: Entity) -> str:
+    kinds = ", ".join(state.types)
+    scopes = ", ".join(_list(state.document.get("scope")))
+    return f"{kinds} in {scopes}" if scopes else kinds
