@@ -64,7 +64,7 @@ def shipped() -> tuple[Compiled, ...]:
 
 
 class Book:
-    """Policies, marks and public data; see :class:`madang.trust.policy.Policies` for the changes."""
+    """Policies, marks and public data; :class:`madang.trust.policy.Policies` changes them."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Book:
         self.marks = (*marks.shipped(), *own_marks)
         self.public = public or {}
         self._sets: dict[Action, cedarpy.PolicySet] = {}
-        self._verdicts: dict[tuple[Any, ...], tuple[Hidden, ...]] = {}
+        self._verdicts: dict[tuple[Any, ...], _Attributes] = {}
         self._tests = {action: self._of(action) for action in ENTITY_ACTIONS}
         self._spoken = self._spoken_of()
         # What of a principal decides about attributes, beside the roles. Thousands of devices
@@ -102,7 +102,7 @@ class Book:
         condition = residual.condition(permits, forbids, asked)
         if condition == NOTHING:
             return Reach(NOTHING)
-        return Reach(condition, self._hidden(principal, action, tenant, purpose))
+        return Reach(condition, *self._attributes(principal, action, tenant, purpose))
 
     def allows(
         self, principal: Principal, action: TenantAction | SystemAction, tenant: str = ""
@@ -146,13 +146,13 @@ class Book:
 
     # --- marked attributes --------------------------------------------------------------------
 
-    def _hidden(
+    def _attributes(
         self, principal: Principal, action: EntityAction, tenant: str, purpose: str
-    ) -> tuple[Hidden, ...]:
-        """Return the marked attributes out of reach; one and the same tuple for the same answer."""
+    ) -> _Attributes:
+        """Return the marked attributes out of reach, and the personal ones within it."""
         kind = ON_ATTRIBUTES.get(action)
         if kind is None:
-            return ()
+            return (), ()
         known = tuple(getattr(principal, name) for name in self._features)
         key = (kind, tenant, purpose, principal.roles, known)
         found = self._verdicts.get(key)
@@ -164,7 +164,7 @@ class Book:
 
     def _judge_marks(
         self, principal: Principal, action: AttributeAction, tenant: str, purpose: str
-    ) -> tuple[Hidden, ...]:
+    ) -> _Attributes:
         """Judge each marked attribute in each of its types, without consent and with it."""
         alike: dict[tuple[str, str, str], list[Mark]] = defaultdict(list)
         for mark in self.marks:
@@ -177,16 +177,16 @@ class Book:
             for has_consent in (False, True)
         ]
         allowed = [one.allowed for one in self.judge(principal, action, resources, purpose)]
-        closed: dict[tuple[str, str | None], set[str]] = defaultdict(set)
-        for at, ((name, _, _), found) in enumerate(alike.items()):
-            if not allowed[2 * at]:
-                for mark in found:
-                    subject = mark.subject if allowed[2 * at + 1] else None
-                    closed[mark.attribute, subject].add(name)
-        return tuple(
-            Hidden(attribute, frozenset(types), subject)
-            for (attribute, subject), types in closed.items()
-        )
+        closed: _Types = defaultdict(set)
+        personal: _Types = defaultdict(set)
+        for at, ((name, sensitivity, _), found) in enumerate(alike.items()):
+            is_open, opens = allowed[2 * at : 2 * at + 2]
+            for mark in found:
+                if not is_open:
+                    closed[mark.attribute, mark.subject if opens else None].add(name)
+                elif sensitivity == "personal":
+                    personal[mark.attribute, mark.subject].add(name)
+        return _listed(closed), _listed(personal)
 
     def _spoken_of(self) -> set[str]:
         """Return every name and text in the policies on attributes."""
@@ -210,6 +210,18 @@ _FEATURES = {"id": "Madang::Principal"} | {
     name: name for name in ("kind", "tenants", "scopes", "reads", "writes", "entities")
 }
 _MOST_VERDICTS = 4096
+
+_Attributes = tuple[tuple[Hidden, ...], tuple[Hidden, ...]]
+"""Those out of reach, and the personal ones within it."""
+_Types = dict[tuple[str, str | None], set[str]]
+"""Types of entities by attribute and subject."""
+
+
+def _listed(found: _Types) -> tuple[Hidden, ...]:
+    return tuple(
+        Hidden(attribute, frozenset(types), subject)
+        for (attribute, subject), types in found.items()
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

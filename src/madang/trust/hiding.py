@@ -62,8 +62,12 @@ class Hiding:
             for rule in rules:
                 self._rules.setdefault(rule.attribute, []).append((rule, hides))
         self._consented = consented
-        # A name stands in JSON text as orjson writes it: the stores write with orjson too.
-        self._marks = tuple(orjson.dumps(name) for name in self._rules)
+        # A name stands in JSON text as orjson writes it: the stores write with orjson too. Where
+        # every rule is about types, they are looked for: they are fewer, and rarer in a city.
+        every = (*hidden, *personal)
+        types = {name for rule in every for name in rule.types}
+        words = sorted(types) if all(rule.types for rule in every) else list(self._rules)
+        self._marks = tuple(map(orjson.dumps, words))
         self._text_marks = tuple(mark.decode() for mark in self._marks)
 
     @property

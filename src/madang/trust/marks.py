@@ -35,7 +35,7 @@ class Mark:
     subject: str = ""
     """The Relationship that names the person; nothing if the entity is the person."""
     keep: str = ""
-    """The law that makes us keep it even if the person wants it erased; nothing if there is none."""
+    """The law that makes us keep it even if the person wants it erased; or nothing."""
 
     @property
     def id(self) -> str:

@@ -171,8 +171,8 @@ def _depth(value: Any) -> int:
 def _too_deep(name: str, line: int) -> BadPolicy:
     return BadPolicy(
         f"policy {name}, line {line}: it is nested more than {DEEPEST} levels deep or has "
-        f"more than {MOST_TOKENS:,} words and signs; make it several policies, or use a set such as "
-        '["A", "B"] with containsAny'
+        f"more than {MOST_TOKENS:,} words and signs; make it several policies, or use a set "
+        'such as ["A", "B"] with containsAny'
     )
 
 

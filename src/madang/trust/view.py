@@ -63,7 +63,10 @@ class View:
         self.contexts = tenant.contexts
         self.subscriptions = subscriptions
         self.principal = principal
-        self.sight = Sight(read, lambda person: consented(person, purpose), on_personal)
+        own = principal.entities  # what is known about oneself needs no consent
+        self.sight = Sight(
+            read, lambda person: person in own or consented(person, purpose), on_personal
+        )
         self._tenant = tenant
         self._guard = guard
 
