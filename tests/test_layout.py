@@ -45,7 +45,7 @@ BROAD_EXCEPTS = {
     "hub/writer.py:_group": "the writer's outermost loop: logs it and fails the group that waits",
     "hub/delivery.py:_run": "a queue's outermost loop: logs it and tries again later",
     "trust/audit.py:_write": "the log's outermost loop: logs it and refuses the group that waits",
-    "trust/identities.py:_upkeep": "the upkeep's outermost loop: logs it and tries again a minute later",
+    "trust/identities.py:_upkeep": "its outermost loop: logs it and tries again in a minute",
     "api/eager.py:__call__": "steps a handler's coroutine; the error goes to what answers for it",
 }
 
