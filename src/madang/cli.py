@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from madang.commands import audit
 from madang.model.errors import MadangError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(audit.app, name="audit")
 
 Url = Annotated[str, typer.Option("--url", envvar="MADANG_URL", help="Address of the running hub.")]
 PIPE_WIDTH = 160  # of tables that go to a file or another program

@@ -116,6 +116,7 @@ async def test_closing_writes_what_was_noted(tmp_path: Path) -> None:
         (Wanted(subject="urn:s:1"), [3, 1]),
         (Wanted(subject="urn:t:2"), []),
         (Wanted(actor="person:a", kind="personalRead"), [0]),
+        (Wanted(first=2), [2, 3]),
         (Wanted(since="2999"), []),
         (Wanted(until="2999", subject="urn:s:0"), [2, 0]),
     ],
@@ -139,7 +140,7 @@ async def test_records_are_found_by_actor_kind_target_subject_and_time(
 async def test_pages_follow_one_another(audit: Audit) -> None:
     await audit.record(*(read(n) for n in range(10)))
     first = await audit.find(Wanted(), limit=4)
-    second = await audit.find(Wanted(), before=first[-1].sequence, limit=4)
+    second = await audit.find(Wanted(before=first[-1].sequence), limit=4)
     assert [e.sequence for e in first + second] == [9, 8, 7, 6, 5, 4, 3, 2]
 
 

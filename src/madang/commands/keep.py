@@ -1,7 +1,9 @@
 """``madang backup`` and ``restore``: every tenant's store, copied while in use, verified, swapped.
 
-A backup is a folder or a .tar: ``manifest.json`` and one store file a tenant under ``state/``. The
-manifest has the SHA-256, the size and the number of entities of each.
+A backup is a folder or a .tar: ``manifest.json`` and, under ``state/``, one store file a tenant,
+the system store (accounts, keys, policies, consents) and the audit log. The manifest has the
+SHA-256, the size and the number of entities of each. The audit log is copied last, so nothing that
+the other copies hold is missing from it.
 """
 
 from __future__ import annotations
@@ -18,13 +20,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import apsw
 import orjson
 from rich.console import Console
 
 from madang import __version__
 from madang.lock import held
 from madang.model.errors import MadangError
-from madang.store.engine import SqliteEngine
+from madang.store.engine import SUFFIX, SYSTEM, SqliteEngine
+from madang.trust import audit_file
 
 MANIFEST = "manifest.json"
 STATE = "state"
@@ -57,7 +61,7 @@ def backup(data: Path, target: Path, console: Console) -> None:
         _remove(folder)
         (folder / STATE).mkdir(parents=True)
         tenants = asyncio.run(_copy_stores(source, folder / STATE))
-        _write(folder / MANIFEST, _manifest(tenants))
+        _write(folder / MANIFEST, _manifest(tenants, _copy_others(source, folder / STATE)))
         if target.suffix == ".tar":
             _pack(folder, packed)
         (packed if target.suffix == ".tar" else folder).rename(target)
@@ -95,6 +99,37 @@ async def _copy_stores(source: Path, folder: Path) -> list[dict[str, Any]]:
     return await inspect(folder)
 
 
+def _copy_others(source: Path, folder: Path) -> list[dict[str, Any]]:
+    """Copy what belongs to no tenant, the audit log last; return their lines of the manifest."""
+    system, audit = SYSTEM + SUFFIX, audit_file.NAME
+    if (source / system).exists():
+        asyncio.run(_copy_system(source, folder / system))
+    if (source / audit).exists():
+        audit_file.backup(source / audit, folder / audit)
+    found = []
+    for name in (system, audit):
+        if (folder / name).exists():
+            _sync(folder / name)
+            found.append({"file": name} | _marks(folder / name))
+    return found
+
+
+async def _copy_system(source: Path, target: Path) -> None:
+    engine = SqliteEngine(source)
+    try:
+        store = await engine.system()
+        faults = await store.check()
+        if faults:
+            raise BackupError(f"the system store: {faults[0]}")
+        await store.backup(target)
+    finally:
+        await engine.close()
+
+
+def _marks(file: Path) -> dict[str, Any]:
+    return {"bytes": file.stat().st_size, "sha256": checksum(file)}
+
+
 async def inspect(folder: Path) -> list[dict[str, Any]]:
     """Return what is in a folder of stores: a line of the manifest for each tenant.
 
@@ -118,7 +153,7 @@ async def inspect(folder: Path) -> list[dict[str, Any]]:
     for item in found:  # after closing, when the files no longer change
         file = folder / str(item["file"])
         _sync(file)
-        item |= {"bytes": file.stat().st_size, "sha256": checksum(file)}
+        item |= _marks(file)
     return found
 
 
@@ -126,12 +161,13 @@ def _counts(size: dict[str, int]) -> dict[str, int]:
     return {name: size.get(name, 0) for name in ("entities", "outbox", "deliveries")}
 
 
-def _manifest(tenants: list[dict[str, Any]]) -> dict[str, Any]:
+def _manifest(tenants: list[dict[str, Any]], others: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "madang": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "tenants": tenants,
+        "others": others,
     }
 
 
@@ -139,7 +175,8 @@ def restore(data: Path, source: Path, *, force: bool, console: Console) -> None:
     """Put a backup in the place of a data folder's stores.
 
     The backup is unpacked beside them, verified whole, and only then takes their place in one
-    rename; the stores it replaces are kept until that has happened.
+    rename; the stores it replaces are kept until that has happened. An audit log that goes on where
+    that of the backup ends stays: what was done since is not undone by forgetting it.
 
     Raises:
         BackupError: the backup is not sound, or the folder has data and ``force`` was not given.
@@ -149,6 +186,7 @@ def restore(data: Path, source: Path, *, force: bool, console: Console) -> None:
     try:
         with held(data), _unpacked(source, data) as folder:
             tenants = _verified(folder)
+            _keep_audit(data / STATE, folder / STATE)
             _swap(folder / STATE, data / STATE, data)
     except (OSError, tarfile.TarError) as error:
         raise BackupError(f"{source} cannot be restored: {error}") from error
@@ -179,10 +217,11 @@ def _verified(folder: Path) -> list[dict[str, Any]]:
     """Return the tenants of an unpacked backup after checking all of it."""
     manifest = _read_manifest(folder / MANIFEST)
     wanted: list[dict[str, Any]] = manifest["tenants"]
+    everything = [*wanted, *manifest.get("others", [])]
     present = {file.name for file in (folder / STATE).glob("*")}
-    if present != {item["file"] for item in wanted}:
+    if present != {item["file"] for item in everything}:
         raise BackupError("the files of the backup are not those its manifest names")
-    for item in wanted:
+    for item in everything:
         if checksum(folder / STATE / item["file"]) != item["sha256"]:
             raise BackupError(f"the checksum of {item['file']} is wrong: the backup is damaged")
     found = {item["tenant"]: item for item in asyncio.run(inspect(folder / STATE))}
@@ -190,6 +229,22 @@ def _verified(folder: Path) -> list[dict[str, Any]]:
         if _counts(found[item["tenant"]]) != _counts(item):
             raise BackupError(f"{item['file']} does not hold what the manifest says")
     return wanted
+
+
+def _keep_audit(state: Path, new: Path) -> None:
+    """Put the audit log there is in the place of an older beginning of it."""
+    present, older = state / audit_file.NAME, new / audit_file.NAME
+    try:
+        stays = present.exists() and (not older.exists() or audit_file.continues(present, older))
+        if stays:
+            older.unlink(missing_ok=True)
+            audit_file.backup(present, older)
+            _sync(older)
+    except apsw.Error as error:
+        raise BackupError(
+            f"the audit log {present} cannot be read ({error}); `madang audit verify` says more;"
+            " put it elsewhere to restore without it"
+        ) from error
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -49,8 +49,8 @@ class SqliteEngine:
 
     async def tenants(self) -> list[str]:
         names = {file.name.removesuffix(SUFFIX) for file in self.folder.glob("*" + SUFFIX)}
-        names.discard(SYSTEM)
-        return sorted("" if n == DEFAULT else unquote(n.removeprefix(PREFIX)) for n in names)
+        found = [unquote(name.removeprefix(PREFIX)) for name in names if name.startswith(PREFIX)]
+        return sorted([*found, ""] if DEFAULT in names else found)
 
     async def close(self) -> None:
         for store in self._open.values():

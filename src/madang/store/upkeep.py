@@ -30,7 +30,7 @@ def copy(connection: apsw.Connection, target: Path) -> None:
     connection.execute("BEGIN")
     try:
         # Reading something fixes the moment of which the copy is, whatever is written meanwhile.
-        connection.execute("SELECT count(*) FROM shape").fetchall()
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         with apsw.Connection(str(part)) as other, other.backup("main", connection, "main") as work:
             while not work.done:
                 work.step(2000)

@@ -229,16 +229,10 @@ class Audit:
 
     # --- reading ------------------------------------------------------------------------------
 
-    async def find(
-        self, wanted: Wanted, before: int | None = None, limit: int = 100
-    ) -> list[Entry]:
-        """Return the newest records that are wanted, at most 1,000.
-
-        Args:
-            before: only records with a lower number: the last one of the page before.
-        """
+    async def find(self, wanted: Wanted, limit: int = 100) -> list[Entry]:
+        """Return records that are wanted, the newest first, at most 1,000 of them."""
         count = max(1, min(limit, MOST))
-        return await self._read(lambda reader: reader.find(wanted, before, count))
+        return await self._read(lambda reader: reader.find(wanted, count))
 
     def checkpoint(self) -> str:
         """Return the newest signed head; who keeps it can tell later if anything was changed."""
@@ -345,6 +339,10 @@ def _growth(reader: AuditReader, old: int) -> Growth:
     return Growth(note, path)
 
 
-def describe(entry: Entry) -> dict[str, Any]:
-    """Return a record as the API and the command line show it."""
-    return entry.content() | {"hash": entry.hash.hex()}
+def describe(entry: Entry, as_text: bool = False) -> dict[str, Any]:
+    """Return a record as it is shown, or the text that was hashed."""
+    if as_text:
+        said: dict[str, Any] = {"sequence": entry.sequence, "text": entry.text.decode()}
+    else:
+        said = entry.content()
+    return said | {"hash": entry.hash.hex()}

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ import apsw
 import orjson
 
 from madang.store.connection import connect
+from madang.store.upkeep import copy
 from madang.trust import merkle
 from madang.trust.checkpoint import Head, Signer, Verifier, opened
 from madang.trust.merkle import Frontier, leaf_hash
@@ -27,7 +29,7 @@ NAME = "audit.sqlite"
 HEAD_RECORDS = 1_000
 HEAD_SECONDS = 60.0
 
-_SCHEMA = """
+_TABLES = """
 CREATE TABLE record (
     sequence INTEGER PRIMARY KEY,
     body TEXT NOT NULL,
@@ -54,7 +56,7 @@ CREATE TRIGGER record_next BEFORE INSERT ON record
 WHEN NEW.sequence IS NOT (SELECT coalesce(max(sequence), -1) + 1 FROM record)
 BEGIN SELECT RAISE(ABORT, 'the audit log takes records in their order only'); END;
 """
-_REFUSALS = "".join(
+SCHEMA = _TABLES + "".join(
     f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table}"
     " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;"
     for table in ("record", "head", "signer")
@@ -107,11 +109,29 @@ class Wanted:
     """The earliest time, as the records write it."""
     until: str = ""
     """The time before which they must be."""
+    before: int | None = None
+    """Only lower numbers: the last one of the page before."""
+    first: int | None = None
+    """Only from this number on, and then the oldest first."""
+
+    def starting(self, first: int) -> Wanted:
+        """Return the same from a number on, the oldest first."""
+        return replace(self, first=first)
 
 
 def now_text() -> str:
     """Return the time as records write it: always 27 characters, so that texts sort as times."""
     return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def written(instant: str) -> str:
+    """Return a DateTime as records write it.
+
+    >>> written("2026-11-21T09:00:00Z")
+    '2026-11-21T09:00:00.000000Z'
+    """
+    whole, _, part = instant[:-1].replace(",", ".").partition(".")
+    return f"{whole}.{part[:6]:0<6}Z"
 
 
 class Tree:
@@ -147,7 +167,7 @@ class AuditWriter:
         self._signer = signer
         if not self._connection.pragma("user_version"):
             with self._connection:
-                self._connection.execute(_SCHEMA + _REFUSALS)
+                self._connection.execute(SCHEMA)
                 self._connection.pragma("user_version", 1)
         self._take_up()
 
@@ -244,22 +264,20 @@ class AuditReader:
     """Reads the file, also while it is written, also a copy elsewhere. Used by one thread."""
 
     def __init__(self, file: Path) -> None:
-        try:
-            self.connection = _open(f"{file.absolute().as_uri()}?mode=ro")
-        except apsw.CantOpenError:  # a copy on a medium that cannot be written
-            self.connection = _open(f"{file.absolute().as_uri()}?mode=ro&immutable=1")
+        # Without a log of writes beside it nobody has it open, and reading leaves no trace.
+        is_still = not file.with_name(file.name + "-wal").exists()
+        address = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if is_still else ''}"
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        self.connection = apsw.Connection(address, flags=flags)
+        self.connection.set_busy_timeout(10_000)
 
-    def find(self, wanted: Wanted, before: int | None, limit: int) -> list[Entry]:
-        """Return the newest records that are wanted, from those with a lower number."""
+    def find(self, wanted: Wanted, limit: int) -> list[Entry]:
+        """Return the records that are wanted, the newest first unless ``wanted.first`` is given."""
         clauses, values = _conditions(wanted)
-        if before is not None:
-            clauses.append("r.sequence<?")
-            values.append(before)
         where = f" WHERE {' AND '.join(clauses)}" if clauses else ""
         sql = f"SELECT r.sequence, CAST(r.body AS BLOB), r.hash FROM record r{where}"
-        sql += " ORDER BY r.sequence DESC LIMIT ?"
-        rows = self.connection.execute(sql, (*values, limit))
-        return [Entry(sequence, bytes(body), bytes(hash)) for sequence, body, hash in rows]
+        sql += f" ORDER BY r.sequence {'DESC' if wanted.first is None else 'ASC'} LIMIT ?"
+        return [Entry(*row) for row in self.connection.execute(sql, (*values, limit))]
 
     def walk(self, first: int = 0) -> Iterator[Entry]:
         """Yield the records in their order."""
@@ -280,12 +298,22 @@ class AuditReader:
         self.connection.close()
 
 
-def _open(address: str) -> apsw.Connection:
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    connection = apsw.Connection(address, flags=flags)
-    connection.set_busy_timeout(10_000)
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    return connection
+def continues(longer: Path, shorter: Path) -> bool:
+    """Return whether one log begins with all the records of another, which may be as long."""
+    with closing(AuditReader(longer)) as one, closing(AuditReader(shorter)) as other:
+        last = other.find(Wanted(), 1)
+        return not last or one.get(last[0].sequence) == last[0]
+
+
+def backup(file: Path, target: Path) -> None:
+    """Copy the log of one moment, whatever is written meanwhile."""
+    with closing(AuditReader(file)) as reader:
+        copy(reader.connection, target)
+
+
+def count(reader: AuditReader) -> int:
+    """Return how many records there are."""
+    return int(reader.connection.execute("SELECT coalesce(max(sequence) + 1, 0) FROM record").get)
 
 
 def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
@@ -301,8 +329,10 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         ("r.kind=?", wanted.kind),
         ("r.time>=?", wanted.since),
         ("r.time<?", wanted.until),
+        ("r.sequence<?", wanted.before),
+        ("r.sequence>=?", wanted.first),
     ):
-        if value:
+        if value not in ("", None):
             clauses.append(clause)
             values.append(value)
     return clauses, values
