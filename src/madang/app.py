@@ -1,4 +1,4 @@
-"""Composes the process: engine, hub, delivery, HTTP; starts it and lets it end in order."""
+"""Composes the process: engine, trust, hub, delivery, HTTP; starts it and lets it end in order."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import contextlib
 import gc
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Self
 
 import structlog
 import uvicorn
 
+from madang.api.application import application
 from madang.api.direct import protocol_for
 from madang.api.lane import PREFIX, NgsiLane
 from madang.api.metrics import Metrics
 from madang.api.router import Router
 from madang.api.routes import ROUTES
+from madang.api.security_headers import Cors
 from madang.api.system import System
 from madang.hub.hub import Hub
 from madang.hub.operations import Upsert
@@ -26,9 +29,11 @@ from madang.hub.tenants import Tenants
 from madang.lock import FolderInUse, held
 from madang.logs import configure
 from madang.model.context import CORE
+from madang.model.errors import MadangError
 from madang.model.normalize import entity as normalized
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
+from madang.trust.trust import Trust
 
 log = structlog.get_logger("madang")
 
@@ -46,18 +51,21 @@ class Server(uvicorn.Server):
 class City:
     """All parts of one running process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engine: SqliteEngine, trust: Trust) -> None:
         self.settings = settings
+        self.engine = engine
+        self.trust = trust
         self.metrics = Metrics()
-        self.engine = SqliteEngine(settings.data / "state", settings.query_time_limit_s)
-        self.tenants = Tenants(settings)
-        self.hub = Hub(self.engine, self.tenants.make)
+        self.tenants = Tenants(settings, trust.reach_of)
+        self.hub = Hub(engine, self.tenants.make)
+        trust.watch(self.hub)
         self.metrics.watch(self.hub)
         self.system = System(self.hub, self.metrics)
-        lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics)
+        cors = Cors(settings.cors_origins)
+        lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics, trust.gate, cors)
         self.server = Server(
             uvicorn.Config(
-                self.system.app(),
+                application(settings, trust, self.hub, self.system, cors),
                 host=settings.host,
                 port=settings.port,
                 http=protocol_for(lane),
@@ -66,11 +74,19 @@ class City:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                ssl_certfile=settings.tls_certificate,
+                ssl_keyfile=settings.tls_key,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=DRAIN,
                 backlog=4096,
             )
         )
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Self:
+        """Open what is kept and make the parts."""
+        engine = SqliteEngine(settings.data / "state", settings.query_time_limit_s)
+        return cls(settings, engine, await Trust.open(settings, engine))
 
     async def run(self, listening: socket.socket) -> None:
         """Serve until told to stop."""
@@ -78,8 +94,10 @@ class City:
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self.stop)
         await self.hub.start()
+        self.trust.listening(listening.getsockname()[1])
         self.system.ready = True
-        log.info("madang.ready", url=f"http://{self.settings.host}:{listening.getsockname()[1]}")
+        log.info("madang.ready", url=self.settings.url)
+        self._welcome()
         demo = self._start_demo()
         try:
             await self.server.serve(sockets=[listening])
@@ -89,6 +107,7 @@ class City:
                 await asyncio.gather(demo, return_exceptions=True)
             await self.hub.close()
             await self.tenants.close()
+            await self.trust.close()
             log.info("madang.stopped")
 
     def stop(self) -> None:
@@ -97,6 +116,12 @@ class City:
         self.system.ready = False
         self.system.stopping.set()
         self.server.should_exit = True
+
+    def _welcome(self) -> None:
+        """Tell who starts it the first time how to sign in."""
+        link = None if self.settings.open else self.trust.identities.first_administrator_link()
+        if link is not None:
+            print(f"\nMake the first administrator here (works once):\n  {link}\n", flush=True)
 
     def _start_demo(self) -> asyncio.Task[None] | None:
         if not self.settings.demo:
@@ -133,6 +158,20 @@ def listen(settings: Settings) -> socket.socket:
     return sock
 
 
+def check_certificate(settings: Settings) -> None:
+    """End with a sentence that says what to do if the TLS files cannot be used."""
+    if settings.tls_certificate is None:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:
+        sys.exit(
+            f"madang: the certificate {settings.tls_certificate} and key {settings.tls_key} cannot"
+            f" be used ({error}); both must be PEM files that belong together"
+        )
+
+
 def tune() -> None:
     """Set the interpreter up for a long run with many small objects that come and go.
 
@@ -149,16 +188,18 @@ def tune() -> None:
 def serve(settings: Settings) -> None:
     """Run the city until it is told to stop (SIGINT, SIGTERM)."""
     configure(settings)
+    check_certificate(settings)
     sock = listen(settings)
     tune()
 
     async def main() -> None:
-        await City(settings).run(sock)
+        city = await City.open(settings)
+        await city.run(sock)
 
     try:
         with held(settings.data):
             _run(main)
-    except FolderInUse as error:
+    except (FolderInUse, MadangError) as error:
         sys.exit(f"madang: {error}")
 
 

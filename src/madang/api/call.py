@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from madang.hub.tenant import Tenant
     from madang.model.context import Context
     from madang.settings import Settings
+    from madang.trust.view import View
 
 
 @dataclass(slots=True)
 class Call:
     request: Request
-    tenant: Tenant
+    tenant: Tenant | View
+    """As the one who asks may see it."""
     settings: Settings
 
     async def input(self, operation: str) -> tuple[Any, Context]:

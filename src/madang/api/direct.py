@@ -104,7 +104,7 @@ class DirectCycle:
         path, _, query = self.url.decode("latin-1").partition("?")
         parts = self.parts
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        request = Request(self.method, path, query, self.headers, body)
+        request = Request(self.method, path, query, self.headers, body, protocol.address)
         eager.run(protocol.lane.answer(request), protocol.loop, self.done)
 
     def done(self, response: Response | None, error: BaseException | None) -> None:
@@ -132,6 +132,7 @@ class DirectProtocol(HttpToolsProtocol):
         self._chunk = b""
         self._since = 0.0
         self._held = False  # the next of the pipeline waits only for the reader
+        self.address = ""
 
     # --- the short way ------------------------------------------------------------------------
 
@@ -314,6 +315,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
         self._since = self.loop.time()
         self.timeout_keep_alive_task = self.loop.call_later(_LOOK, self.timeout_keep_alive_handler)
 

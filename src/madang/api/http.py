@@ -25,6 +25,8 @@ class Request:
     headers: dict[str, str]
     """Lower-case names; repeated headers joined with a comma and a blank."""
     body: bytes
+    address: str = ""
+    """Of the peer: the client, or a proxy before it."""
 
 
 @dataclass(slots=True)

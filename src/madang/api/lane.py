@@ -11,19 +11,26 @@ import structlog
 from madang.api.call import Call
 from madang.api.http import Request, Response
 from madang.api.negotiation import BareStatus
-from madang.api.router import Router, UnsupportedMethod
+from madang.api.router import Route, Router, UnsupportedMethod
 from madang.model.errors import (
     InternalError,
     NgsiError,
     Overloaded,
     PayloadTooLarge,
     ResourceNotFound,
+    TooManyRequests,
+    Unauthorized,
 )
+from madang.trust.gate import bearer
 
 if TYPE_CHECKING:
     from madang.api.metrics import Metrics
+    from madang.api.security_headers import Cors
     from madang.hub.hub import Hub
+    from madang.hub.tenant import Tenant
     from madang.settings import Settings
+    from madang.trust.gate import Gate
+    from madang.trust.view import View
 
 log = structlog.get_logger("madang.http")
 
@@ -36,6 +43,10 @@ def problem(error: NgsiError) -> Response:
     headers = [_PROBLEM]
     if isinstance(error, Overloaded):
         headers.append(("retry-after", "1"))
+    elif isinstance(error, TooManyRequests):
+        headers += [("retry-after", str(error.retry_after_s)), *error.headers]
+    elif isinstance(error, Unauthorized):
+        headers.append(("www-authenticate", 'Bearer realm="madang"'))
     return Response(error.status, orjson.dumps(error.problem()), headers)
 
 
@@ -44,9 +55,19 @@ class NgsiLane:
 
     prefix = PREFIX.encode()
 
-    def __init__(self, hub: Hub, settings: Settings, router: Router, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        settings: Settings,
+        router: Router,
+        metrics: Metrics,
+        gate: Gate,
+        cors: Cors,
+    ) -> None:
         self.max_body = settings.max_body_bytes
         self._hub = hub
+        self._gate = gate
+        self._cors = cors
         self._settings = settings
         self._router = router
         self._metrics = metrics
@@ -61,23 +82,54 @@ class NgsiLane:
                 raise ResourceNotFound(f"there is nothing at {request.path}")
             route, values = found
             path = route.path
-            tenant = self._hub.open.get(tenant_name)
-            if tenant is None:
-                tenant = await self._hub.tenant(tenant_name, create=route.makes_tenant)
+            tenant: Tenant | View | None
+            if self._gate.is_open:
+                tenant = self._hub.open.get(tenant_name)
+                if tenant is None:
+                    tenant = await self._hub.tenant(tenant_name, create=route.makes_tenant)
+            else:
+                tenant = await self._enter(request, route, tenant_name, began)
             response = await route.handler(Call(request, tenant, self._settings), *values)
         except NgsiError as error:
             response = problem(error)
         except BareStatus as refused:
             response = Response(refused.status)
         except UnsupportedMethod as error:
-            response = Response(405, b"", [("allow", ", ".join(error.allowed))])
+            granted = self._cors.preflight(request.method, request.headers)
+            if granted is None:
+                response = Response(405, b"", [("allow", ", ".join(error.allowed))])
+            else:
+                response = Response(204, b"", granted)
         except Exception:  # the outermost border: nobody above could answer
             log.exception("request.failed", method=request.method, path=request.path)
             response = problem(InternalError("the hub failed; the fault is in its log"))
         if tenant_name:
             response.headers = [*response.headers, ("NGSILD-Tenant", tenant_name)]
+        if "origin" in request.headers:
+            shared = self._cors.cors_headers(request.headers["origin"])
+            response.headers = [*response.headers, *shared]
         self._metrics.request(request.method, path, response.status, time.perf_counter() - began)
         return response
+
+    async def _enter(
+        self, request: Request, route: Route, tenant_name: str, now: float
+    ) -> Tenant | View:
+        """Return the tenant as the one who asks may see it."""
+        headers = request.headers
+
+        async def find() -> Tenant:
+            return await self._hub.tenant(tenant_name, create=route.makes_tenant)
+
+        door = await self._gate.enter(
+            bearer(headers),
+            self._gate.address(request.address, headers),
+            tenant_name,
+            headers.get("purpose", ""),
+            route.actions,
+            find,
+            now,
+        )
+        return door.tenant
 
     def refuse(self, status: int, method: str) -> Response:
         """Return the answer to a request whose body is not read."""

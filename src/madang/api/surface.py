@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from madang.trust.actions import SystemAction, TenantAction
+from madang.trust.actions import EntityAction, SystemAction, TenantAction
+
+Action = SystemAction | TenantAction | EntityAction
 
 Handler = Callable[[Request], Awaitable[Response]]
 """Finds in ``request.state``: ``principal`` (Principal), ``address`` (str, of the client)."""
@@ -18,13 +20,14 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Surface:
     """One method of one path. A path parameter is written ``{name}``, as in Starlette.
 
-    The action is checked before the handler is called: a TenantAction in the tenant that the
-    header ``NGSILD-Tenant`` names, a SystemAction for the process as a whole.
+    The action is checked before the handler is called: a SystemAction for the process as a whole,
+    any other in the tenant that the header ``NGSILD-Tenant`` names, which the handler then finds as
+    ``request.state.tenant``, narrowed to what the principal may see.
     """
 
     method: str
     path: str
     handler: Handler
-    action: SystemAction | TenantAction
+    action: Action
     summary: str
     tag: str

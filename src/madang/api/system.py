@@ -9,26 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.responses import StreamingResponse as Streaming
-from starlette.routing import Route
 
 from madang import __version__
 from madang.api.openapi import document
+from madang.api.surface import Surface
 from madang.hub.changes import FellBehind
 from madang.model import time
-from madang.model.errors import NgsiError
 
 if TYPE_CHECKING:
     from madang.api.metrics import Metrics
+    from madang.api.surface import Action, Handler
     from madang.hub.hub import Hub
     from madang.store.protocol import Change
 
 PULSE = 15.0  # [s] between two signs of life on a silent stream
-
-PATHS = ("/", "/health", "/ready", "/metrics", "/status", "/changes", "/docs", "/openapi.json")
 
 
 class System:
@@ -40,21 +37,22 @@ class System:
         self.ready = False
         self.stopping = asyncio.Event()
 
-    def app(self) -> Starlette:
-        handlers = {
-            "/": self.index,
-            "/health": self.health,
-            "/ready": self.readiness,
-            "/metrics": self.figures,
-            "/status": self.status,
-            "/changes": self.changes,
-            "/docs": self.docs,
-            "/openapi.json": self.openapi,
-        }
-        return Starlette(
-            routes=[Route(path, handlers[path]) for path in PATHS],
-            exception_handlers={NgsiError: _problem},
-        )
+    def surfaces(self) -> list[Surface]:
+        """Return what the process itself offers."""
+
+        def surface(path: str, handler: Handler, action: Action, summary: str) -> Surface:
+            return Surface("GET", path, handler, action, summary, "System")
+
+        return [
+            surface("/", self.index, "seePages", "What is here"),
+            surface("/health", self.health, "seePages", "Whether the process is alive"),
+            surface("/ready", self.readiness, "seePages", "Whether requests are served"),
+            surface("/docs", self.docs, "seePages", "The API, to read"),
+            surface("/openapi.json", self.openapi, "seePages", "The API, to generate clients"),
+            surface("/metrics", self.figures, "seeSystem", "Figures for Prometheus"),
+            surface("/status", self.status, "seeSystem", "What is in each tenant"),
+            surface("/changes", self.changes, "readEntity", "Live changes, server-sent events"),
+        ]
 
     async def health(self, request: Request) -> Response:
         """The process is alive."""
@@ -81,7 +79,6 @@ class System:
 
     async def changes(self, request: Request) -> Response:
         """Live changes as server-sent events; ``type`` and ``id`` narrow them."""
-        tenant = await self.hub.tenant(request.headers.get("NGSILD-Tenant", ""), create=False)
         types = {t for t in request.query_params.get("type", "").split(",") if t}
         ids = {i for i in request.query_params.get("id", "").split(",") if i}
 
@@ -90,7 +87,7 @@ class System:
             fits = not types or (state is not None and not types.isdisjoint(state.types))
             return fits and (not ids or change.id in ids)
 
-        stream = tenant.changes.follow(wanted if types or ids else None)
+        stream = request.state.tenant.follow(wanted if types or ids else None)
         return Streaming(
             self._events(stream),
             media_type="text/event-stream",
@@ -135,11 +132,6 @@ class System:
             rows.append(f"<tr><td>{escape(name or 'default')}<td>{entities:,}")
         index = _INDEX.format(version=__version__, rows="".join(rows))
         return HTMLResponse(_page("Madang", index))
-
-
-async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, NgsiError)
-    return JSONResponse(error.problem(), status_code=error.status)
 
 
 def _told(change: Change) -> dict[str, Any]:

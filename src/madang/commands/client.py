@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,10 +12,15 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from madang import settings
 from madang.model.errors import MadangError
+from madang.trust import local
 
 API = "/ngsi-ld/v1"
 _CONNECT_TIMEOUT_S = 10.0
+_NO_KEY = (
+    "; run this where `madang up` runs (or set MADANG_DATA to its data folder), or set MADANG_KEY"
+)
 
 
 class HubError(MadangError):
@@ -68,7 +74,8 @@ def detail_of(body: bytes) -> str:
     """Return what a problem document says, or the answer itself."""
     try:
         problem = orjson.loads(body)
-        return str(problem.get("detail") or problem["title"])
+        text = str(problem.get("detail") or problem["title"])
+        return text + _NO_KEY if problem.get("status") == 401 else text
     except (orjson.JSONDecodeError, AttributeError, KeyError):
         return body[:200].decode("utf-8", "replace") or "no reason given"
 
@@ -87,5 +94,24 @@ async def connect(
         is_web = None
     if not is_web:
         raise HubError(f"{url!r} is no address of a hub such as http://127.0.0.1:8080")
+    key = credential(address)
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
     async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
         yield HubClient(session, url.rstrip("/"))
+
+
+def credential(address: URL) -> str | None:
+    """Return the key to use: ``MADANG_KEY``, or that of the hub that runs on this data folder.
+
+    Raises:
+        HubError: a key would go over the network unencrypted.
+    """
+    key = os.environ.get("MADANG_KEY")
+    if not key:
+        return local.find(settings.data_folder(), address)
+    if address.scheme == "http" and not settings.is_loopback(address.host or ""):
+        raise HubError(
+            f"MADANG_KEY would go to {address} unencrypted; use https, or unset MADANG_KEY"
+        )
+    return key

@@ -5,6 +5,7 @@ Source: ETSI GS CIM 009 clauses 5.5.2 and 6.3.2 (error types and their HTTP stat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 BASE = "https://uri.etsi.org/ngsi-ld/errors/"
@@ -105,9 +106,13 @@ class TooManyRequests(NgsiError):
 
     name, title, status = "TooManyRequests", "Too many requests", 429
 
-    def __init__(self, detail: str = "", retry_after_s: int = 1) -> None:
+    def __init__(
+        self, detail: str = "", retry_after_s: int = 1, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+        self.headers = headers
+        """What tells the client of its limit."""
 
 
 class InternalError(NgsiError):

@@ -44,7 +44,9 @@ class Bucket:
             self._left = left
             wait = math.ceil((1.0 - left) / self.rate)
             raise TooManyRequests(
-                f"{self.rate:g} requests a second are allowed here; try again in {wait} s", wait
+                f"{self.rate:g} requests a second are allowed here; try again in {wait} s",
+                wait,
+                self.headers(),
             )
         self._left = left - 1.0
 

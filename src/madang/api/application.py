@@ -1,0 +1,53 @@
+"""The ASGI side of the process: pages, accounts, policies, audit log, health and figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from madang.api import trust_audit, trust_identities
+from madang.api.guarded import BodyLimit, mounted, problem
+from madang.api.security_headers import Cors, SecurityHeaders
+from madang.api.site import Site
+from madang.api.surface import Surface
+from madang.model.errors import NgsiError
+
+if TYPE_CHECKING:
+    from madang.api.system import System
+    from madang.hub.hub import Hub
+    from madang.settings import Settings
+    from madang.trust.trust import Trust
+
+
+def surfaces(settings: Settings, trust: Trust, system: System, site: Site) -> list[Surface]:
+    """Return every route of the ASGI side."""
+    identities = trust.identities
+    return [
+        *system.surfaces(),
+        *trust_identities.surfaces(identities),
+        *trust_audit.surfaces(trust.audit),
+    ]
+
+
+def application(
+    settings: Settings, trust: Trust, hub: Hub, system: System, cors: Cors
+) -> Starlette:
+    """Return the application that answers whatever the direct lane does not."""
+    site = Site(settings.url)
+
+    async def answer_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, NgsiError)
+        return site.problem(request, error) or await problem(request, error)
+
+    return Starlette(
+        routes=mounted(surfaces(settings, trust, system, site), trust.gate, hub),
+        middleware=[
+            Middleware(SecurityHeaders, url=settings.url, cors=cors),
+            Middleware(BodyLimit),
+        ],
+        exception_handlers={NgsiError: answer_error},
+    )

@@ -1,0 +1,266 @@
+"""The gate: every request passes it, whichever the surface, and leaves it as a principal.
+
+A :class:`Door` is one principal in one tenant for one purpose. It is worked out once and kept for a
+second, so that a request costs a look-up; whatever changes about people, keys or policies closes
+all doors at once.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Protocol, cast, get_args
+
+from madang.model.errors import Forbidden, Unauthorized
+from madang.trust.actions import Action, EntityAction, SystemAction, TenantAction
+from madang.trust.events import Event, Recorder
+from madang.trust.limits import Bucket, Limits
+from madang.trust.principal import LOCAL, OPEN, PUBLIC, Principal
+
+if TYPE_CHECKING:
+    from madang.hub.tenant import Tenant
+    from madang.query.reach import Reach
+    from madang.trust.view import View
+
+_ENTITY_ACTIONS = frozenset(get_args(EntityAction))
+FRESH_S = 1.0
+"""How long a door stays without a new look at the credential."""
+_MOST = 20_000  # doors kept
+_LONGEST_CREDENTIAL = 8_192  # [characters]
+
+SIGN_IN = "sign in, or send a key or token as `Authorization: Bearer ...`"
+
+
+class Judge(Protocol):
+    """What the gate asks of the policies."""
+
+    def reach(
+        self, principal: Principal, action: EntityAction, tenant: str, purpose: str = ""
+    ) -> Reach: ...
+
+    def allows(
+        self, principal: Principal, action: TenantAction | SystemAction, tenant: str = ""
+    ) -> bool: ...
+
+
+class Identifies(Protocol):
+    """What the gate asks of the identities."""
+
+    def principal_of(self, credential: str, address: str) -> Principal: ...
+
+
+class Door:
+    """One principal in one tenant for one purpose."""
+
+    __slots__ = ("allowed", "bucket", "principal", "tenant", "until")
+
+    def __init__(
+        self, principal: Principal, tenant: Tenant | View, bucket: Bucket | None, until: float
+    ) -> None:
+        self.principal = principal
+        self.tenant = tenant
+        """As the principal sees it."""
+        self.bucket = bucket
+        self.until = until
+        self.allowed: set[tuple[Action, ...]] = set()
+
+
+class Gate:
+    """Tells who asks, and lets through who may."""
+
+    def __init__(
+        self,
+        identities: Identifies,
+        judge: Judge,
+        limits: Limits,
+        recorder: Recorder,
+        view: Callable[[Principal, Tenant, str, str], View],
+        *,
+        is_open: bool,
+        proxies: frozenset[str] = frozenset(),
+    ) -> None:
+        self._identities = identities
+        self._judge = judge
+        self._limits = limits
+        self._recorder = recorder
+        self._view = view
+        self._proxies = proxies
+        self.is_open = is_open
+        self.local_key = ""
+        """The key of this machine, see :mod:`madang.trust.local`."""
+        self._doors: dict[tuple[str | None, str, str], Door] = {}
+        self._views: dict[tuple[Principal, str, str], View] = {}
+
+    def close_doors(self) -> None:
+        """Judge everybody anew: something about people, keys or policies has changed."""
+        self._doors.clear()
+        self._views.clear()
+
+    # --- who asks -----------------------------------------------------------------------------
+
+    def principal(self, credential: str | None, address: str) -> Principal:
+        """Return who asks.
+
+        Args:
+            credential: what was sent, a key, a token or a session; None if nothing was.
+            address: where the request came from.
+
+        Raises:
+            Unauthorized: the credential is not good; the text says what to do.
+        """
+        if self.is_open:
+            return OPEN
+        if credential is None:
+            return PUBLIC
+        if len(credential) > _LONGEST_CREDENTIAL:
+            raise Unauthorized("the credential is far too long to be one of this hub's")
+        if self.local_key and hmac.compare_digest(credential.encode(), self.local_key.encode()):
+            return LOCAL
+        return self._identities.principal_of(credential, address)
+
+    def address(self, peer: str, headers: Mapping[str, str]) -> str:
+        """Return where a request came from; a proxy is believed only if the settings name it."""
+        if peer not in self._proxies:
+            return peer
+        hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",")]
+        for hop in reversed(hops):
+            if hop and hop not in self._proxies:
+                return hop[:45]
+        return peer
+
+    # --- who may ------------------------------------------------------------------------------
+
+    async def enter(
+        self,
+        credential: str | None,
+        address: str,
+        tenant_name: str,
+        purpose: str,
+        actions: tuple[EntityAction | TenantAction, ...],
+        find: Callable[[], Awaitable[Tenant]],
+        now: float,
+    ) -> Door:
+        """Return the door to a tenant for one who may take at least one of the actions.
+
+        Args:
+            find: opens the tenant; asked only after it is clear that the principal may go there,
+                so that nobody learns which tenants there are.
+            now: a clock that never goes back. [s]
+
+        Raises:
+            Unauthorized, Forbidden: this principal may not.
+            TooManyRequests: the limit is reached.
+        """
+        key = (credential, tenant_name, purpose)
+        door = self._doors.get(key)
+        if door is None or door.until < now:
+            door = await self._open(credential, address, tenant_name, purpose, actions, find, now)
+        if door.bucket is not None:
+            door.bucket.take(now)
+        elif door.principal is PUBLIC:
+            self.admit(PUBLIC, address, "api", now)
+        if actions not in door.allowed:
+            self._check(door.principal, actions, tenant_name, purpose, address)
+            door.allowed.add(actions)
+        return door
+
+    async def _open(
+        self,
+        credential: str | None,
+        address: str,
+        tenant_name: str,
+        purpose: str,
+        actions: tuple[EntityAction | TenantAction, ...],
+        find: Callable[[], Awaitable[Tenant]],
+        now: float,
+    ) -> Door:
+        principal = self.principal(credential, address)
+        self._check(principal, actions, tenant_name, purpose, address)
+        tenant = await find()
+        bucket = None
+        if principal is not PUBLIC:
+            bucket = self._limits.bucket(principal, address, "api")
+        seen = self._seen(principal, tenant, purpose, address)
+        door = Door(principal, seen, bucket, now + FRESH_S)
+        if len(self._doors) >= _MOST:
+            self._doors.clear()
+        self._doors[credential, tenant_name, purpose] = door
+        return door
+
+    def _seen(
+        self, principal: Principal, tenant: Tenant, purpose: str, address: str
+    ) -> Tenant | View:
+        """Return a tenant as a principal sees it, made once while nothing changes."""
+        if principal is OPEN or principal is LOCAL:
+            return tenant
+        key = (principal, tenant.name, purpose)
+        found = self._views.get(key)
+        if found is None:
+            if len(self._views) >= _MOST:
+                self._views.clear()
+            found = self._views[key] = self._view(principal, tenant, purpose, address)
+        return found
+
+    def admit(self, principal: Principal, address: str, surface: str, now: float) -> None:
+        """Count a request against the principal's limit.
+
+        Raises:
+            TooManyRequests: the limit is reached.
+        """
+        bucket = self._limits.bucket(principal, address, surface)
+        if bucket is not None:
+            bucket.take(now)
+
+    def allow(
+        self, principal: Principal, action: Action, tenant: str = "", address: str = ""
+    ) -> None:
+        """Let a principal take an action.
+
+        Raises:
+            Unauthorized: nobody has signed in, and the public may not.
+            Forbidden: this principal may not.
+        """
+        self._check(principal, (action,), tenant, "", address)
+
+    def _check(
+        self,
+        principal: Principal,
+        actions: tuple[Action, ...],
+        tenant: str,
+        purpose: str,
+        address: str,
+    ) -> None:
+        if any(self._may(principal, action, tenant, purpose) for action in actions):
+            return
+        if principal is PUBLIC:
+            raise Unauthorized(f"this is not public: {SIGN_IN}")
+        where = f" in tenant {tenant!r}" if tenant else ""
+        self._recorder.note(
+            Event("denial", principal.id, actions[0], "denied", tenant, address=address)
+        )
+        raise Forbidden(
+            f"{principal.name} may not {' or '.join(actions)}{where}; an administrator can grant it"
+        )
+
+    def _may(self, principal: Principal, action: Action, tenant: str, purpose: str) -> bool:
+        if principal is OPEN or principal is LOCAL:
+            return True
+        if action in _ENTITY_ACTIONS:
+            wanted = cast("EntityAction", action)
+            return not self._judge.reach(principal, wanted, tenant, purpose).is_empty
+        return self._judge.allows(principal, cast("TenantAction", action), tenant)
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """Return the credential of an ``Authorization: Bearer`` header (RFC 6750).
+
+    Raises:
+        Unauthorized: the header is there but of another scheme.
+    """
+    given = headers.get("authorization")
+    if given is None:
+        return None
+    scheme, _, credential = given.partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise Unauthorized(f"the Authorization header is not understood: {SIGN_IN}")
+    return credential.strip()

@@ -1,0 +1,156 @@
+"""Composes trust: identities, policies, audit log, and the gate before everything."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from madang.query.reach import WHOLE, Reach
+from madang.trust import local
+from madang.trust.audit import Audit
+from madang.trust.checkpoint import Signer
+from madang.trust.events import Event
+from madang.trust.gate import Gate
+from madang.trust.guard import Guard
+from madang.trust.identities import Identities
+from madang.trust.limits import Limits
+from madang.trust.own_subscriptions import OwnSubscriptions
+from madang.trust.policy import Policies
+from madang.trust.principal import LOCAL, OPEN, Principal
+from madang.trust.records import Records
+from madang.trust.secrets import Secrets
+from madang.trust.view import View
+
+if TYPE_CHECKING:
+    from madang.hub.hub import Hub
+    from madang.hub.tenant import Tenant
+    from madang.settings import Settings
+    from madang.store.protocol import Engine
+
+AUDIT_FILE = "audit.sqlite"
+_AUDIT_KEY = "audit-signing-key"
+
+
+class Trust:
+    """All of it, for one process.
+
+    Made by :meth:`open`, because the parts need the system store, and closed by :meth:`close`.
+    """
+
+    def __init__(
+        self, settings: Settings, records: Records, audit: Audit, identities: Identities
+    ) -> None:
+        self.folder = settings.data
+        self.records = records
+        self.audit = audit
+        self.identities = identities
+        self.policies = Policies(records, audit)
+        self.gate = Gate(
+            identities,
+            self.policies,
+            Limits(settings),
+            audit,
+            self._view,
+            is_open=settings.open,
+            proxies=frozenset(settings.trusted_proxies),
+        )
+        identities.on_change.append(lambda _: self._changed())
+        self.policies.on_change.append(self._changed)
+        self._hub: Hub | None = None
+
+    @classmethod
+    async def open(cls, settings: Settings, engine: Engine) -> Trust:
+        """Open what trust keeps, and take it up."""
+        records = Records(await engine.system())
+        signer = Signer.of(await _audit_seed(records, settings.data))
+        audit = Audit(settings.data / AUDIT_FILE, signer)
+        await audit.start()
+        identities = Identities(records, audit, settings.data, settings.url)
+        trust = cls(settings, records, audit, identities)
+        await identities.start()
+        await trust.policies.start()
+        return trust
+
+    def watch(self, hub: Hub) -> None:
+        """Let the subscriptions of a hub be judged anew whenever something changes."""
+        self._hub = hub
+
+    def listening(self, port: int) -> None:
+        """Make the key of this machine, now that the port is known."""
+        self.gate.local_key = local.make(self.folder, port)
+
+    async def close(self) -> None:
+        """Write out what is only in memory."""
+        local.remove(self.folder)
+        await self.identities.close()
+        await self.audit.close()
+
+    def reach_of(self, tenant: str, owner: str) -> Reach | None:
+        """Return what the owner of a subscription may see; None if they may not subscribe."""
+        if owner in (LOCAL.id, OPEN.id):
+            return WHOLE
+        principal = self.identities.find(owner)
+        if principal is None or not self.policies.allows(principal, "subscribe", tenant):
+            return None
+        return self.policies.reach(principal, "readEntity", tenant)
+
+    def _view(self, principal: Principal, tenant: Tenant, purpose: str, address: str) -> View:
+        name = tenant.name
+        reach = partial(self.policies.reach, principal, tenant=name, purpose=purpose)
+        guard = Guard(
+            principal,
+            name,
+            self.audit,
+            read=reach("readEntity"),
+            create=reach("createEntity"),
+            update=reach("updateEntity"),
+            delete=reach("deleteEntity"),
+        )
+        sees_all = self.policies.allows(principal, "seeSubscriptions", name)
+
+        def on_personal(
+            ids: frozenset[str], subjects: frozenset[str], attributes: frozenset[str]
+        ) -> None:
+            self.audit.note(
+                Event(
+                    "personalRead",
+                    principal.id,
+                    "readAttribute",
+                    tenant=name,
+                    targets=tuple(sorted(ids)),
+                    subjects=tuple(sorted(subjects)),
+                    purpose=purpose,
+                    address=address,
+                    detail={"attributes": sorted(attributes)},
+                )
+            )
+
+        return View(
+            tenant,
+            principal,
+            reach("readEntity"),
+            guard=guard,
+            subscriptions=OwnSubscriptions(tenant.subscriptions, principal.id, sees_all=sees_all),
+            purpose=purpose,
+            consented=lambda _person, _purpose: False,
+            on_personal=on_personal,
+        )
+
+    def _changed(self) -> None:
+        self.gate.close_doors()
+        if self._hub is not None:
+            for tenant in self._hub.open.values():
+                tenant.subscriptions.refresh()
+
+
+async def _audit_seed(records: Records, folder: Path) -> bytes:
+    """Return the seed of the key that signs heads of the audit log; made at the first start."""
+    secrets = await Secrets.open(records, folder)
+    kept = await records.get("secret", _AUDIT_KEY)
+    if kept is not None:
+        return secrets.unseal(kept["sealed"], _AUDIT_KEY)
+    seed = os.urandom(32)
+    await records.put("secret", _AUDIT_KEY, {"sealed": secrets.seal(seed, _AUDIT_KEY)})
+    return seed
