@@ -76,21 +76,21 @@ def schema() -> cedarpy.Schema:
 @cache
 def shipped() -> tuple[Rule, ...]:
     """Return the policies that come with Madang."""
-    folder = files("madang.trust") / "policies"
-    found = sorted(
-        (file for file in folder.iterdir() if file.name.endswith(".cedar")),
-        key=lambda file: file.name,
-    )
     return tuple(
-        rule
-        for file in found
-        for rule in read(file.name.removesuffix(".cedar"), file.read_text("utf-8"))
+        rule for name in sorted(shipped_names()) for rule in read(name, shipped_text(name))
     )
 
 
 @cache
 def shipped_names() -> frozenset[str]:
-    return frozenset(rule.id.partition("/")[0] for rule in shipped())
+    """Return the names of the policy files that come with Madang."""
+    names = (file.name for file in (files("madang.trust") / "policies").iterdir())
+    return frozenset(name.removesuffix(".cedar") for name in names if name.endswith(".cedar"))
+
+
+def shipped_text(name: str) -> str:
+    """Return a policy file that comes with Madang."""
+    return (files("madang.trust") / "policies" / f"{name}.cedar").read_text("utf-8")
 
 
 def check_name(name: str) -> str:
