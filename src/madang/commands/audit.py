@@ -167,12 +167,12 @@ def check(
 def _reading(data: Path | None) -> Iterator[AuditReader]:
     from madang import settings
     from madang.model.errors import MadangError
-    from madang.trust.audit_file import NAME, AuditReader
+    from madang.trust.audit_file import AuditReader, place
 
-    place = data if data is not None else settings.load({}).data
-    file = place if place.is_file() else place / "state" / NAME
+    given = data if data is not None else settings.load({}).data
+    file = given if given.is_file() else place(given)
     if not file.is_file():
-        raise MadangError(f"there is no audit log in {place}; name its folder with --data")
+        raise MadangError(f"there is no audit log in {given}; name its folder with --data")
     with closing(AuditReader(file)) as reader:
         yield reader
 

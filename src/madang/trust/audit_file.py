@@ -26,6 +26,7 @@ from madang.trust.checkpoint import Head, Signer, Verifier, opened
 from madang.trust.merkle import Frontier, leaf_hash
 
 NAME = "audit.sqlite"
+_FOLDER = "state"
 HEAD_RECORDS = 1_000
 HEAD_SECONDS = 60.0
 
@@ -117,6 +118,11 @@ class Wanted:
     def starting(self, first: int) -> Wanted:
         """Return the same from a number on, the oldest first."""
         return replace(self, first=first)
+
+
+def place(data: Path) -> Path:
+    """Return where the log of a data folder is: beside the stores, to be swapped with them."""
+    return data / _FOLDER / NAME
 
 
 def now_text() -> str:

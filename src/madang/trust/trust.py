@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from madang.query.reach import WHOLE, Reach
 from madang.trust import local
 from madang.trust.audit import Audit
+from madang.trust.audit_file import place
 from madang.trust.checkpoint import Signer
 from madang.trust.events import Event
 from madang.trust.gate import Gate
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from madang.settings import Settings
     from madang.store.protocol import Engine
 
-AUDIT_FILE = "audit.sqlite"
 _AUDIT_KEY = "audit-signing-key"
 
 
@@ -65,7 +65,7 @@ class Trust:
         """Open what trust keeps, and take it up."""
         records = Records(await engine.system())
         signer = Signer.of(await _audit_seed(records, settings.data))
-        audit = Audit(settings.data / AUDIT_FILE, signer)
+        audit = Audit(place(settings.data), signer)
         await audit.start()
         identities = Identities(records, audit, settings.data, settings.url)
         trust = cls(settings, records, audit, identities)
