@@ -65,10 +65,11 @@ class Cookies:
 def credential_of(request: Request) -> str | None:
     """Return the credential of the session that the request's cookie names.
 
-    Where both names come, the one that no other host can have set wins.
+    Where the hub's address is encrypted, only the name counts that no other host can have set; the
+    middleware of the security headers has said so in the state.
     """
-    cookies = request.cookies
-    found = cookies.get(f"__Host-{SESSION}") or cookies.get(SESSION)
+    secure = request.scope.get("state", {}).get("secure", False)
+    found = request.cookies.get(f"__Host-{SESSION}" if secure else SESSION)
     return found if found and len(found) <= _LONGEST else None
 
 
@@ -92,7 +93,8 @@ def refuse_forged(request: Request) -> None:
             "nothing says which page sent this; programs sign in with a key in the header "
             "Authorization, not with a cookie"
         )
-    if urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    ours = request.scope.get("state", {}).get("origin", "")
+    if origin != ours and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
         raise Forbidden("this was sent by a page of another site; open the page here and try again")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -94,11 +95,22 @@ class Cors:
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds the headers a handler has not set itself."""
+    """ASGI middleware that adds the headers a handler has not set itself.
 
-    def __init__(self, app: ASGIApp, *, secure: bool, cors: Cors) -> None:
+    It also puts into the request's state what cookies depend on: ``secure``, whether the hub's
+    address is encrypted, and ``origin``, that address without its path.
+    """
+
+    def __init__(self, app: ASGIApp, *, url: str, cors: Cors) -> None:
+        """Take the address under which others reach the hub."""
+        parts = urlsplit(url)
         self._app = app
-        self._headers = {**ALWAYS, **({"Strict-Transport-Security": HSTS} if secure else {})}
+        self._state = {
+            "secure": parts.scheme == "https",
+            "origin": f"{parts.scheme}://{parts.netloc}",
+        }
+        hsts = {"Strict-Transport-Security": HSTS} if self._state["secure"] else {}
+        self._headers = {**ALWAYS, **hsts}
         self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,6 +118,7 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
         asked = Headers(scope=scope)
+        scope.setdefault("state", {}).update(self._state)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

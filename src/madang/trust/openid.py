@@ -9,11 +9,11 @@ joserfc with asymmetric algorithms only.
 from __future__ import annotations
 
 import hmac
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ from madang.model.errors import MadangError, Unauthorized
 from madang.settings import OpenIdProvider
 from madang.trust.ceremony import Ceremonies
 from madang.trust.openid_fetch import Fetcher, Unreachable
+from madang.trust.openid_secrets import ProviderSecrets
 from madang.trust.principal import Role
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
@@ -106,10 +107,10 @@ class OpenId:
     def __init__(
         self,
         providers: Mapping[str, OpenIdProvider],
-        sealed_secret: Callable[[str], Awaitable[str]] | None = None,
+        secrets: ProviderSecrets | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the providers by name; ``sealed_secret`` finds secrets not in the settings.
+        """Take the providers by name; ``secrets`` has the client secrets not in the settings.
 
         Raises:
             ProviderSettings: a provider gives a role that there is not.
@@ -122,7 +123,7 @@ class OpenId:
                         + ", ".join(GIVEN)
                     )
         self._providers = dict(providers)
-        self._sealed_secret = sealed_secret
+        self.secrets = secrets
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._open: Ceremonies[_Begun] = Ceremonies(clock)
@@ -146,9 +147,9 @@ class OpenId:
         known = await self._describe(name)
         begun = _Begun(
             provider=name,
-            browser=secrets.token_urlsafe(32),
-            nonce=secrets.token_urlsafe(32),
-            verifier=secrets.token_urlsafe(48),
+            browser=token_urlsafe(32),
+            nonce=token_urlsafe(32),
+            verifier=token_urlsafe(48),
             redirect_uri=redirect_uri,
             next=next,
         )
@@ -221,8 +222,8 @@ class OpenId:
             raise OpenIdRefused("invalid", f"{name} sent no code")
         provider = self._providers[name]
         secret = provider.client_secret.get_secret_value()
-        if not secret and self._sealed_secret is not None:
-            secret = await self._sealed_secret(f"openid.{name}")
+        if not secret and self.secrets is not None:
+            secret = await self.secrets.of(name)
         ways = known.description.get("token_endpoint_auth_methods_supported")
         post = isinstance(ways, list) and "client_secret_basic" not in ways
         way = "none" if not secret else "client_secret_post" if post else "client_secret_basic"

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import webauthn
@@ -26,7 +26,8 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from madang.model.errors import BadRequestData, Unauthorized
+from madang.hub.clock import Clock
+from madang.model.errors import Unauthorized
 from madang.trust.ceremony import Ceremonies
 from madang.trust.records import Body, Records
 
@@ -34,6 +35,8 @@ MOST = 20  # passkeys of one account
 LONGEST_LABEL = 60  # [characters]
 TIMEOUT = 120_000  # [ms] that the browser waits for the person
 SITE = "Madang"
+_HANDLE: Final = "handle:"
+_NOT_GOOD = (WebAuthnException, ValueError, TypeError, KeyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,89 +78,122 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """One passkey as its owner sees it."""
+    """One passkey as its owner sees it. Instants in microseconds since 1970."""
 
     id: str
     label: str
-    created: float  # [s since 1970]
-    used: float | None  # [s since 1970]
+    created: int
+    used: int | None
     synced: bool
     """Kept by a password manager on several devices, rather than in one device."""
 
 
+class Made(NamedTuple):
+    """A new passkey that has been checked and is not kept yet."""
+
+    handle: str
+    id: str
+    body: Body
+
+
 class PasskeyRefused(Unauthorized):
-    """A passkey is unknown here, or what the browser sent does not hold."""
+    """A passkey is not taken; ``reason`` says why, for people."""
+
+    Reason = Literal["late", "unknown", "refused", "many"]
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class _Making(NamedTuple):
+    bound_to: str
+    handle: str
+    challenge: bytes
 
 
 class Passkeys:
     """Makes, checks and keeps the passkeys of all accounts.
 
-    Those of one account are one record, found by the account's id, which a discoverable
-    credential brings along as its user handle.
+    Those of one account are one record. A second record leads to it from the account's user
+    handle, which is random and comes with every sign-in by a discoverable credential.
     """
 
-    def __init__(self, records: Records, place: Place) -> None:
+    def __init__(
+        self, records: Records, place: Place, now: Callable[[], int] | None = None
+    ) -> None:
         self.place = place
         self._records = records
+        self._now = now or Clock().now
         self._turn = asyncio.Lock()
-        self._making: Ceremonies[tuple[str, bytes]] = Ceremonies()
+        self._making: Ceremonies[_Making] = Ceremonies()
         self._entering: Ceremonies[bytes] = Ceremonies()
 
-    async def options_to_make(self, account: str, name: str) -> dict[str, Any]:
-        """Return what ``navigator.credentials.create`` takes, with the id of the ceremony."""
+    async def options_to_make(self, account: str, name: str, bound_to: str) -> dict[str, Any]:
+        """Return what ``navigator.credentials.create`` takes, with the id of the ceremony.
+
+        Args:
+            account: its id; empty for one that is yet to be made.
+            name: what the browser shows with the passkey.
+            bound_to: what the answer must come with as well, a session or a link.
+        """
         kept = await self._of(account)
-        if len(kept) >= MOST:
-            raise BadRequestData(f"an account may have {MOST} passkeys; remove one first")
+        if len(kept["keys"]) >= MOST:
+            raise PasskeyRefused("many", f"an account may have {MOST} passkeys; remove one first")
         options = webauthn.generate_registration_options(
             rp_id=self.place.rp_id,
             rp_name=SITE,
-            user_id=account.encode(),
+            user_id=kept["handle"].encode(),
             user_name=name,
             timeout=TIMEOUT,
             exclude_credentials=[
-                PublicKeyCredentialDescriptor(id=base64url_to_bytes(id)) for id in kept
+                PublicKeyCredentialDescriptor(id=base64url_to_bytes(id)) for id in kept["keys"]
             ],
             authenticator_selection=AuthenticatorSelectionCriteria(
                 resident_key=ResidentKeyRequirement.REQUIRED,
                 user_verification=UserVerificationRequirement.REQUIRED,
             ),
         )
-        ceremony = self._making.begin((account, options.challenge))
+        ceremony = self._making.begin(_Making(bound_to, kept["handle"], options.challenge))
         return {"ceremony": ceremony, "publicKey": _plain(options)}
 
-    def made(self, account: str, ceremony: str, answer: Mapping[str, Any]) -> tuple[str, Body]:
-        """Check the browser's answer; return the new passkey's id and record, not yet kept.
+    def made(self, ceremony: str, bound_to: str, answer: Mapping[str, Any]) -> Made:
+        """Check the browser's answer; return the new passkey, which is not kept yet.
 
         Raises:
-            PasskeyRefused: it is late, repeated, of another account, or does not hold.
+            PasskeyRefused: it is late, repeated, of somebody else, or does not hold.
         """
         begun = self._making.take(ceremony)
-        if begun is None or begun[0] != account:
-            raise PasskeyRefused("this took too long or was sent twice; try again")
+        if begun is None or begun.bound_to != bound_to:
+            raise PasskeyRefused("late", "this took too long or was sent twice; try again")
         try:
             proof = webauthn.verify_registration_response(
                 credential=dict(answer),
-                expected_challenge=begun[1],
+                expected_challenge=begun.challenge,
                 expected_rp_id=self.place.rp_id,
                 expected_origin=self.place.origin,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, TypeError, KeyError) as error:
-            raise PasskeyRefused(f"the passkey cannot be used here: {error}") from error
-        return bytes_to_base64url(proof.credential_id), {
+        except _NOT_GOOD as error:
+            raise PasskeyRefused("refused", f"the passkey does not hold: {error}") from error
+        body = {
             "key": bytes_to_base64url(proof.credential_public_key),
             "count": proof.sign_count,
-            "created": time.time(),
+            "created": self._now(),
             "used": None,
             "synced": proof.credential_backed_up,
         }
+        return Made(begun.handle, bytes_to_base64url(proof.credential_id), body)
 
-    async def keep(self, account: str, id: str, passkey: Body, label: str) -> None:
-        """Add a passkey that has been checked to its account."""
+    async def keep(self, account: str, made: Made, label: str) -> None:
+        """Add a passkey that has been checked to an account."""
         async with self._turn:
             kept = await self._of(account)
-            kept[id] = {**passkey, "label": label.strip()[:LONGEST_LABEL]}
-            await self._records.put("passkey", account, kept)
+            kept["handle"] = kept["handle"] if kept["keys"] else made.handle
+            if kept["handle"] != made.handle:
+                raise PasskeyRefused("late", "another passkey was made meanwhile; try again")
+            kept["keys"][made.id] = {**made.body, "label": label.strip()[:LONGEST_LABEL]}
+            await self._write(account, kept)
 
     def options_to_enter(self) -> dict[str, Any]:
         """Return what ``navigator.credentials.get`` takes, with the id of the ceremony."""
@@ -178,16 +214,18 @@ class Passkeys:
         """
         challenge = self._entering.take(ceremony)
         if challenge is None:
-            raise PasskeyRefused("this took too long or was sent twice; try again")
-        account, id = _names(answer)
+            raise PasskeyRefused("late", "this took too long or was sent twice; try again")
+        handle, id = _names(answer)
         async with self._turn:
-            kept = await self._of(account)
-            if id not in kept:
-                raise PasskeyRefused("this passkey is not known here (any more)")
-            kept[id]["count"] = self._verified(answer, challenge, kept[id])
-            kept[id]["used"] = time.time()
-            await self._records.put("passkey", account, kept)
-        return account
+            account = (await self._records.get("passkey", _HANDLE + handle) or {}).get("account")
+            kept = await self._of(account) if account else {"keys": {}}
+            if not account or id not in kept["keys"]:
+                raise PasskeyRefused("unknown", "this passkey is not known here (any more)")
+            passkey = kept["keys"][id]
+            passkey["count"] = self._verified(answer, challenge, passkey)
+            passkey["used"] = self._now()
+            await self._write(account, kept)
+        return str(account)
 
     def _verified(self, answer: Mapping[str, Any], challenge: bytes, passkey: Body) -> int:
         """Check a signature; return the counter that came with it."""
@@ -201,8 +239,8 @@ class Passkeys:
                 credential_current_sign_count=passkey["count"],
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, TypeError, KeyError) as error:
-            raise PasskeyRefused(f"the passkey was refused: {error}") from error
+        except _NOT_GOOD as error:
+            raise PasskeyRefused("refused", f"the passkey does not hold: {error}") from error
         return proof.new_sign_count
 
     async def of(self, account: str) -> list[Passkey]:
@@ -210,7 +248,7 @@ class Passkeys:
         kept = await self._of(account)
         shown = [
             Passkey(id, body["label"], body["created"], body["used"], body["synced"])
-            for id, body in kept.items()
+            for id, body in kept["keys"].items()
         ]
         return sorted(shown, key=lambda passkey: passkey.created)
 
@@ -218,13 +256,28 @@ class Passkeys:
         """Remove a passkey of an account; return whether there was one."""
         async with self._turn:
             kept = await self._of(account)
-            if kept.pop(id, None) is None:
+            if kept["keys"].pop(id, None) is None:
                 return False
-            await self._records.put("passkey", account, kept or None)
+            await self._write(account, kept)
             return True
 
+    async def forget(self, account: str) -> None:
+        """Remove all passkeys of an account that is gone."""
+        async with self._turn:
+            await self._write(account, {**await self._of(account), "keys": {}})
+
     async def _of(self, account: str) -> Body:
-        return await self._records.get("passkey", account) or {}
+        kept = await self._records.get("passkey", account) if account else None
+        return kept or {"handle": secrets.token_urlsafe(32), "keys": {}}
+
+    async def _write(self, account: str, kept: Body) -> None:
+        there = bool(kept["keys"])
+        await self._records.commit(
+            {
+                ("passkey", account): kept if there else None,
+                ("passkey", _HANDLE + kept["handle"]): {"account": account} if there else None,
+            }
+        )
 
 
 def _plain(options: Any) -> dict[str, Any]:
@@ -233,13 +286,13 @@ def _plain(options: Any) -> dict[str, Any]:
 
 
 def _names(answer: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the account and the credential that an answer claims to be of."""
+    """Return the user handle and the credential that an answer claims to be of."""
     response = answer.get("response")
     handle = response.get("userHandle") if isinstance(response, dict) else None
     id = answer.get("id")
     if not isinstance(handle, str) or not isinstance(id, str):
-        raise PasskeyRefused("the browser sent no passkey with an account")
+        raise PasskeyRefused("refused", "the browser sent no passkey with a user handle")
     try:
         return base64url_to_bytes(handle).decode(), id
     except ValueError as error:
-        raise PasskeyRefused("the browser sent no passkey with an account") from error
+        raise PasskeyRefused("refused", "the browser sent no usable user handle") from error

@@ -1,0 +1,1 @@
+"""What people see: pages made of templates, and the one catalogue of their texts."""

@@ -1,0 +1,80 @@
+"""The catalogue of everything pages say, one file a language; and which language somebody reads.
+
+A text may hold ``{name}`` for values and simple HTML; values are escaped when they are put in.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Final
+
+from markupsafe import Markup
+
+LANGUAGES: Final[Mapping[str, str]] = {"ko": "한국어", "en": "English"}
+"""The languages there are, each in its own name."""
+FALLBACK: Final = "en"
+_LONGEST_HEADER: Final = 500
+
+
+class Texts:
+    """The texts of one language, called with a key such as ``sign_in.title``."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        source = files("madang.web").joinpath("texts", f"{language}.toml").read_text("utf-8")
+        self._texts = {
+            f"{section}.{key}": Markup(text)  # ours, not a user's
+            for section, texts in tomllib.loads(source).items()
+            for key, text in texts.items()
+        }
+
+    def __call__(self, key: str, **values: object) -> Markup:
+        """Return a text with its values.
+
+        Raises:
+            KeyError: there is no such text, or a value is missing.
+        """
+        return self._texts[key].format(**values)
+
+    def keys(self) -> set[str]:
+        return set(self._texts)
+
+    def template(self, key: str) -> str:
+        """Return a text as it is written, with its places for values."""
+        return str(self._texts[key])
+
+
+def preferred(chosen: str, accept_language: str) -> str:
+    """Return the language for somebody.
+
+    Args:
+        chosen: what they chose before, if anything.
+        accept_language: what their browser asks for (RFC 9110 section 12.5.4).
+
+    >>> preferred("", "ko-KR,ko;q=0.9,en;q=0.8")
+    'ko'
+    >>> preferred("en", "ko")
+    'en'
+    """
+    if chosen in LANGUAGES:
+        return chosen
+    best, most = FALLBACK, 0.0
+    for part in accept_language[:_LONGEST_HEADER].split(","):
+        tag, _, weight = part.partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        quality = _quality(weight)
+        if language in LANGUAGES and quality > most:
+            best, most = language, quality
+    return best
+
+
+def _quality(weight: str) -> float:
+    name, _, value = weight.strip().partition("=")
+    if name != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
