@@ -170,11 +170,14 @@ def _names(document: Document) -> list[str]:
 
 def _came_or_went(change: Change, before: Entity | None, after: Entity | None) -> Change | None:
     """Return a change of which one state at most is seen."""
+    at, id, trace = change.at, change.id, change.trace
     if after is not None:
-        names = tuple(_names(after.document))
-        return Change("created", change.at, change.id, None, after, names, (), change.trace)
+        names = change.attributes if change.before is None else _names(after.document)
+        shown = tuple(name for name in names if name in after.document)
+        return Change("created", at, id, None, after, shown, (), trace)
     if before is not None:
-        return Change("deleted", change.at, change.id, before, None, (), (), change.trace)
+        gone = tuple(_names(before.document))
+        return Change("deleted", at, id, before, None, (), gone, trace)
     return None
 
 
