@@ -48,12 +48,31 @@ class HubClient:
         self, path: str, parameters: dict[str, str] | None = None
     ) -> tuple[Any, Any]:
         """Return the JSON of an answer and its headers."""
+        return await self._ask("GET", path, parameters)
+
+    async def send(
+        self, method: str, path: str, body: Any = None, parameters: dict[str, str] | None = None
+    ) -> Any:
+        """Send JSON; return that of the answer, None if it has none.
+
+        Raises:
+            HubError: the hub does not answer, or refuses.
+        """
+        content = None if body is None else orjson.dumps(body)
+        found, _ = await self._ask(method, path, parameters, content)
+        return found
+
+    async def _ask(
+        self, method: str, path: str, parameters: dict[str, str] | None, body: bytes | None = None
+    ) -> tuple[Any, Any]:
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        address = self.address(path, parameters)
         try:
-            async with self.session.get(self.address(path, parameters)) as answer:
-                body = await answer.read()
-                if answer.status != 200:
-                    raise HubError(f"the hub refuses ({answer.status}): {detail_of(body)}")
-                return orjson.loads(body), answer.headers
+            async with self.session.request(method, address, data=body, headers=headers) as answer:
+                text = await answer.read()
+                if answer.status not in (200, 201, 204):
+                    raise HubError(f"the hub refuses ({answer.status}): {detail_of(text)}")
+                return orjson.loads(text) if text or method == "GET" else None, answer.headers
         except aiohttp.ClientConnectionError as error:
             raise HubError(self.unreachable()) from error
         except orjson.JSONDecodeError as error:
