@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -9,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from madang.api import trust_audit, trust_identities
+from madang.api import trust_audit, trust_identities, trust_policies
 from madang.api.guarded import BodyLimit, mounted, problem
 from madang.api.security_headers import Cors, SecurityHeaders
 from madang.api.site import Site
@@ -30,6 +31,9 @@ def surfaces(settings: Settings, trust: Trust, system: System, site: Site) -> li
         *system.surfaces(),
         *trust_identities.surfaces(identities),
         *trust_audit.surfaces(trust.audit),
+        *trust_policies.surfaces(
+            trust.policies, identities.find, partial(system.hub.tenant, create=False)
+        ),
     ]
 
 
