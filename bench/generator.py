@@ -37,9 +37,16 @@ class Run:
 
 
 def run(
-    script: str, url: str, server: int, *, seconds: float, connections: int, entities: int = 0
+    script: str,
+    url: str,
+    server: int,
+    *,
+    seconds: float,
+    connections: int,
+    entities: int = 0,
+    key: str = "",
 ) -> Run:
-    """Run a script against a server, given by address and process id."""
+    """Run a script against a server, given by address and process id; ``key`` signs in."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
     command += ["--timeout", "30s", "-s", str(SCRIPTS / f"{script}.lua"), url]
     environ = {
@@ -48,6 +55,8 @@ def run(
         "ENTITIES": str(entities),
         "RUN": str(time.time_ns() // 1_000_000),
     }
+    if key:
+        environ["KEY"] = key
     children, busy, stolen = _children(), cpu_seconds(server), stolen_seconds()
     began = time.perf_counter()
     done = subprocess.run(command, env=environ, capture_output=True, text=True)

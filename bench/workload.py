@@ -37,21 +37,21 @@ class Refused(Exception):
     """The server did not take what was loaded."""
 
 
-def preload(port: int, count: int, advance: Callable[[int], None]) -> None:
+def preload(port: int, count: int, advance: Callable[[int], None], key: str = "") -> None:
     """Load so many vehicles by batch upsert, over two connections so that one is always sending."""
     starts = range(0, count, BATCH)
     with ThreadPoolExecutor(2) as threads:
-        halves = [threads.submit(_load, port, count, starts[n::2], advance) for n in range(2)]
+        halves = [threads.submit(_load, port, count, starts[n::2], advance, key) for n in range(2)]
         for half in halves:
             half.result()
 
 
-def _load(port: int, count: int, starts: range, advance: Callable[[int], None]) -> None:
+def _load(port: int, count: int, starts: range, advance: Callable[[int], None], key: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     for start in starts:
         numbers = range(start, min(start + BATCH, count))
         body = "[" + ",".join(map(vehicle, numbers)) + "]"
-        _send(connection, UPSERT, body.encode(), (201, 204))
+        _send(connection, UPSERT, body.encode(), (201, 204), key)
         advance(len(numbers))
     connection.close()
 
@@ -64,9 +64,16 @@ def post(port: int, path: str, body: bytes, expected: Container[int]) -> None:
 
 
 def _send(
-    connection: http.client.HTTPConnection, path: str, body: bytes, expected: Container[int]
+    connection: http.client.HTTPConnection,
+    path: str,
+    body: bytes,
+    expected: Container[int],
+    key: str = "",
 ) -> None:
-    connection.request("POST", path, body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    connection.request("POST", path, body, headers)
     answer = connection.getresponse()
     text = answer.read()
     if answer.status not in expected:

@@ -1,5 +1,5 @@
 -- What the cases share. Variables: PREFIX (path of the API), ENTITIES (how many are loaded),
--- RUN (makes the ids of created entities unique), DIR (this folder).
+-- RUN (makes the ids of created entities unique), DIR (this folder), KEY (credential, if any).
 local common = {}
 
 common.prefix = os.getenv("PREFIX") or "/ngsi-ld/v1"
@@ -8,6 +8,10 @@ common.run = os.getenv("RUN") or "0"
 
 local reading = { ["Accept"] = "application/json" }
 local writing = { ["Accept"] = "application/json", ["Content-Type"] = "application/json" }
+if os.getenv("KEY") then
+  reading["Authorization"] = "Bearer " .. os.getenv("KEY")
+  writing["Authorization"] = reading["Authorization"]
+end
 
 function common.get(path) return wrk.format("GET", common.prefix .. path, reading) end
 function common.send(method, path, body)

@@ -148,6 +148,11 @@ class Server:
         finally:
             connection.close()
 
+    def local_key(self) -> dict[str, str]:
+        """Return the header by which programs of this machine sign in (madang/trust/local.py)."""
+        content = orjson.loads((self.data / "local.key").read_bytes())
+        return {"Authorization": f"Bearer {content['key']}"}
+
     def log_end(self, characters: int = 4000) -> str:
         """Return the end of what it has logged."""
         return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else ""

@@ -10,12 +10,16 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from madang.api import trust_audit, trust_identities, trust_policies
+from madang.api import sign_in, trust_audit, trust_identities, trust_policies
+from madang.api.entry import Doors
 from madang.api.guarded import BodyLimit, mounted, problem
 from madang.api.security_headers import Cors, SecurityHeaders
 from madang.api.site import Site
+from madang.api.start import StartPages
 from madang.api.surface import Surface
 from madang.model.errors import NgsiError
+from madang.trust.openid_accounts import ProviderAccounts
+from madang.trust.passkeys import Passkeys
 
 if TYPE_CHECKING:
     from madang.api.system import System
@@ -27,8 +31,22 @@ if TYPE_CHECKING:
 def surfaces(settings: Settings, trust: Trust, system: System, site: Site) -> list[Surface]:
     """Return every route of the ASGI side."""
     identities = trust.identities
+    doors = Doors(
+        identities,
+        trust.audit,
+        None if site.place is None else Passkeys(trust.records, site.place),
+        trust.openid,
+        ProviderAccounts(trust.records, identities, trust.audit),
+        lambda principal: trust.policies.allows(principal, "managePeople"),
+    )
+
+    async def figures(request: Request) -> list[tuple[str, int]]:
+        return await trust.counts(request.state.principal, request.state.address)
+
     return [
         *system.surfaces(),
+        *StartPages(site, figures, settings.security_contact).surfaces(),
+        *sign_in.surfaces(site, doors),
         *trust_identities.surfaces(identities),
         *trust_audit.surfaces(trust.audit),
         *trust_policies.surfaces(

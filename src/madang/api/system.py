@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.responses import StreamingResponse as Streaming
 
 from madang import __version__
@@ -44,10 +43,8 @@ class System:
             return Surface("GET", path, handler, action, summary, "System")
 
         return [
-            surface("/", self.index, "seePages", "What is here"),
             surface("/health", self.health, "seePages", "Whether the process is alive"),
             surface("/ready", self.readiness, "seePages", "Whether requests are served"),
-            surface("/docs", self.docs, "seePages", "The API, to read"),
             surface("/openapi.json", self.openapi, "seePages", "The API, to generate clients"),
             surface("/metrics", self.figures, "seeSystem", "Figures for Prometheus"),
             surface("/status", self.status, "seeSystem", "What is in each tenant"),
@@ -122,17 +119,6 @@ class System:
     async def openapi(self, request: Request) -> Response:
         return JSONResponse(document())
 
-    async def docs(self, request: Request) -> Response:
-        return HTMLResponse(_docs_page(document()))
-
-    async def index(self, request: Request) -> Response:
-        rows = []
-        for name, tenant in sorted(self.hub.open.items()):
-            entities = sum(shape.count for shape in await tenant.shapes())
-            rows.append(f"<tr><td>{escape(name or 'default')}<td>{entities:,}")
-        index = _INDEX.format(version=__version__, rows="".join(rows))
-        return HTMLResponse(_page("Madang", index))
-
 
 def _told(change: Change) -> dict[str, Any]:
     state = change.after or change.before
@@ -145,51 +131,3 @@ def _told(change: Change) -> dict[str, Any]:
         "deleted": change.deleted,
         "entity": change.after.document if change.after is not None else None,
     }
-
-
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
-color:#1c2430}
-table{border-collapse:collapse;width:100%}
-td,th{padding:.35rem .6rem;border-bottom:1px solid #d8dee6;text-align:left;vertical-align:top}
-code{background:#eef2f6;padding:.1em .3em;border-radius:.2em;white-space:nowrap}
-h2{margin-top:2rem}.m{font-weight:600}a{color:#0b5cad}
-@media (prefers-color-scheme:dark){body{background:#12171e;color:#e3e9f0}td,th{border-color:#2b3440}
-code{background:#222b36}a{color:#7db8ff}}
-"""
-
-_INDEX = """
-<h1>마당 Madang {version}</h1>
-<p>An open city operating system. This hub speaks NGSI-LD at
-<a href="ngsi-ld/v1/types"><code>/ngsi-ld/v1</code></a>.</p>
-<table><tr><th>Tenant<th>Entities{rows}</table>
-<p><a href="docs">The API</a> · <a href="openapi.json">OpenAPI</a> ·
-<a href="metrics">Metrics</a> · <a href="status">Status</a></p>
-"""
-
-
-def _page(title: str, body: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style><body>{body}</body></html>"
-    )
-
-
-def _docs_page(api: dict[str, Any]) -> str:
-    parts = [f"<h1>{escape(api['info']['title'])}</h1><p>{escape(api['info']['description'])}</p>"]
-    by_tag: dict[str, list[str]] = {}
-    for path, methods in api["paths"].items():
-        for method, operation in methods.items():
-            names = ", ".join(
-                f"<code>{escape(p['name'])}</code>"
-                for p in operation.get("parameters", [])
-                if p.get("in") == "query"
-            )
-            by_tag.setdefault(operation["tags"][0], []).append(
-                f"<tr><td class=m>{method.upper()}<td><code>{escape(path)}</code>"
-                f"<td>{escape(operation['summary'])}<br><small>{names}</small>"
-            )
-    for tag, rows in by_tag.items():
-        parts.append(f"<h2>{escape(tag)}</h2><table>{''.join(rows)}</table>")
-    return _page(api["info"]["title"], "".join(parts))

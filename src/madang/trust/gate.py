@@ -180,14 +180,14 @@ class Gate:
         bucket = None
         if principal is not PUBLIC:
             bucket = self._limits.bucket(principal, address, "api")
-        seen = self._seen(principal, tenant, purpose, address)
+        seen = self.seen(principal, tenant, purpose, address)
         door = Door(principal, seen, bucket, now + FRESH_S)
         if len(self._doors) >= _MOST:
             self._doors.clear()
         self._doors[credential, tenant_name, purpose] = door
         return door
 
-    def _seen(
+    def seen(
         self, principal: Principal, tenant: Tenant, purpose: str, address: str
     ) -> Tenant | View:
         """Return a tenant as a principal sees it, made once while nothing changes."""
@@ -230,7 +230,7 @@ class Gate:
         purpose: str,
         address: str,
     ) -> None:
-        if any(self._may(principal, action, tenant, purpose) for action in actions):
+        if any(self.may(principal, action, tenant, purpose) for action in actions):
             return
         if principal is PUBLIC:
             raise Unauthorized(f"this is not public: {SIGN_IN}")
@@ -242,7 +242,10 @@ class Gate:
             f"{principal.name} may not {' or '.join(actions)}{where}; an administrator can grant it"
         )
 
-    def _may(self, principal: Principal, action: Action, tenant: str, purpose: str) -> bool:
+    def may(
+        self, principal: Principal, action: Action, tenant: str = "", purpose: str = ""
+    ) -> bool:
+        """Tell whether a principal may take an action, at least on some entities."""
         if principal is OPEN or principal is LOCAL:
             return True
         if action in _ENTITY_ACTIONS:

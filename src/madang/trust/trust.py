@@ -17,6 +17,7 @@ from madang.trust.gate import Gate
 from madang.trust.guard import Guard
 from madang.trust.identities import Identities
 from madang.trust.limits import Limits
+from madang.trust.openid import OpenId
 from madang.trust.own_subscriptions import OwnSubscriptions
 from madang.trust.policy import Policies
 from madang.trust.principal import LOCAL, OPEN, Principal
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from madang.settings import Settings
     from madang.store.protocol import Engine
 
+MOST_TENANTS_SHOWN = 20
 _AUDIT_KEY = "audit-signing-key"
 
 
@@ -47,6 +49,7 @@ class Trust:
         self.audit = audit
         self.identities = identities
         self.policies = Policies(records, audit)
+        self.openid = OpenId(settings.openid)
         self.gate = Gate(
             identities,
             self.policies,
@@ -84,6 +87,7 @@ class Trust:
     async def close(self) -> None:
         """Write out what is only in memory."""
         local.remove(self.folder)
+        await self.openid.close()
         await self.identities.close()
         await self.audit.close()
 
@@ -95,6 +99,16 @@ class Trust:
         if principal is None or not self.policies.allows(principal, "subscribe", tenant):
             return None
         return self.policies.reach(principal, "readEntity", tenant)
+
+    async def counts(self, principal: Principal, address: str) -> list[tuple[str, int]]:
+        """Return tenants, each with the number of its entities that a principal can see."""
+        assert self._hub is not None
+        found = []
+        for name, tenant in sorted(self._hub.open.items())[:MOST_TENANTS_SHOWN]:
+            if self.gate.may(principal, "readEntity", name):
+                shapes = await self.gate.seen(principal, tenant, "", address).shapes()
+                found.append((name, sum(shape.count for shape in shapes)))
+        return found
 
     def _view(self, principal: Principal, tenant: Tenant, purpose: str, address: str) -> View:
         name = tenant.name

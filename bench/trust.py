@@ -1,0 +1,109 @@
+"""Measures what judging each request costs: a hub with sign-in beside one that is open.
+
+Both servers run on core 0, never at the same time under load; runs alternate, so that what else the
+machine does falls on both. The key may read and write two types and is held to a scope, so its
+reach is pushed into every query. The bar: at most a tenth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench import generator, machine, workload
+from tests.e2e.server import Server
+
+CASES = ("get", "page", "value", "patch", "upsert")
+SIZE = 10_000
+CONNECTIONS = 16
+BAR = 0.10
+RESULT = Path(__file__).parent / "results" / "trust.json"
+
+
+def app_key(server: Server) -> str:
+    """Return a key of an app that may read and write vehicles and one more type."""
+    wanted = {
+        "kind": "app",
+        "name": "bench",
+        "reads": [workload.TYPE, "AirQualityObserved"],
+        "writes": [workload.TYPE, "AirQualityObserved"],
+    }
+    answer = server.request("POST", "/trust/keys", wanted, server.local_key())
+    body = orjson.loads(answer.body)
+    return str(body["key"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10, help="pairs of runs of each case")
+    parser.add_argument("--seconds", type=float, default=2, help="of each run")
+    parser.add_argument("--json", type=Path, default=RESULT, help="file for the figures")
+    given = parser.parse_args()
+    console = Console(highlight=False)
+    table = Table("case", "open, 1/s", "with a key, 1/s", "overhead", "spread of pairs", "bar 10 %")
+    figures: dict[str, list[tuple[float, float]]] = {}
+    with TemporaryDirectory() as folder:
+        core = machine.server_core()
+        free = Server(Path(folder) / "open", core=core)
+        closed = Server(Path(folder) / "closed", core=core, open=False)
+        free.start()
+        closed.start()
+        try:
+            key = app_key(closed)
+            for server, credential in ((free, ""), (closed, key)):
+                workload.preload(server.port, SIZE, lambda _: None, credential)
+            for case in CASES:
+                pairs = []
+                for _ in range(given.rounds):
+                    rates = [
+                        generator.run(
+                            case,
+                            server.url,
+                            server.pid,
+                            seconds=given.seconds,
+                            connections=CONNECTIONS,
+                            entities=SIZE,
+                            key=credential,
+                        )
+                        for server, credential in ((free, ""), (closed, key))
+                    ]
+                    if any(run.errors for run in rates):
+                        console.print(f"[red]{case}: some requests failed[/]")
+                        return 1
+                    pairs.append((rates[0].rate, rates[1].rate))
+                figures[case] = pairs
+                table.add_row(case, *shown(pairs))
+        finally:
+            free.kill()
+            closed.kill()
+    console.print(table)
+    given.json.parent.mkdir(exist_ok=True)
+    given.json.write_bytes(orjson.dumps({"machine": machine.described(), "pairs": figures}))
+    return 0
+
+
+def shown(pairs: list[tuple[float, float]]) -> tuple[str, ...]:
+    """Return the cells of a case: medians, and the overhead as the median of the pairs'."""
+    overheads = sorted(free / held - 1 for free, held in pairs)
+    middle = median(overheads)
+    return (
+        f"{median(free for free, _ in pairs):,.0f}",
+        f"{median(held for _, held in pairs):,.0f}",
+        f"{middle:+.1%}",
+        f"{overheads[0]:+.1%} … {overheads[-1]:+.1%}",
+        "met" if middle <= BAR else "missed",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
