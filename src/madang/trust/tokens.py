@@ -242,7 +242,8 @@ class Tokens:
         """
         generation, mac = credential.secret[:_GENERATION], credential.secret[_GENERATION:]
         session = self._sessions.get(credential.id)
-        if not hmac.compare_digest(mac, self._mac(credential.id, generation)) or session is None:
+        right = hmac.compare_digest(mac, self._mac(credential.id, generation))
+        if session is None or session.digest or not right:
             raise Unauthorized(OVER)
         return session
 
