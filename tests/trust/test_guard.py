@@ -84,7 +84,7 @@ def guard(
     **reaches: Reach,
 ) -> Guard:
     wanted = {name: reaches.get(name, all) for name in ("read", "create", "update", "delete")}
-    return Guard(who or principal(), "", log or Log(), **wanted)
+    return Guard(who or principal(), "", log or Log(), **wanted, address="10.0.0.1")
 
 
 def content(**members: Any) -> Normalized:
@@ -437,7 +437,7 @@ async def test_a_batch_fails_item_by_item(tenant: Tenant) -> None:
 async def test_what_a_person_writes_is_recorded_when_it_returns(tenant: Tenant) -> None:
     log = Log()
     by = guard(principal("person"), log, all=BENCHES)
-    await by.write(tenant.write, [*many("Bench", 2), *many("Tree", 1)], "10.0.0.1")
+    await by.write(tenant.write, [*many("Bench", 2), *many("Tree", 1)])
     done, denied = log.recorded
     assert (done.kind, done.actor, done.action, done.outcome) == (
         ("write", "person:1", "createEntity", "done")

@@ -50,9 +50,11 @@ class Guard:
         create: what they may create; its hidden attributes they must not give it.
         update: what they may change; its hidden attributes they must not write.
         delete: what they may delete.
+        address: where their requests come from.
     """
 
     __slots__ = (
+        "_address",
         "_create",
         "_creates",
         "_delete",
@@ -76,10 +78,12 @@ class Guard:
         create: Reach,
         update: Reach,
         delete: Reach,
+        address: str = "",
     ) -> None:
         self.principal = principal
         self._tenant = tenant
         self._recorder = recorder
+        self._address = address
         self._read = fits(read.condition)
         self._create = fits(create.condition)
         self._update = fits(update.condition)
@@ -95,9 +99,7 @@ class Guard:
             return operations
         return [Guarded(self, operation) for operation in operations]
 
-    async def write(
-        self, write: Write, operations: Sequence[Operation], address: str = ""
-    ) -> list[Result]:
+    async def write(self, write: Write, operations: Sequence[Operation]) -> list[Result]:
         """Apply operations as far as they are allowed; return when they are durable.
 
         What a person wrote is in the audit log by then. Devices, apps and services write too much
@@ -106,12 +108,11 @@ class Guard:
         Args:
             write: applies operations, as :meth:`madang.hub.tenant.Tenant.write`.
             operations: what is asked.
-            address: where the request came from.
         """
         results = await write(self.guarded(operations))
         is_person = self.principal.kind == "person"
         if is_person or not self._whole:
-            events = self._events(operations, results, address, is_person)
+            events = self._events(operations, results, is_person)
             if is_person and events:
                 await self._recorder.record(*events)
             else:
@@ -120,11 +121,7 @@ class Guard:
         return results
 
     def _events(
-        self,
-        operations: Sequence[Operation],
-        results: Sequence[Result],
-        address: str,
-        is_person: bool,
+        self, operations: Sequence[Operation], results: Sequence[Result], is_person: bool
     ) -> list[Event]:
         """Return what there is to record: an event for each action, more for many targets."""
         ids: dict[tuple[bool, str], list[str]] = {}
@@ -142,7 +139,7 @@ class Guard:
                 "done" if done else "denied",
                 self._tenant,
                 tuple(targets[first : first + MOST_TARGETS]),
-                address=address,
+                address=self._address,
             )
             for (done, action), targets in ids.items()
             for first in range(0, len(targets), MOST_TARGETS)

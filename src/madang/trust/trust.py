@@ -121,6 +121,7 @@ class Trust:
             create=reach("createEntity"),
             update=reach("updateEntity"),
             delete=reach("deleteEntity"),
+            address=address,
         )
         sees_all = self.policies.allows(principal, "seeSubscriptions", name)
 

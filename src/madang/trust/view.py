@@ -72,7 +72,7 @@ class View:
 
     async def write(self, operations: Sequence[Operation]) -> list[Result]:
         """Apply those operations that the principal may; the others come to errors."""
-        return await self._tenant.write(self._guard.guarded(operations))
+        return await self._guard.write(self._tenant.write, operations)
 
     async def get(self, id: str) -> Row | None:
         """Return one entity as it is seen."""
