@@ -110,7 +110,7 @@ class Site:
         wait = error.retry_after_s if isinstance(error, TooManyRequests) else 1
         public = status == 403 and self.principal(request) is PUBLIC
         advice = t(f"problem.do_{status}{'_public' if public else ''}", seconds=wait)
-        values = {"status": status, "advice": advice, "detail": error.detail}
+        values = {"number": status, "advice": advice, "detail": error.detail}
         if isinstance(error, StalePage):
             values |= {"advice": error.detail, "detail": ""}
         page = self.answer(request, "problem.html", status, **values)

@@ -1,0 +1,72 @@
+"""The catalogue: both languages say everything, and templates ask for nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import madang.web
+from madang.web.texts import LANGUAGES, Texts, preferred
+
+TEXTS = {language: Texts(language) for language in LANGUAGES}
+WEB = Path(madang.web.__file__).parent
+PLACE = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
+HANGUL = re.compile(r"[가-힣]")
+
+
+def test_both_languages_have_the_same_texts() -> None:
+    assert TEXTS["ko"].keys() == TEXTS["en"].keys()
+
+
+@pytest.mark.parametrize("key", sorted(TEXTS["en"].keys()))
+def test_both_languages_take_the_same_values(key: str) -> None:
+    places = {language: set(PLACE.findall(t.template(key))) for language, t in TEXTS.items()}
+    assert places["ko"] == places["en"]
+
+
+def test_korean_is_korean_and_english_is_not() -> None:
+    same = {"site.api", "docs.title", "start.ngsi", "start.ngsi_hint"}
+    korean, english = TEXTS["ko"], TEXTS["en"]
+    assert {key for key in korean.keys() if not HANGUL.search(korean.template(key))} <= same  # noqa: SIM118
+    assert not {key for key in english.keys() if HANGUL.search(english.template(key))}  # noqa: SIM118
+
+
+def test_every_text_a_template_names_is_there() -> None:
+    named = {
+        found
+        for template in WEB.joinpath("templates").glob("*.html")
+        for found in re.findall(r"""\bt\(["']([a-z_]+\.[a-z0-9_]+)["'][,)]""", template.read_text())
+    }
+    assert len(named) > 80
+    assert named <= TEXTS["en"].keys()
+
+
+def test_values_are_escaped() -> None:
+    assert "<b>" not in TEXTS["en"]("start.welcome", name="<b>")
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("", "en"),
+        ("ko", "ko"),
+        ("ko-KR,ko;q=0.9,en-US;q=0.8", "ko"),
+        ("en-GB,en;q=0.9,ko;q=0.8", "en"),
+        ("en;q=0.3, ko;q=0.7", "ko"),
+        ("fr, ko;q=0.1", "ko"),
+        ("fr-FR", "en"),
+        ("ko;q=0", "en"),
+        ("ko;q=much", "en"),
+    ],
+)
+def test_the_language_is_the_one_a_browser_likes_best(asked: str, language: str) -> None:
+    assert preferred("", asked) == language
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_whatever_is_asked_for_there_is_a_language(chosen: str, asked: str) -> None:
+    assert preferred(chosen, asked) in LANGUAGES
