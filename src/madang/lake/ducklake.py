@@ -1,181 +1,145 @@
-"""History in a DuckLake: rows in Parquet files, a catalog of them in SQLite.
-
-What was taken from the outbox waits in the **tail**, a table in memory, and goes to the files in
-bulk. The number up to which the outbox has been drained is written in the same transaction as the
-rows, and readers leave out of the tail what lies below it: whatever moment a read sees, each row is
-there once. After a crash the tail is taken from the outbox again, from that number on.
-Source: DuckLake 1.0 specification, https://ducklake.select.
-"""
+"""The engine of history that every installation has: a DuckLake in the data folder."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
-from madang.lake import schema
+from madang.lake import aggregate, corrections, frames, journal, pasts, states, upkeep
 from madang.lake.engine import Engine
-from madang.lake.intake import TAKE
-from madang.lake.kinds import Kinds
-from madang.lake.schema import NAMES, ORDER
+from madang.lake.files import Files
+from madang.lake.protocol import (
+    Aggregates,
+    Difference,
+    Figures,
+    Hold,
+    Instance,
+    Kind,
+    Logged,
+    Method,
+    Pasts,
+    Period,
+    Policy,
+    Series,
+    Wanted,
+)
+from madang.model.entity import Entity
+from madang.query.tree import Query
 
 if TYPE_CHECKING:
     import duckdb
+    import polars
 
-log = structlog.get_logger("madang.lake")
 
-
-class Files:
-    """The tables of one lake and how rows get into them; reading is built on it."""
+class DuckLake:
+    """The history of one tenant in one folder. See :class:`madang.lake.protocol.Lake`."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
-        self.folder = folder
-        self.name = engine.name()
-        """Schema in memory that has the tail and the view of everything."""
-        self.files = f"{self.name}_files"
-        """Catalog of what is on the disk."""
-        self._engine = engine
-        self.writing = threading.RLock()
-        """Held by whoever changes what the files hold."""
-        self._taking = threading.Lock()
-        """Held by whoever changes the tail; taken after ``writing`` by who needs both."""
-        self._cursor = engine.cursor()
-        schema.attach(self._cursor, self.files, self.name, folder)
-        self.drained = self._number("SELECT upto FROM {lake}.mark")
-        self.taken = self.drained
-        self.waiting = 0
-        self.kinds = Kinds()
-        self.kinds.read(self._cursor, self.files)
-        lowest = self._number("SELECT coalesce(min(seq), 0) FROM {lake}.instance")
-        self._own = min(lowest, 0)
-
-    def _number(self, sql: str) -> int:
-        row = self._cursor.execute(sql.format(lake=self.files)).fetchone()
-        return int(row[0]) if row else 0
-
-    # --- from the outbox ----------------------------------------------------------------------
+        self._files = Files(engine, folder)
 
     def take(self, blocks: Sequence[tuple[int, int, bytes]]) -> None:
-        if not blocks:
-            return
-        lasts, sizes, bodies = zip(*blocks, strict=True)
-        tail = f"memory.{self.name}.tail"
-        with self._taking:
-            cursor = self._cursor
-            texts = [body.decode() for body in bodies]
-            before = self.taken
-            cursor.execute("BEGIN")
-            try:
-                cursor.execute(
-                    TAKE.replace("{tail}", tail), [list(lasts), list(sizes), texts, before]
-                )
-                self.kinds.learn(cursor, tail, before)
-                cursor.execute("COMMIT")
-            except BaseException:
-                rolled_back(cursor)
-                raise
-            self.taken = max(before, int(lasts[-1]))
-            self.waiting = self._number(f"SELECT count(*) FROM {tail} WHERE seq > {self.drained}")
+        self._files.take(blocks)
+
+    @property
+    def taken(self) -> int:
+        return self._files.taken
+
+    @property
+    def drained(self) -> int:
+        return self._files.drained
+
+    @property
+    def waiting(self) -> int:
+        return self._files.waiting
 
     def drain(self) -> int:
-        with self.writing:
-            upto = self.taken
-            if upto > self.drained:
-                with self.transaction() as cursor:
-                    cursor.execute(
-                        f"INSERT INTO {self.files}.instance ({NAMES}) SELECT {NAMES}"
-                        f" FROM memory.{self.name}.tail"
-                        f" WHERE seq > {self.drained} AND seq <= {upto} ORDER BY {ORDER}"
-                    )
-                    kinds = self.kinds.write(cursor, self.files)
-                    cursor.execute(f"UPDATE {self.files}.mark SET upto = {upto}")
-                self.kinds.written(kinds)
-                with self._taking:
-                    self._empty_tail(upto)
-            return self.drained
+        return self._files.drain()
 
-    def _empty_tail(self, upto: int) -> None:
-        # Readers that began before keep seeing the rows, and leave them out by the mark.
-        self.drained = upto
-        tail = f"memory.{self.name}.tail"
-        self._cursor.execute(f"DELETE FROM {tail} WHERE seq <= {upto}")
-        self.waiting = self._number(f"SELECT count(*) FROM {tail}")
-        with suppressed("tail.not_compacted"):
-            self._cursor.execute("CHECKPOINT memory")
+    def load(self, source: polars.DataFrame | Path, *, created: int) -> int:
+        return corrections.load(self._files, source, created)
 
-    def number(self, count: int) -> int:
-        """Return the first of so many new numbers for rows that come from no change; they fall."""
-        first = self._own - 1
-        self._own -= count
-        return first
+    # --- reading ------------------------------------------------------------------------------
 
-    # --- transactions -------------------------------------------------------------------------
+    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._files.reading()
 
-    @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give a cursor inside a transaction on the files, committed at the end of the block.
+    def kinds(self) -> list[Kind]:
+        return self._files.kinds.attributes()
 
-        Raises:
-            OSError: the disk is full or broken; nothing of it happened.
-        """
-        import duckdb
+    def pasts(self, wanted: Wanted) -> Pasts:
+        with self._files.reading() as cursor:
+            return pasts.read(cursor, self._files.kinds, wanted)
 
-        cursor = self._engine.cursor()
-        try:
-            cursor.execute("BEGIN")
-            yield cursor
-            cursor.execute("COMMIT")
-        except duckdb.Error as error:
-            rolled_back(cursor)
-            raise OSError(f"the lake in {self.folder} could not be written: {error}") from error
-        except BaseException:
-            rolled_back(cursor)
-            raise
-        finally:
-            cursor.close()
+    def aggregates(
+        self, wanted: Wanted, methods: Sequence[Method], every: Period | None
+    ) -> Aggregates:
+        with self._files.reading() as cursor:
+            return aggregate.read(cursor, self._files.kinds, wanted, methods, every)
 
-    @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._engine.cursor()
-        try:
-            cursor.execute(f"USE memory.{self.name}")
-            cursor.execute("BEGIN")
-            # The tail's moment is fixed before the lake's: what leaves the tail meanwhile is
-            # seen in both, and left out of the tail by the mark.
-            cursor.execute("SELECT 1 FROM tail LIMIT 1").fetchall()
-            cursor.execute(f"SELECT upto FROM {self.files}.mark").fetchall()
-            yield cursor
-        finally:
-            rolled_back(cursor)
-            cursor.close()
+    def frame(self, series: Series) -> polars.DataFrame:
+        with self._files.reading() as cursor:
+            return frames.read(cursor, self._files.kinds, series)
+
+    def state(self, id: str, at: int) -> Entity | None:
+        with self._files.reading() as cursor:
+            return states.state(cursor, id, at)
+
+    def states(self, query: Query, at: int) -> tuple[list[Entity], int | None, bool]:
+        with self._files.reading() as cursor:
+            return states.states(cursor, self._files.kinds, query, at)
+
+    def differences(self, query: Query, since: int, until: int) -> Iterator[Difference]:
+        with self._files.reading() as cursor:
+            yield from states.differences(cursor, self._files.kinds, query, since, until)
+
+    def log(self, after: int, limit: int, upto: int | None = None) -> list[Logged]:
+        with self._files.reading() as cursor:
+            return journal.log(cursor, after, limit, upto)
+
+    def position(self, at: int) -> int:
+        with self._files.reading() as cursor:
+            return journal.position(cursor, at)
+
+    # --- correcting ---------------------------------------------------------------------------
+
+    def add(self, instances: Sequence[Instance]) -> None:
+        corrections.add(self._files, instances)
+
+    def change(self, entity: str, attribute: str, instance: str, new: Instance) -> bool:
+        return corrections.change(self._files, entity, attribute, instance, new)
+
+    def remove(
+        self,
+        entity: str,
+        attribute: str | None = None,
+        *,
+        instance: str | None = None,
+        datasets: Collection[str | None] | None = None,
+    ) -> int:
+        return corrections.remove(self._files, entity, attribute, instance, datasets)
+
+    # --- upkeep -------------------------------------------------------------------------------
+
+    def figures(self) -> Figures:
+        return upkeep.figures(self._files)
+
+    def maintain(self, *, whole: bool = False) -> None:
+        upkeep.maintain(self._files, whole)
+
+    def retain(self, policies: Sequence[Policy], now: int) -> int:
+        return upkeep.retain(self._files, policies, now)
+
+    @property
+    def holds(self) -> Sequence[Hold]:
+        return self._files.holds
+
+    def hold(self, holds: Sequence[Hold]) -> None:
+        self._files.holds = tuple(holds)
+
+    def check(self) -> list[str]:
+        return upkeep.check(self._files)
 
     def close(self) -> None:
-        with self.writing, self._taking:
-            self._cursor.execute(f"DROP SCHEMA memory.{self.name} CASCADE")
-            self._cursor.execute(f"DETACH {self.files}")
-            self._cursor.close()
-
-
-@contextmanager
-def suppressed(event: str) -> Iterator[None]:
-    """Log an error of DuckDB instead of raising it, where what failed is tried again later."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        log.debug(event, error=str(error))
-
-
-def rolled_back(cursor: duckdb.DuckDBPyConnection) -> None:
-    """End a transaction; one that the engine has ended by itself is no error."""
-    import duckdb
-
-    try:
-        cursor.execute("ROLLBACK")
-    except duckdb.Error:
-        return
+        self._files.close()

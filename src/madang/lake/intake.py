@@ -85,8 +85,8 @@ WITH block AS (
     SELECT seq, moment, id, types, trace, kept, attribute, v, from_json(v, '{_INSTANCE}') AS x
     FROM (
         SELECT seq, moment, id, types, trace, kept, e.key AS attribute,
-               unnest(CASE WHEN starts_with(CAST(e.value AS VARCHAR), '[') THEN from_json(e.value, '["JSON"]')
-                           ELSE [e.value] END) AS v
+               unnest(CASE WHEN starts_with(CAST(e.value AS VARCHAR), '[')
+                           THEN from_json(e.value, '["JSON"]') ELSE [e.value] END) AS v
         FROM member
         WHERE e.key NOT IN ('id', 'type', 'scope')
           AND (put IS NULL OR list_contains(put, e.key))

@@ -6,9 +6,9 @@ texts of ``type`` that a query means, and to make tidy views with typed columns.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
-from madang.lake.protocol import ABOUT_ENTITY
+from madang.lake.protocol import ABOUT_ENTITY, Kind
 from madang.model.entity import Entity
 from madang.query import evaluate
 from madang.query.tree import Condition
@@ -23,17 +23,6 @@ _FORM = """CASE WHEN deleted THEN 'none' WHEN number IS NOT NULL THEN 'number'
     ELSE 'json' END"""
 
 
-class Kind(NamedTuple):
-    """A kind of series."""
-
-    type: str
-    """Entity types, joined by blanks."""
-    attribute: str
-    kind: str
-    form: Literal["number", "text", "boolean", "json"]
-    unit: str | None
-
-
 class Kinds:
     """The kinds of series of one lake."""
 
@@ -46,11 +35,14 @@ class Kinds:
         rows = cursor.execute(f"SELECT type, attribute, kind, form, unit FROM {lake}.series")
         self._known = {Kind(*row) for row in rows.fetchall()}
 
-    def learn(self, cursor: duckdb.DuckDBPyConnection, table: str, after: int) -> None:
-        """Note the kinds among the rows of a table with numbers after one."""
+    def learn(
+        self, cursor: duckdb.DuckDBPyConnection, table: str, after: int | None = None
+    ) -> None:
+        """Note the kinds among the rows of a table, if only of those with numbers after one."""
+        newer = "" if after is None else f" AND seq > {after}"
         rows = cursor.execute(
             f"SELECT DISTINCT type, attribute, kind, {_FORM} AS form, unit FROM {table}"
-            f" WHERE seq > {after} AND NOT deleted"
+            f" WHERE NOT deleted{newer}"
         )
         found = {Kind(*row) for row in rows.fetchall()}
         if len(self._known) < MOST:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from zlib import crc32
 
 from madang.model.entity import INSTANCE, Attribute, Entity
+from madang.model.errors import MadangError
 from madang.query.tree import Query, Temporal
 
 if TYPE_CHECKING:
@@ -258,7 +259,20 @@ class Figures:
     """The earliest and the latest ``time``."""
 
 
-class HeldBack(Exception):
+class Kind(NamedTuple):
+    """A kind of series: an attribute as entities of some types have it."""
+
+    type: str
+    """Entity types, joined by blanks."""
+    attribute: str
+    kind: str
+    """The type of attribute, ``Property`` and so on."""
+    form: Literal["number", "text", "boolean", "json"]
+    """What the values are: which column they are in (booleans are in ``json``)."""
+    unit: str | None
+
+
+class HeldBack(MadangError):
     """Something is under legal hold and must not be deleted or changed."""
 
 
@@ -342,6 +356,9 @@ class Lake(Protocol):
 
     def position(self, at: int) -> int:
         """Return the number of the last change at or before an instant."""
+
+    def kinds(self) -> list[Kind]:
+        """Return what kinds of attributes there are, by type and name: few, and in memory."""
 
     def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Give a cursor that sees one moment of history for as long as the block runs.

@@ -1,0 +1,235 @@
+"""The history of a tenant: its store's outbox, its lake, and what moves rows from one to the other.
+
+A read first takes into the lake what the outbox has gained since the last one, so it sees every
+write that was acknowledged before it began. A little later the rows are moved into files in bulk;
+they leave the outbox only when the lake has them on the disk. If that disk is full or broken, the
+outbox grows and an alarm says so: nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from madang.lake.ducklake import DuckLake
+from madang.lake.engine import Engine
+from madang.lake.protocol import Figures, Lake, Series
+from madang.model.errors import NgsiError
+from madang.store.protocol import Store
+
+if TYPE_CHECKING:
+    import polars
+
+log = structlog.get_logger("madang.history")
+
+T = TypeVar("T")
+
+READERS = 4  # reads at the same time; the engine uses all cores for each
+CHUNK = 20_000  # changes taken from the outbox in one go
+BULK = 100_000  # instances that are moved into files at once
+TAIL = 1_000_000  # instances that may wait in memory; some 200 MB
+LOOK = 1.0  # [s] between two looks at what waits
+UPKEEP = 60.0  # [s] between two looks at whether files should be merged
+RETRY = 30.0  # [s] until a lake that could not be written is tried again
+
+
+class HistoryBehind(NgsiError):
+    """The lake could not be written for so long that what waits cannot be read."""
+
+    name, title, status = "InternalError", "History cannot be read for the moment", 503
+
+
+class Histories:
+    """What the histories of all tenants share: the engine and its threads."""
+
+    def __init__(self, folder: Path, memory_mb: int, drain_s: float) -> None:
+        self.folder = folder
+        self.drain_s = drain_s
+        self.engine = Engine(folder / "scratch", memory_mb)
+        self.readers = ThreadPoolExecutor(READERS, "history")
+        self.writers = ThreadPoolExecutor(2, "history-write")
+
+    def close(self) -> None:
+        """End the threads and the engine; the histories must have been closed before."""
+        self.readers.shutdown()
+        self.writers.shutdown()
+        self.engine.close()
+
+
+class History:
+    """What the hub offers of a tenant's past. To be used from the event loop.
+
+    Args:
+        name: the tenant's.
+        store: its state, with the outbox.
+        shared: engine and threads.
+        folder: where the lake is or will be.
+    """
+
+    def __init__(self, name: str, store: Store, shared: Histories, folder: Path) -> None:
+        self.name = name
+        self.alarm: str | None = None
+        """Why the lake could not be written the last time, or None."""
+        self._store = store
+        self._shared = shared
+        self._folder = folder
+        self._lake: Lake | None = None
+        self._opening = asyncio.Lock()
+        self._taking = asyncio.Lock()
+        self._changing = asyncio.Lock()
+        self._work: asyncio.Task[None] | None = None
+        self._waits_since: float | None = None
+        self._known = 0
+        """What the outbox said it was drained up to, until the lake is opened."""
+
+    async def start(self) -> None:
+        """Begin to move rows into the lake when there are some."""
+        self._known = self._store.last_change - (await self._store.size())["outbox"]
+        self._work = asyncio.get_running_loop().create_task(self._run())
+
+    # --- asking -------------------------------------------------------------------------------
+
+    async def read(self, question: Callable[[Lake], T]) -> T:
+        """Ask the lake something, in a thread; it has all that was acknowledged before.
+
+        >>> pasts = await tenant.history.read(lambda lake: lake.pasts(wanted))  # doctest: +SKIP
+
+        Raises:
+            HistoryBehind: the lake could not be written for so long that it cannot be read.
+        """
+        lake = await self._current()
+        return await self._thread(self._shared.readers, lambda: question(lake))
+
+    async def frame(self, series: Series) -> polars.DataFrame:
+        """Return values over time as a Polars frame."""
+        return await self.read(lambda lake: lake.frame(series))
+
+    async def figures(self) -> Figures:
+        """Return figures for operators."""
+        return await self.read(lambda lake: lake.figures())
+
+    # --- changing -----------------------------------------------------------------------------
+
+    async def change(self, order: Callable[[Lake], T]) -> T:
+        """Let the lake do something to history (add, change, remove, load), one at a time.
+
+        When it returns, it is on the disk. All that was acknowledged before is in the files.
+        """
+        async with self._changing:
+            lake = await self._drained()
+            return await self._thread(self._shared.writers, lambda: order(lake))
+
+    async def drain(self) -> int:
+        """Move everything acknowledged so far into files; return its last sequence number.
+
+        Raises:
+            OSError: the disk is full or broken; all of it is still in the outbox.
+        """
+        async with self._changing:
+            return (await self._drained()).drained
+
+    async def close(self) -> None:
+        """End the work in the background; what waits is still in the outbox."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait([self._work])
+        async with self._changing, self._taking:
+            if self._lake is not None:
+                await self._thread(self._shared.writers, self._lake.close)
+
+    # --- from the outbox to the lake ----------------------------------------------------------
+
+    async def _opened(self) -> Lake:
+        async with self._opening:
+            if self._lake is None:
+                shared = self._shared
+                lake = await self._thread(
+                    shared.writers, lambda: DuckLake(shared.engine, self._folder)
+                )
+                # A crash may have come between the lake's commit and the outbox's.
+                await self._store.drained(lake.drained)
+                self._lake = lake
+            return self._lake
+
+    async def _current(self) -> Lake:
+        """Return the lake when it has taken all that the outbox has now."""
+        lake = await self._opened()
+        target = self._store.last_change
+        if lake.taken >= target:
+            return lake
+        async with self._taking:
+            while lake.taken < target:
+                if lake.waiting > TAIL:
+                    raise HistoryBehind(
+                        "history cannot be read now, for too much waits to be written into its"
+                        f" files ({self.alarm or 'it is under way'}); try again later"
+                    )
+                await self._take(lake)
+        return lake
+
+    async def _take(self, lake: Lake) -> None:
+        blocks = await self._store.outbox(lake.taken, CHUNK)
+        await self._thread(self._shared.readers, lambda: lake.take(blocks))
+
+    async def _drained(self) -> Lake:
+        """Return the lake when all that the outbox has now is in its files."""
+        lake = await self._opened()
+        target = self._store.last_change
+        while lake.drained < target:
+            if lake.taken < target and lake.waiting < BULK:
+                async with self._taking:
+                    await self._take(lake)
+            if lake.taken >= target or lake.waiting >= BULK:
+                upto = await self._thread(self._shared.writers, lake.drain)
+                await self._store.drained(upto)
+        return lake
+
+    @staticmethod
+    async def _thread(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+    # --- in the background --------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        upkeep = time.monotonic() + UPKEEP
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                if self._is_due():
+                    await self.drain()
+                    self._waits_since = None
+                if self._lake is not None and time.monotonic() > upkeep:
+                    await self._thread(self._shared.writers, self._lake.maintain)
+                    upkeep = time.monotonic() + UPKEEP
+                self._calm()
+            except OSError as error:
+                self._raise_alarm(error)
+                await asyncio.sleep(RETRY)
+
+    def _is_due(self) -> bool:
+        """Tell whether enough waits, or anything waits for long enough."""
+        drained = self._lake.drained if self._lake is not None else self._known
+        waiting = self._store.last_change - drained
+        if waiting <= 0:
+            self._waits_since = None
+            return False
+        now = time.monotonic()
+        if self._waits_since is None:
+            self._waits_since = now
+        return waiting >= CHUNK or now - self._waits_since >= self._shared.drain_s
+
+    def _raise_alarm(self, error: OSError) -> None:
+        if self.alarm is None:
+            log.error("history.not_written", tenant=self.name, error=str(error))
+        self.alarm = str(error)
+
+    def _calm(self) -> None:
+        if self.alarm is not None:
+            log.info("history.written_again", tenant=self.name)
+            self.alarm = None

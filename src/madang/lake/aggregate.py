@@ -1,0 +1,155 @@
+"""Aggregates of attribute instances in periods.
+
+Source: ETSI GS CIM 009 clauses 4.5.19 (aggregated temporal representation) and 5.2.22. Deviation is
+that of the whole population. Numbers have all methods, booleans count as 0 and 1, arrays by their
+size, texts have the least, the greatest, the first, the last and counts, all else has counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from madang.lake import window
+from madang.lake.kinds import Kinds
+from madang.lake.periods import boundaries, bucket
+from madang.lake.protocol import Aggregate, Aggregates, Method, Period, Wanted
+from madang.lake.selection import select
+from madang.lake.values import types_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+NUMBER = """CASE WHEN number IS NOT NULL THEN number WHEN json = 'true' THEN 1.0
+    WHEN json = 'false' THEN 0.0
+    WHEN starts_with(json, '[') THEN CAST(json_array_length(json) AS DOUBLE) END"""
+DISTINCT = "count(DISTINCT coalesce(text, json, CAST(number AS VARCHAR)))"
+
+_NUMERIC: dict[Method, str] = {
+    "totalCount": "count(*)",
+    "distinctCount": "count(DISTINCT v)",
+    "sum": "sum(v)",
+    "avg": "avg(v)",
+    "min": "min(v)",
+    "max": "max(v)",
+    "stddev": "stddev_pop(v)",
+    "sumsq": "sum(v * v)",
+    "first": "arg_min(v, t)",
+    "last": "arg_max(v, t)",
+    "median": "median(v)",
+}
+_MIXED: dict[Method, str] = {
+    "distinctCount": DISTINCT,
+    "min": "coalesce(CAST(min(v) AS VARCHAR), to_json(min(text)))",
+    "max": "coalesce(CAST(max(v) AS VARCHAR), to_json(max(text)))",
+    "first": "coalesce(CAST(arg_min(v, t) AS VARCHAR), to_json(arg_min(text, t)))",
+    "last": "coalesce(CAST(arg_max(v, t) AS VARCHAR), to_json(arg_max(text, t)))",
+}
+METHODS = tuple(_NUMERIC)
+
+
+class _Span(NamedTuple):
+    start: int | None
+    end: int | None
+    first: int
+    last: int
+
+
+def expression(method: Method, numeric: bool) -> str:
+    """Return the SQL of a method over ``v`` (numbers), ``text`` and ``t``."""
+    return _NUMERIC[method] if numeric else _MIXED.get(method, _NUMERIC[method])
+
+
+def is_numeric(kinds: Kinds, attributes: Sequence[str]) -> bool:
+    """Tell whether all these attributes (none named: all there are) are numbers only."""
+    return all(
+        kind.form == "number"
+        for kind in kinds.attributes()
+        if not attributes or kind.attribute in attributes
+    )
+
+
+def read(
+    cursor: duckdb.DuckDBPyConnection,
+    kinds: Kinds,
+    wanted: Wanted,
+    methods: Sequence[Method],
+    every: Period | None,
+) -> Aggregates:
+    """Answer :meth:`madang.lake.protocol.Lake.aggregates`."""
+    page = select(cursor, kinds, wanted)
+    if not page.ids:
+        return Aggregates([], 0, page.count, page.more)
+    condition = f"{window.among('entity', page.ids)} AND {window.rows(wanted)} AND NOT deleted"
+    column = window.time_of(wanted.temporal)
+    numeric = is_numeric(kinds, wanted.attributes)
+    span = _span(cursor, wanted, condition)
+    if span is None:
+        return Aggregates([], len(page.ids), page.count, page.more)
+    whole = every is None or every == Period()
+    start = "0" if every is None or whole else bucket(every, "epoch_us(t)", _starts(span, every))
+    columns = ", ".join(expression(method, numeric) for method in methods)
+    rows = cursor.execute(
+        f"""
+        SELECT entity, arg_max(type, t), attribute, dataset, kind, {start} AS begun,
+               epoch_us(min(t)), epoch_us(max(t)), {columns}
+        FROM (SELECT entity, type, attribute, dataset, kind, {column} AS t,
+                     {"number" if numeric else NUMBER} AS v, text, json, number
+              FROM history WHERE {condition})
+        GROUP BY entity, attribute, dataset, kind, begun
+        ORDER BY entity, attribute, dataset NULLS FIRST, begun
+        """
+    ).fetchall()
+    found = [_aggregate(row, methods, numeric, span, every) for row in rows]
+    return Aggregates(found, len(page.ids), page.count, page.more)
+
+
+def _span(cursor: duckdb.DuckDBPyConnection, wanted: Wanted, condition: str) -> _Span | None:
+    """Return the window, and the first and last time of anything in it."""
+    start, end = window.bounds(wanted.temporal)
+    column = window.time_of(wanted.temporal)
+    row = cursor.execute(
+        f"SELECT epoch_us(min({column})), epoch_us(max({column})) FROM history WHERE {condition}"
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return _Span(start, end, int(row[0]), int(row[1]))
+
+
+def _starts(span: _Span, every: Period) -> list[int]:
+    """Return the starts of all periods up to the last instance."""
+    return boundaries(span.start if span.start is not None else span.first, span.last, every)
+
+
+def _aggregate(
+    row: tuple[Any, ...],
+    methods: Sequence[Method],
+    numeric: bool,
+    span: _Span,
+    every: Period | None,
+) -> Aggregate:
+    entity, types, attribute, dataset, kind, begun, first, last, *values = row
+    if every is None or every == Period():
+        start = first if span.start is None else span.start
+        end = last if span.end is None else span.end
+    else:
+        start, end = begun, boundaries(begun, begun, every)[1]
+    results = {
+        method: value if numeric else _plain(method, value)
+        for method, value in zip(methods, values, strict=True)
+    }
+    return Aggregate(entity, types_of(types), attribute, dataset, kind, start, end, results)
+
+
+def _plain(method: Method, value: Any) -> float | int | str | None:
+    """Return a result; those that may be text or number come as JSON."""
+    if isinstance(value, str) and method in _MIXED:
+        return value[1:-1] if value.startswith('"') and "\\" not in value else _read(value)
+    return value  # type: ignore[no-any-return]
+
+
+def _read(value: str) -> float | str:
+    import orjson
+
+    found: float | str = orjson.loads(value)
+    return found

@@ -1,0 +1,260 @@
+"""Instances that come by another way than the outbox, and instances that are changed or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from madang.lake import window
+from madang.lake.files import Files
+from madang.lake.intake import value_columns
+from madang.lake.protocol import PREFIX, TYPE, HeldBack, Hold, Instance
+from madang.lake.schema import COLUMNS, NAMES, ORDER, quoted
+from madang.lake.values import COLUMNS as READ
+from madang.lake.values import instance_of
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars
+
+MUST = ("entity", "type", "attribute", "time")
+_VALUE = "CAST(value AS JSON)"
+
+
+class Arrow:
+    """Gives DuckDB a Polars frame through the Arrow C interface, without PyArrow."""
+
+    def __init__(self, frame: polars.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+def load(files: Files, source: polars.DataFrame | Path, created: int) -> int:
+    """Answer :meth:`madang.lake.protocol.Lake.load`."""
+    with files.writing, files.transaction() as cursor:
+        if isinstance(source, Path):
+            given = f"read_parquet('{quoted(source)}')"
+        else:
+            cursor.register("given_frame", Arrow(source))
+            # A stream can be read once; the rows are looked at twice.
+            cursor.execute("CREATE OR REPLACE TEMP TABLE given AS FROM given_frame")
+            given = "temp.given"
+        return _load(files, cursor, given, created)
+
+
+def _load(files: Files, cursor: duckdb.DuckDBPyConnection, given: str, created: int) -> int:
+    names = [row[0] for row in cursor.execute(f"DESCRIBE FROM {given}").fetchall()]
+    _check(cursor, given, names)
+    count = int(_one(cursor, f"SELECT count(*) FROM {given}"))
+    first = files.number(count)
+    values = {
+        "observed": "true",
+        "kind": "'Property'",
+        "deleted": "false",
+        **{name: name for name in names},
+        "created": window.instant(created),
+        "modified": "NULL",
+        "seq": f"{first} - row_number() OVER () + 1",
+    }
+    columns = ", ".join(f"CAST({values.get(n, 'NULL')} AS {k}) AS {n}" for n, k in COLUMNS.items())
+    cursor.execute(
+        f"INSERT INTO {files.files}.instance ({NAMES})"
+        f" SELECT {columns} FROM {given} ORDER BY {ORDER}"
+    )
+    _introduce(files, cursor, f"SELECT entity, type, time FROM {given}", created)
+    files.kinds.learn(cursor, f"(SELECT {columns} FROM {given})")
+    return count
+
+
+def _check(cursor: duckdb.DuckDBPyConnection, given: str, names: Sequence[str]) -> None:
+    if missing := [name for name in MUST if name not in names]:
+        raise ValueError(f"history to load must have the column {missing[0]}; it has {names}")
+    if unknown := [name for name in names if name not in COLUMNS]:
+        raise ValueError(f"history has no column {unknown[0]}; it may have {', '.join(COLUMNS)}")
+    values = [name for name in ("number", "text", "json") if name in names]
+    if not values:
+        raise ValueError("history to load must have a column number, text or json")
+    lacking = " OR ".join(f"{name} IS NULL" for name in MUST)
+    if _one(cursor, f"SELECT count(*) FROM {given} WHERE {lacking}"):
+        raise ValueError(f"each row of history to load must have {', '.join(MUST)}; some have not")
+
+
+def _introduce(files: Files, cursor: duckdb.DuckDBPyConnection, rows: str, created: int) -> None:
+    """Say of entities that history does not know yet that they exist, from their first time on."""
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE newcomer AS
+        SELECT entity, type, time, row_number() OVER () AS n
+        FROM (SELECT entity, arg_min(type, time) AS type, min(time) AS time
+              FROM ({rows}) GROUP BY entity)
+        WHERE entity NOT IN (SELECT entity FROM {files.files}.instance
+                             WHERE attribute = '{TYPE}' AND kind = 'Created')
+        """
+    )
+    count = int(_one(cursor, "SELECT count(*) FROM temp.newcomer"))
+    if count:
+        first = files.number(count)
+        cursor.execute(
+            f"""
+            INSERT INTO {files.files}.instance
+                (entity, type, attribute, kind, time, observed, text, deleted, created, seq)
+            SELECT entity, type, '{TYPE}', 'Created', time, false, type, false,
+                   {window.instant(created)}, {first} - n + 1
+            FROM temp.newcomer ORDER BY entity
+            """
+        )
+
+
+def add(files: Files, instances: Sequence[Instance]) -> None:
+    """Answer :meth:`madang.lake.protocol.Lake.add`."""
+    if not instances:
+        return
+    with files.reshaping, files.writing, files.transaction() as cursor:
+        _stage(files, cursor, instances)
+        cursor.execute(
+            f"""
+            DELETE FROM {files.files}.instance AS old WHERE observed
+                AND {window.among("entity", sorted({one.entity for one in instances}))}
+                AND EXISTS (SELECT 1 FROM temp.staged AS new WHERE new.observed
+                    AND new.entity = old.entity AND new.attribute = old.attribute
+                    AND new.dataset IS NOT DISTINCT FROM old.dataset AND new.time = old.time)
+            """
+        )
+        created = max(one.created for one in instances)
+        _append(files, cursor, created)
+
+
+def _stage(files: Files, cursor: duckdb.DuckDBPyConnection, instances: Sequence[Instance]) -> None:
+    """Put instances into the temporary table ``staged``, each with a number of its own."""
+    first = files.number(len(instances))
+    columns = list(zip(*(_plain(one) for one in instances), strict=True))
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE staged AS
+        SELECT entity, type, attribute, dataset, kind, make_timestamp(moment) AS time, observed,
+               {value_columns(_VALUE, "kind")}, unit, more, deleted,
+               make_timestamp(since) AS created, make_timestamp(changed) AS modified,
+               {first} - n + 1 AS seq, trace
+        FROM (SELECT unnest($1::VARCHAR[]) AS entity, unnest($2::VARCHAR[]) AS type,
+                     unnest($3::VARCHAR[]) AS attribute, unnest($4::VARCHAR[]) AS dataset,
+                     unnest($5::VARCHAR[]) AS kind, unnest($6::BIGINT[]) AS moment,
+                     unnest($7::BOOLEAN[]) AS observed, unnest($8::VARCHAR[]) AS value,
+                     unnest($9::VARCHAR[]) AS unit, unnest($10::VARCHAR[]) AS more,
+                     unnest($11::BOOLEAN[]) AS deleted, unnest($12::BIGINT[]) AS since,
+                     unnest($13::BIGINT[]) AS changed, unnest($14::VARCHAR[]) AS trace,
+                     unnest(range(1, len($1::VARCHAR[]) + 1)) AS n)
+        """,
+        [list(column) for column in columns],
+    )
+
+
+def _plain(one: Instance) -> tuple[Any, ...]:
+    value = None if one.deleted else orjson.dumps(one.value).decode()
+    more = None if not one.more else orjson.dumps(one.more).decode()
+    return (*one[:7], value, one.unit, more, one.deleted, one.created, one.modified, one.trace)
+
+
+def _append(files: Files, cursor: duckdb.DuckDBPyConnection, created: int) -> None:
+    cursor.execute(
+        f"INSERT INTO {files.files}.instance ({NAMES}) SELECT {NAMES} FROM temp.staged"
+        f" ORDER BY {ORDER}"
+    )
+    _introduce(files, cursor, "SELECT entity, type, time FROM temp.staged", created)
+    files.kinds.learn(cursor, "temp.staged")
+
+
+def change(files: Files, entity: str, attribute: str, instance: str, new: Instance) -> bool:
+    """Answer :meth:`madang.lake.protocol.Lake.change`."""
+    with files.reshaping, files.writing, files.transaction() as cursor:
+        old = _find(files, cursor, entity, attribute, instance)
+        if old is None:
+            return False
+        _refuse_held(cursor, files, entity)
+        _stage(files, cursor, [new])
+        _delete(files, cursor, _same(old))
+        # The number stays: with it the instanceId, and the place in the log of changes.
+        cursor.execute(f"UPDATE temp.staged SET seq = {old.seq}")
+        _append(files, cursor, new.created)
+        return True
+
+
+def _find(
+    files: Files, cursor: duckdb.DuckDBPyConnection, entity: str, attribute: str, instance: str
+) -> Instance | None:
+    number = instance.removeprefix(PREFIX).partition(":")[0]
+    if not instance.startswith(PREFIX) or not number.lstrip("-").isdecimal():
+        return None
+    rows = cursor.execute(
+        f"SELECT {READ} FROM {files.files}.instance WHERE entity = ? AND attribute = ?"
+        f" AND seq = {int(number) if len(number) < 19 else 0}",
+        [entity, attribute],
+    ).fetchall()
+    found = (instance_of(row) for row in rows)
+    return next((one for one in found if one.id == instance), None)
+
+
+def _same(one: Instance) -> str:
+    return (
+        f"entity = {window.text(one.entity)} AND attribute = {window.text(one.attribute)}"
+        f" AND seq = {one.seq} AND {window.of_datasets([one.dataset])}"
+    )
+
+
+def remove(
+    files: Files,
+    entity: str,
+    attribute: str | None,
+    instance: str | None,
+    datasets: Collection[str | None] | None,
+) -> int:
+    """Answer :meth:`madang.lake.protocol.Lake.remove`."""
+    with files.reshaping, files.writing, files.transaction() as cursor:
+        condition = f"entity = {window.text(entity)}"
+        if attribute is not None:
+            condition += f" AND attribute = {window.text(attribute)}"
+        if instance is not None:
+            old = _find(files, cursor, entity, attribute or "", instance)
+            if old is None:
+                return 0
+            condition = _same(old)
+        if datasets is not None:
+            condition += f" AND {window.of_datasets(list(datasets))}"
+        count = int(_one(cursor, f"SELECT count(*) FROM {files.files}.instance WHERE {condition}"))
+        if count:
+            _refuse_held(cursor, files, entity)
+            _delete(files, cursor, condition)
+        return count
+
+
+def _delete(files: Files, cursor: duckdb.DuckDBPyConnection, condition: str) -> None:
+    cursor.execute(f"DELETE FROM {files.files}.instance WHERE {condition}")
+
+
+def _refuse_held(cursor: duckdb.DuckDBPyConnection, files: Files, entity: str) -> None:
+    for hold in files.holds:
+        held = f"SELECT 1 FROM {files.files}.instance WHERE {covered(hold)}"
+        if cursor.execute(f"{held} AND entity = ? LIMIT 1", [entity]).fetchone():
+            raise HeldBack(
+                f"{entity} is under the legal hold {hold.name!r} ({hold.reason});"
+                " lift the hold before its history is changed or deleted"
+            )
+
+
+def covered(hold: Hold) -> str:
+    """Return the condition that a row is under a hold."""
+    terms = []
+    if hold.types:
+        terms.append(f"list_has_any(string_split(type, ' '), {window.strings(hold.types)})")
+    if hold.ids:
+        terms.append(window.among("entity", hold.ids))
+    return f"({' OR '.join(terms) or 'true'})"
+
+
+def _one(cursor: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = cursor.execute(sql).fetchone()
+    return None if row is None else row[0]

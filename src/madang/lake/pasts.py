@@ -1,0 +1,151 @@
+"""The histories of a page of entities, instance by instance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from madang.lake import window
+from madang.lake.kinds import Kinds
+from madang.lake.protocol import SCOPE, TYPE, Instance, Past, Pasts, Wanted
+from madang.lake.selection import as_list, grouped, in_force, select
+from madang.lake.values import COLUMNS, instance_of, types_of
+from madang.model.entity import Entity
+from madang.query import evaluate
+from madang.query.tree import Condition
+
+if TYPE_CHECKING:
+    import duckdb
+
+Span = tuple[int, int | None]
+"""From an instant, until before another if there is one."""
+
+
+def read(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, wanted: Wanted) -> Pasts:
+    """Answer :meth:`madang.lake.protocol.Lake.pasts`."""
+    page = select(cursor, kinds, wanted)
+    if not page.ids:
+        return Pasts([], page.count, page.more)
+    condition = f"{window.among('entity', page.ids)} AND {window.rows(wanted)}"
+    cut = _cut(cursor, wanted, condition)
+    found = grouped(_instances(cursor, wanted, condition, cut))
+    if wanted.query.scope is not None:
+        found = _while_in_scope(cursor, wanted, wanted.query.scope, found)
+    facts = _facts(cursor, page.ids)
+    pasts = [Past(id, facts[id][0], found.get(id, []), *facts[id][1:]) for id in page.ids]
+    return Pasts(pasts, page.count, page.more, _covered(wanted, found, cut))
+
+
+def _order(wanted: Wanted) -> str:
+    return f"{window.time_of(wanted.temporal)}{' DESC' if wanted.last_n else ''}, seq"
+
+
+def _numbered(wanted: Wanted) -> str:
+    return f"row_number() OVER (PARTITION BY entity, attribute ORDER BY {_order(wanted)})"
+
+
+def _cut(cursor: duckdb.DuckDBPyConnection, wanted: Wanted, condition: str) -> int | None:
+    """Return the time at which the answer must end, if it would be too long."""
+    most = wanted.most
+    if most is None or (wanted.last_n is not None and wanted.last_n <= most):
+        return None
+    column = window.time_of(wanted.temporal)
+    row = cursor.execute(
+        f"""
+        WITH numbered AS (
+            SELECT {column} AS t, {_numbered(wanted)} AS n,
+                   count(*) OVER (PARTITION BY entity, attribute) AS size
+            FROM history WHERE {condition}
+        )
+        SELECT epoch_us({"max" if wanted.last_n else "min"}(t)) FROM numbered
+        WHERE n = {most} AND size > {most}
+        """
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def _instances(
+    cursor: duckdb.DuckDBPyConnection, wanted: Wanted, condition: str, cut: int | None
+) -> list[Instance]:
+    column = window.time_of(wanted.temporal)
+    if cut is not None:
+        condition += f" AND {column} {'>=' if wanted.last_n else '<='} {window.instant(cut)}"
+    qualified = f"QUALIFY {_numbered(wanted)} <= {int(wanted.last_n)}" if wanted.last_n else ""
+    rows = cursor.execute(
+        f"SELECT {COLUMNS} FROM history WHERE {condition} {qualified}"
+        f" ORDER BY entity, attribute, dataset NULLS FIRST, {_order(wanted)}"
+    ).fetchall()
+    return [instance_of(row) for row in rows]
+
+
+def _covered(
+    wanted: Wanted, found: dict[str, list[Instance]], cut: int | None
+) -> tuple[int, int] | None:
+    times = [moment(wanted, one) for instances in found.values() for one in instances]
+    if cut is None or not times:
+        return None
+    return (max(times), min(times)) if wanted.last_n else (min(times), max(times))
+
+
+def moment(wanted: Wanted, instance: Instance) -> int:
+    """Return the time of an instance that the window is about."""
+    match wanted.temporal.property if wanted.temporal is not None else "observedAt":
+        case "observedAt":
+            return instance.time
+        case "modifiedAt":
+            return instance.modified or instance.created
+        case _:
+            return instance.created
+
+
+def _facts(
+    cursor: duckdb.DuckDBPyConnection, ids: list[str]
+) -> dict[str, tuple[tuple[str, ...], int | None, int | None, int | None]]:
+    """Return what is told of the entities themselves: types, created, modified, deleted."""
+    rows = cursor.execute(
+        f"""
+        SELECT entity, arg_max(type, created), epoch_us(min(created)),
+               epoch_us(max(coalesce(modified, created))),
+               epoch_us(max(time) FILTER (attribute = '{TYPE}' AND deleted)),
+               epoch_us(max(time) FILTER (attribute = '{TYPE}' AND NOT deleted))
+        FROM history WHERE {window.among("entity", ids)} GROUP BY entity
+        """
+    ).fetchall()
+    return {
+        id: (
+            types_of(types),
+            created,
+            modified,
+            deleted if deleted is not None and (again is None or again <= deleted) else None,
+        )
+        for id, types, created, modified, deleted, again in rows
+    }
+
+
+def _while_in_scope(
+    cursor: duckdb.DuckDBPyConnection,
+    wanted: Wanted,
+    condition: Condition,
+    found: dict[str, list[Instance]],
+) -> dict[str, list[Instance]]:
+    """Keep the instances of the times at which the entity was in a scope that was asked for."""
+    test = evaluate.compile(condition)
+    spans: dict[str, list[Span]] = {}
+    scopes = grouped(in_force(cursor, wanted, list(found), SCOPE))
+    for id, changes in scopes.items():
+        ends = [*(one.time for one in changes[1:]), None]
+        for change, end in zip(changes, ends, strict=True):
+            document = {"id": id, "type": [], "scope": as_list(change.value)}
+            if test(Entity(document, 0, 0, 0), None):
+                spans.setdefault(id, []).append((change.time, end))
+    return {
+        id: [one for one in instances if any(_lies(one, span) for span in spans[id])]
+        for id, instances in found.items()
+        if id in spans
+    }
+
+
+def _lies(instance: Instance, span: Span) -> bool:
+    # What a device observed just before its entity was made belongs to that entity's scope.
+    start, end = span
+    times = (instance.time, instance.created)
+    return any(start <= one and (end is None or one < end) for one in times)

@@ -1,0 +1,221 @@
+"""Upkeep of a lake: merging and sorting files, forgetting what nothing needs, retention, checks.
+
+None of it stops readers or the drain. A snapshot is kept as long as a read may take, then the files
+that only it needs are removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from madang.lake import window
+from madang.lake.corrections import covered
+from madang.lake.files import Files
+from madang.lake.periods import boundaries, bucket, floor, months_later
+from madang.lake.protocol import SCOPE, TYPE, Figures, Period, Policy
+from madang.lake.schema import ORDER
+
+if TYPE_CHECKING:
+    import duckdb
+
+log = structlog.get_logger("madang.lake")
+
+SMALL_FILES = 8  # before they are merged
+AT_ONCE = 64  # files merged in one transaction
+SNAPSHOT_MINUTES = 10  # for which a snapshot is kept: a read takes no longer
+ORPHAN_HOURS = 1  # after which a file that nothing refers to was left by a crash
+ABOUT = f"attribute IN ('{TYPE}', '{SCOPE}')"
+
+
+def maintain(files: Files, whole: bool) -> None:
+    """Answer :meth:`madang.lake.protocol.Lake.maintain`."""
+    with files.reshaping:
+        cursor = files.cursor()
+        try:
+            _merge(files, cursor, whole)
+            _forget(files, cursor, whole)
+        finally:
+            cursor.close()
+
+
+def _merge(files: Files, cursor: duckdb.DuckDBPyConnection, whole: bool) -> None:
+    name = f"'{files.files}', 'instance'"
+    cursor.execute(f"CALL ducklake_flush_inlined_data('{files.files}', table_name => 'instance')")
+    if whole:
+        cursor.execute(f"CALL ducklake_rewrite_data_files({name}, delete_threshold => 0)")
+    else:
+        cursor.execute(f"CALL ducklake_rewrite_data_files({name})")
+    (small,) = _row(
+        cursor,
+        f"SELECT count(*) FROM ducklake_list_files({name}) WHERE data_file_size_bytes < 8000000",
+    )
+    if whole or small >= SMALL_FILES:
+        cursor.execute(
+            f"CALL ducklake_merge_adjacent_files({name}, max_compacted_files => {AT_ONCE})"
+        )
+
+
+def _forget(files: Files, cursor: duckdb.DuckDBPyConnection, whole: bool) -> None:
+    age = "0 minutes" if whole else f"{SNAPSHOT_MINUTES} minutes"
+    older = f"older_than => now() - INTERVAL '{age}'"
+    lost = f"older_than => now() - INTERVAL '{ORPHAN_HOURS} hours'"
+    for call in (
+        f"ducklake_expire_snapshots('{files.files}', {older})",
+        f"ducklake_cleanup_old_files('{files.files}', {older})",
+        f"ducklake_delete_orphaned_files('{files.files}', {lost})",
+    ):
+        cursor.execute(f"SELECT count(*) FROM {call}").fetchall()
+
+
+def retain(files: Files, policies: Sequence[Policy], now: int) -> int:
+    """Answer :meth:`madang.lake.protocol.Lake.retain`."""
+    gone = 0
+    for policy in policies:
+        with files.reshaping, files.writing, files.transaction() as cursor:
+            went = _apply(files, cursor, policy, now)
+        if went:
+            log.info("history.retained", policy=policy.name, instances=went)
+        gone += went
+    return gone
+
+
+def _apply(files: Files, cursor: duckdb.DuckDBPyConnection, policy: Policy, now: int) -> int:
+    table = f"{files.files}.instance"
+    age = policy.age
+    limit = months_later(now, -age.months) if age.months else now - age.microseconds
+    if policy.every is not None:
+        limit = floor(limit, policy.every)
+    condition = _due(files, policy, limit)
+    (count,) = _row(cursor, f"SELECT count(*) FROM {table} WHERE {condition}")
+    if count and policy.every is not None:
+        return _thin(files, cursor, policy.every, condition)
+    if count:
+        cursor.execute(f"DELETE FROM {table} WHERE {condition}")
+    return int(count)
+
+
+def _due(files: Files, policy: Policy, limit: int) -> str:
+    """Return the condition that a row is old enough for a policy, and not held."""
+    terms = [f"time < {window.instant(limit)}", f"NOT ({ABOUT})"]
+    if policy.types:
+        terms.append(f"list_has_any(string_split(type, ' '), {window.strings(policy.types)})")
+    if policy.attributes:
+        terms.append(window.among("attribute", policy.attributes))
+    if policy.every is not None:
+        terms.append("number IS NOT NULL AND NOT deleted")
+    terms += [f"NOT {covered(hold)}" for hold in files.holds]
+    return " AND ".join(terms)
+
+
+def _thin(files: Files, cursor: duckdb.DuckDBPyConnection, every: Period, condition: str) -> int:
+    """Put one instance with the mean in the place of all those of a period."""
+    table = f"{files.files}.instance"
+    first, last = _row(
+        cursor, f"SELECT epoch_us(min(time)), epoch_us(max(time)) FROM {table} WHERE {condition}"
+    )
+    start = bucket(every, "epoch_us(time)", boundaries(floor(first, every), last, every))
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE thinned AS
+        SELECT *, row_number() OVER () AS n FROM (
+            SELECT entity, arg_max(type, time) AS type, attribute, dataset,
+                   arg_max(kind, time) AS kind, {start} AS begun, bool_or(observed) AS observed,
+                   avg(number) AS number, arg_max(unit, time) AS unit, max(created) AS created,
+                   count(*) AS size
+            FROM {table} WHERE {condition}
+            GROUP BY entity, attribute, dataset, begun HAVING count(*) > 1)
+        """
+    )
+    groups, rows = _row(cursor, "SELECT count(*), coalesce(sum(size), 0) FROM temp.thinned")
+    if not groups:
+        return 0
+    cursor.execute(
+        f"""
+        DELETE FROM {table} AS old WHERE {condition} AND EXISTS (
+            SELECT 1 FROM temp.thinned AS new WHERE new.entity = old.entity
+                AND new.attribute = old.attribute
+                AND new.dataset IS NOT DISTINCT FROM old.dataset AND new.begun = {start})
+        """
+    )
+    cursor.execute(
+        f"""
+        INSERT INTO {table} (entity, type, attribute, dataset, kind, time, observed, number, unit,
+                             deleted, created, seq)
+        SELECT entity, type, attribute, dataset, kind, make_timestamp(begun), observed, number,
+               unit, false, created, {files.number(int(groups))} - n + 1
+        FROM temp.thinned ORDER BY {ORDER.replace("time", "begun")}
+        """
+    )
+    return int(rows - groups)
+
+
+def figures(files: Files) -> Figures:
+    """Answer :meth:`madang.lake.protocol.Lake.figures`."""
+    with files.reading() as cursor:
+        rows, first, last = _row(
+            cursor,
+            "SELECT count(*), epoch_us(min(time)), epoch_us(max(time))"
+            f" FROM {files.files}.instance",
+        )
+        count, size = _row(
+            cursor,
+            "SELECT count(*), coalesce(sum(data_file_size_bytes), 0)"
+            f" FROM ducklake_list_files('{files.files}', 'instance')",
+        )
+    catalog = files.folder / "catalog.sqlite"
+    return Figures(
+        rows=int(rows),
+        waiting=files.waiting,
+        bytes=int(size) + catalog.stat().st_size,
+        files=int(count),
+        drained=files.drained,
+        first=first,
+        last=last,
+    )
+
+
+def check(files: Files) -> list[str]:
+    """Answer :meth:`madang.lake.protocol.Lake.check`."""
+    found: list[str] = []
+    with files.reading() as cursor:
+        rows = cursor.execute(
+            "SELECT data_file, data_file_size_bytes, delete_file, delete_file_size_bytes"
+            f" FROM ducklake_list_files('{files.files}', 'instance')"
+        ).fetchall()
+        orphans = cursor.execute(
+            f"SELECT path FROM ducklake_delete_orphaned_files('{files.files}', dry_run => true,"
+            f" older_than => now() - INTERVAL '{ORPHAN_HOURS} hours')"
+        ).fetchall()
+        (beyond,) = _row(
+            cursor,
+            f"SELECT count(*) FROM {files.files}.instance"
+            f" WHERE seq > (SELECT upto FROM {files.files}.mark)",
+        )
+    for data, size, deletes, deletes_size in rows:
+        found += _fault(data, size)
+        if deletes is not None:
+            found += _fault(deletes, deletes_size)
+    found += [
+        f"{path} belongs to no table; `madang doctor --mend` removes it" for (path,) in orphans
+    ]
+    if beyond:
+        found.append(f"{beyond} instances are in the files though their drain was not completed")
+    return found
+
+
+def _fault(name: str, size: int) -> list[str]:
+    file = Path(name)
+    if not file.exists():
+        return [f"the file {file} of the lake is missing"]
+    found = file.stat().st_size
+    return [f"the file {file} has {found} bytes instead of {size}"] if found != size else []
+
+
+def _row(cursor: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    row = cursor.execute(sql).fetchone()
+    assert row is not None, "an aggregate without groups has one row"
+    return row
