@@ -156,6 +156,13 @@ class Settings(BaseModel):
         16 * MIB, "Limits", "Largest request body in bytes; more is answered 413.", ge=1024
     )
     max_page: int = _setting(1000, "Limits", "Largest `limit` of a page.", ge=1)
+    max_instances: int = _setting(
+        15,
+        "Limits",
+        "Instances of each attribute of an entity in one answer of the temporal API; a longer one"
+        " is cut in time (206).",
+        ge=1,
+    )
     query_time_limit_s: float = _setting(
         10.0, "Limits", "Seconds a query may take; more is answered 403 TooComplexQuery.", gt=0
     )

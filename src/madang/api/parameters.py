@@ -30,6 +30,8 @@ _SPREAD: Final = frozenset({"local", "splitEntities"})
 _ORDERED: Final = frozenset({"orderBy", "orderFrom", "orderGeometry", "collation"})
 PAGED: Final = frozenset({"limit", "offset", "count"})
 _GUARDED: Final = frozenset({"type", "local"})
+_WINDOW: Final = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN"})
+_AGGREGATED: Final = frozenset({"aggrMethods", "aggrPeriodDuration"})
 
 ALLOWED: Final[dict[str, frozenset[str]]] = {
     "createEntity": frozenset({"local"}),
@@ -56,6 +58,15 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "mergeBatch": frozenset({"local", "options", "format", "observedAt", "lang"}),
     "deleteBatch": frozenset({"local"}),
     "queryBatch": PAGED | {"options", "format", "local", "geometryProperty"},
+    "upsertTemporal": frozenset({"local"}),
+    "retrieveTemporal": _SHOWN | _GUARDED | _WINDOW | _AGGREGATED,
+    "queryTemporal": _SHOWN | _MATCHED | _SPREAD | _ORDERED | PAGED | _WINDOW | _AGGREGATED,
+    "queryTemporalBatch": PAGED | {"options", "format", "local"},
+    "deleteTemporal": frozenset({"local"}),
+    "appendTemporalAttributes": frozenset({"local"}),
+    "deleteTemporalAttribute": frozenset({"local", "datasetId", "deleteAll"}),
+    "updateTemporalInstance": frozenset({"local"}),
+    "deleteTemporalInstance": frozenset({"local"}),
     "listSubscriptions": PAGED | {"options"},
     "retrieveSubscription": frozenset({"options"}),
 }
