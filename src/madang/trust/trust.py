@@ -18,6 +18,7 @@ from madang.trust.guard import Guard
 from madang.trust.identities import Identities
 from madang.trust.limits import Limits
 from madang.trust.openid import OpenId
+from madang.trust.openid_secrets import ProviderSecrets
 from madang.trust.own_subscriptions import OwnSubscriptions
 from madang.trust.policy import Policies
 from madang.trust.principal import LOCAL, OPEN, Principal
@@ -73,6 +74,7 @@ class Trust:
         identities = Identities(records, audit, settings.data, settings.url)
         trust = cls(settings, records, audit, identities)
         await identities.start()
+        trust.openid.secrets = ProviderSecrets(records, identities.secrets)
         await trust.policies.start()
         return trust
 
