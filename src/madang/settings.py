@@ -167,11 +167,15 @@ class Settings(BaseModel):
         10.0, "Limits", "Seconds a query may take; more is answered 403 TooComplexQuery.", gt=0
     )
 
-    history_keep_changes: int = _setting(
-        1_000_000,
-        "Limits",
-        "Changes of a tenant that the outbox keeps for those who read history.",
-        ge=1000,
+    history_drain_s: float = _setting(
+        10.0,
+        "History",
+        "Seconds after which changes go from the outbox into the lake's files, if there are not"
+        " enough of them sooner. They can be read at once in any case.",
+        gt=0,
+    )
+    history_memory_mb: int = _setting(
+        512, "History", "Megabytes that questions to history may use in all.", ge=128
     )
 
     context_cache_entries: int = _setting(

@@ -21,6 +21,7 @@ from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.protocol import Figures, Lake, Series
 from madang.model.errors import NgsiError
+from madang.store.engine import stem
 from madang.store.protocol import Store
 
 if TYPE_CHECKING:
@@ -68,23 +69,23 @@ class History:
     Args:
         name: the tenant's.
         store: its state, with the outbox.
-        shared: engine and threads.
-        folder: where the lake is or will be.
+        shared: engine, threads and the folder of all lakes.
     """
 
-    def __init__(self, name: str, store: Store, shared: Histories, folder: Path) -> None:
+    def __init__(self, name: str, store: Store, shared: Histories) -> None:
         self.name = name
         self.alarm: str | None = None
         """Why the lake could not be written the last time, or None."""
         self._store = store
         self._shared = shared
-        self._folder = folder
+        self._folder = shared.folder / stem(name)
         self._lake: Lake | None = None
         self._opening = asyncio.Lock()
         self._taking = asyncio.Lock()
         self._changing = asyncio.Lock()
         self._work: asyncio.Task[None] | None = None
         self._waits_since: float | None = None
+        self._began = store.last_change
         self._known = 0
         """What the outbox said it was drained up to, until the lake is opened."""
 
@@ -152,10 +153,18 @@ class History:
                 lake = await self._thread(
                     shared.writers, lambda: DuckLake(shared.engine, self._folder)
                 )
-                # A crash may have come between the lake's commit and the outbox's.
-                await self._store.drained(lake.drained)
+                await self._agree(lake)
                 self._lake = lake
             return self._lake
+
+    async def _agree(self, lake: Lake) -> None:
+        """Make sure that lake and outbox mean the same by a number."""
+        if lake.drained > self._began:
+            # The state was put back from an older copy, so its numbers come a second time.
+            log.warning("history.newer_than_state", tenant=self.name, drained=lake.drained)
+            await self._thread(self._shared.writers, lambda: lake.rewind(self._began))
+        # A crash may have come between the lake's commit and the outbox's.
+        await self._store.drained(lake.drained)
 
     async def _current(self) -> Lake:
         """Return the lake when it has taken all that the outbox has now."""

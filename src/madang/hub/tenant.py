@@ -10,6 +10,7 @@ import structlog
 from madang.hub.changes import Changes
 from madang.hub.clock import Clock
 from madang.hub.contexts import Contexts
+from madang.hub.history import History
 from madang.hub.operations import Expire, Operation
 from madang.hub.subscriptions import Subscriptions
 from madang.hub.writer import Result, Writer
@@ -21,7 +22,6 @@ from madang.store.rows import entity_of
 
 log = structlog.get_logger("madang.hub")
 
-TRIM = 60.0  # [s] between two looks at how much history waits
 RETRY = 1.0  # [s] from one removal of expired things to the next
 SWEEP = 500  # expired entities removed in one go
 
@@ -30,11 +30,11 @@ class Tenant:
     """What the hub offers for one tenant's entities. Everything runs on the event loop."""
 
     contexts: Contexts
+    history: History
     subscriptions: Subscriptions
 
-    def __init__(self, name: str, store: Store, keep_changes: int = 1_000_000) -> None:
+    def __init__(self, name: str, store: Store) -> None:
         self.name = name
-        self._keep_changes = keep_changes
         self.store = store
         self.clock = Clock()
         self.opened = self.clock.now()
@@ -43,7 +43,6 @@ class Tenant:
         self.writer.on_changes = self.changes.publish
         self._sweep: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
-        self._trimming: asyncio.Task[None] | None = None
 
     async def write(self, operations: Sequence[Operation]) -> list[Result]:
         """Apply operations in order, each atomic and alone; return when they are durable."""
@@ -137,26 +136,12 @@ class Tenant:
             self._sweep = asyncio.get_running_loop().create_task(self._remove_expired())
 
     async def start(self) -> None:
-        """Take up what a stop or a crash left: expiries that are due."""
+        """Take up what a stop or a crash left: expiries that are due, history to be moved."""
         self._set_alarm()
-        self._trimming = asyncio.get_running_loop().create_task(self._trim())
-
-    async def _trim(self) -> None:
-        """Keep the newest changes only: the outbox must not fill the disk while nobody reads it."""
-        while True:
-            await asyncio.sleep(TRIM)
-            old = self.store.last_change - self._keep_changes
-            if old > 0:
-                try:
-                    await self.store.drained(old)
-                except OSError as error:
-                    log.error("outbox.not_trimmed", tenant=self.name, error=str(error))
+        await self.history.start()
 
     async def close(self) -> None:
         """End what runs; the store is closed by its engine."""
-        if self._trimming is not None:
-            self._trimming.cancel()
-            await asyncio.wait([self._trimming])
         if self._sweep is not None:
             await asyncio.wait([self._sweep])
         if self._alarm is not None:
@@ -164,3 +149,4 @@ class Tenant:
         self.changes.close()
         await self.subscriptions.close()
         await self.writer.close()
+        await self.history.close()

@@ -13,6 +13,7 @@ from madang.hub.contexts import Contexts
 from madang.hub.delivery import Policy
 from madang.hub.delivery_http import HttpSender
 from madang.hub.delivery_mqtt import MqttSender
+from madang.hub.history import Histories, History
 from madang.hub.hosts import Bounds
 from madang.hub.remote_contexts import RemoteContexts
 from madang.hub.subscription import Subscription
@@ -48,6 +49,9 @@ class Tenants:
             entries=settings.context_cache_entries,
             age_s=settings.context_cache_age_s,
         )
+        self._histories = Histories(
+            settings.data / "lake", settings.history_memory_mb, settings.history_drain_s
+        )
         named = tuple(host for host in settings.notify_hosts if host != "*")
         self._bounds = Bounds(named, (urlsplit(settings.url).hostname or ""))
         http = HttpSender(settings.notify_timeout_s, self._bounds)
@@ -56,7 +60,8 @@ class Tenants:
 
     async def make(self, name: str, store: Store) -> Tenant:
         """Return a tenant with its contexts and subscriptions taken up from the store."""
-        tenant = Tenant(name, store, self._settings.history_keep_changes)
+        tenant = Tenant(name, store)
+        tenant.history = History(name, store, self._histories)
         writer = tenant.writer
 
         async def keep(kind: ItemKind, id: str, body: bytes | None) -> None:
@@ -101,3 +106,4 @@ class Tenants:
             await sender.close()
         await self._remote.close()
         await self._fetcher.close()
+        self._histories.close()

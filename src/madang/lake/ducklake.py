@@ -57,6 +57,9 @@ class DuckLake:
     def drain(self) -> int:
         return self._files.drain()
 
+    def rewind(self, upto: int) -> None:
+        self._files.rewind(upto)
+
     def load(self, source: polars.DataFrame | Path, *, created: int) -> int:
         return corrections.load(self._files, source, created)
 

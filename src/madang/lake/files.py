@@ -54,8 +54,8 @@ class Files:
         self.holds: Sequence[Hold] = ()
         self.kinds = Kinds()
         self.kinds.read(self._cursor, self.files)
-        lowest = self._number("SELECT coalesce(min(seq), 0) FROM {lake}.instance")
-        self._own = min(lowest, 0)
+        self._own = self._lowest()
+        """The lowest number given so far to a row that came from no change."""
 
     def _number(self, sql: str) -> int:
         row = self._cursor.execute(sql.format(lake=self.files)).fetchone()
@@ -108,6 +108,21 @@ class Files:
         self.waiting = self._number(f"SELECT count(*) FROM {tail}")
         with suppressed("tail.not_compacted"):
             self._cursor.execute("CHECKPOINT memory")
+
+    def rewind(self, upto: int) -> None:
+        with self.writing, self._taking:
+            with self.transaction() as cursor:
+                first = self._own - 1
+                cursor.execute(
+                    f"UPDATE {self.files}.instance SET seq = {upto} - seq + {first}"
+                    f" WHERE seq > {upto}"
+                )
+                cursor.execute(f"UPDATE {self.files}.mark SET upto = {upto}")
+            self._own = self._lowest()
+            self.taken = self.drained = upto
+
+    def _lowest(self) -> int:
+        return self._number("SELECT least(coalesce(min(seq), 0), 0) FROM {lake}.instance")
 
     def number(self, count: int) -> int:
         """Return the first of so many new numbers for rows that come from no change; they fall."""

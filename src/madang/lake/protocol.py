@@ -296,6 +296,12 @@ class Lake(Protocol):
     def drained(self) -> int:
         """The highest sequence number in the files."""
 
+    def rewind(self, upto: int) -> None:
+        """Forget that changes after a number were drained: others will come under their numbers.
+
+        What they brought stays in history, but leaves the log of changes.
+        """
+
     @property
     def waiting(self) -> int:
         """How many instances were taken and not yet drained."""

@@ -29,8 +29,7 @@ class SqliteEngine:
 
     def file(self, tenant: str) -> Path:
         """Return where a tenant's store is; the default tenant is the empty string."""
-        name = PREFIX + _encoded(tenant) if tenant else DEFAULT
-        return self.folder / (name + SUFFIX)
+        return self.folder / (stem(tenant) + SUFFIX)
 
     async def open(self, tenant: str, create: bool) -> SqliteStore | None:
         found = self._open.get(tenant)
@@ -59,6 +58,11 @@ class SqliteEngine:
         if self._system is not None:
             await self._system.close()
             self._system = None
+
+
+def stem(tenant: str) -> str:
+    """Return the name of a tenant's file or folder, without suffix."""
+    return PREFIX + _encoded(tenant) if tenant else DEFAULT
 
 
 def _encoded(tenant: str) -> str:
