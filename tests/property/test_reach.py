@@ -16,13 +16,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.model.entity import Entity
+from madang.model.entity import Document, Entity
 from madang.model.without import without
 from madang.query import evaluate
 from madang.query.narrow import narrowed
 from madang.query.order import sort_key
 from madang.query.reach import Hidden, Reach
-from madang.query.tree import Compare, Condition, Order, Path, Query
+from madang.query.tree import (
+    Compare,
+    Condition,
+    HasId,
+    HasType,
+    InScope,
+    Link,
+    Not,
+    Order,
+    Path,
+    Query,
+)
 from madang.store import sql
 from madang.store.engine import SqliteEngine
 from madang.store.protocol import Batch
@@ -83,6 +94,55 @@ moments = st.lists(
 )
 
 
+ROADS = ["to", "by"]
+FIELDS = ["x", "y"]
+KINDS = ["A", "B"]
+
+
+@st.composite
+def towns(draw: st.DrawFn) -> list[Entity]:
+    """Entities that are full of relationships, so that queries often get somewhere."""
+    ids = [f"urn:{number}" for number in range(4)]
+    town = []
+    for id in ids:
+        kinds = draw(st.sampled_from(["A", "B", ["A", "B"]]))
+        document: Document = {"id": id, "type": kinds}
+        if draw(st.booleans()):
+            document["scope"] = draw(st.sampled_from(["/N", "/S"]))
+        for road in draw(st.lists(st.sampled_from(ROADS), unique=True)):
+            document[road] = {"type": "Relationship", "object": draw(st.sampled_from(ids))}
+        for name in draw(st.lists(st.sampled_from(FIELDS), unique=True)):
+            document[name] = {"type": "Property", "value": draw(st.integers(0, 1))}
+        town.append(Entity(document, 0, 0, 0))
+    return town
+
+
+walks = st.builds(
+    lambda links, name, value: Compare(
+        Path(name, links=tuple(links)), "==" if value < 2 else "!=", value % 2
+    ),
+    st.lists(
+        st.builds(Link, st.sampled_from(ROADS), st.sampled_from([(), ("A",)])),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from(FIELDS),
+    st.integers(0, 3),
+)
+town_reaches = st.builds(
+    Reach,
+    st.sampled_from([None, HasType("A"), Not(HasType("B")), InScope(("N",)), HasId(("urn:1",))]),
+    st.lists(
+        st.builds(
+            Hidden,
+            st.sampled_from(ROADS + FIELDS),
+            st.lists(st.sampled_from(KINDS), max_size=1).map(frozenset),
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+
+
 def seen(city: list[Entity], reach: Reach) -> list[Entity]:
     """Return the city as its reader sees it."""
     return [
@@ -109,7 +169,7 @@ def connection() -> Iterator[apsw.Connection]:
     connection.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(city=cities(), reach=all_reaches, wanted=st.lists(queries, min_size=4, max_size=4))
 def test_a_narrowed_query_finds_what_the_query_finds_in_what_is_seen(
     connection: apsw.Connection, city: list[Entity], reach: Reach, wanted: list[Query]
@@ -175,6 +235,20 @@ def test_pages_and_counts_of_a_store_are_those_of_what_is_seen(
             await engine.close()
 
     asyncio.run(compare())
+
+
+@settings(max_examples=100, deadline=None)
+@given(town=towns(), reach=town_reaches, walks=st.lists(walks, min_size=6, max_size=6))
+def test_relationships_lead_only_over_what_is_seen(
+    town: list[Entity], reach: Reach, walks: list[Compare]
+) -> None:
+    linked = {entity.id: entity for entity in town}.get
+    visible = seen(town, reach)
+    for walk in walks:
+        for condition in (walk, Not(walk)):
+            narrow = narrowed(Query(q=condition), reach)
+            found = {e.id for e in town if evaluate.accepts(narrow, e, linked=linked)}
+            assert found == found_in_memory(visible, Query(q=condition)), narrow
 
 
 @given(city=cities(), reach=all_reaches, query=queries)

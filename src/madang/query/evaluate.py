@@ -83,8 +83,7 @@ def compile(condition: Condition) -> Test:
         case And(items):
             return _all(tuple(map(compile, items)))
         case Or(items):
-            tests = tuple(map(compile, items))
-            return lambda entity, linked: any(test(entity, linked) for test in tests)
+            return _any(items)
         case HasType(name):
             return lambda entity, _linked: name in entity.types
         case HasId(ids):
@@ -105,6 +104,17 @@ def _all(tests: tuple[Test, ...]) -> Test:
         first, second = tests
         return lambda entity, linked: first(entity, linked) and second(entity, linked)
     return lambda entity, linked: all(test(entity, linked) for test in tests)
+
+
+def _any(items: tuple[Condition, ...]) -> Test:
+    """Return the test of an alternative; types together are one look, however many there are."""
+    types = frozenset(item.name for item in items if isinstance(item, HasType))
+    tests = [compile(item) for item in items if not isinstance(item, HasType)]
+    if types:
+        tests.insert(0, lambda entity, _linked: not types.isdisjoint(entity.types))
+    if len(tests) == 1:
+        return tests[0]
+    return lambda entity, linked: any(test(entity, linked) for test in tests)
 
 
 @lru_cache(maxsize=4096)

@@ -125,7 +125,7 @@ def _condition(condition: Condition, terms: Terms | None = None) -> Sql:
         case And(items):
             return joined((_condition(item, terms) for item in items), "AND") if items else TRUE
         case Or(items):
-            return joined((_condition(item, terms) for item in items), "OR") if items else FALSE
+            return _any(items, terms)
         case HasType(name):
             return has_type(terms.alias, name)
         case HasId(ids):
@@ -134,6 +134,15 @@ def _condition(condition: Condition, terms: Terms | None = None) -> Sql:
             return _in_scope(condition, terms)
         case Geo():
             return _geo(condition, terms)
+
+
+def _any(items: tuple[Condition, ...], terms: Terms) -> Sql:
+    """Return an alternative; types together are one look at the shapes, however many there are."""
+    types = [item.name for item in items if isinstance(item, HasType)]
+    parts = [_condition(item, terms) for item in items if not isinstance(item, HasType)]
+    if types:
+        parts.insert(0, has_type(terms.alias, *types))
+    return joined(parts, "OR") if parts else FALSE
 
 
 def _selected(selectors: tuple[Selector, ...]) -> Sql:
