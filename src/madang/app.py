@@ -56,7 +56,7 @@ class City:
         self.engine = engine
         self.trust = trust
         self.metrics = Metrics()
-        self.tenants = Tenants(settings, trust.reach_of)
+        self.tenants = Tenants(settings, trust.reach_of, trust.on_notified)
         self.hub = Hub(engine, self.tenants.make)
         trust.watch(self.hub)
         self.metrics.watch(self.hub)

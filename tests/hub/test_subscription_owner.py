@@ -38,15 +38,26 @@ class Place:
         self._hub: Hub | None = None
         self._tenants: Tenants | None = None
         self.rights: dict[str, Reach] = {ANN: OPEN_BENCHES}
+        self.personal: list[tuple[str, set[str], set[str], set[str]]] = []
 
     def _reach_of(self, tenant: str, owner: str) -> Reach | None:
         assert tenant == ""
         return self.rights.get(owner)
 
+    def _on_personal(
+        self,
+        tenant: str,
+        owner: str,
+        ids: frozenset[str],
+        who: frozenset[str],
+        what: frozenset[str],
+    ) -> None:
+        self.personal.append((owner, set(ids), set(who), set(what)))
+
     async def open(self, **settings: Any) -> Tenant:
         hosts = settings.pop("notify_hosts", ["*", "127.0.0.0/8"])
         given = Settings(data=self._folder, notify_hosts=hosts, **settings)
-        self._tenants = Tenants(given, self._reach_of)
+        self._tenants = Tenants(given, self._reach_of, self._on_personal)
         self._hub = Hub(SqliteEngine(self._folder / "state"), self._tenants.make)
         await self._hub.start()
         return await self._hub.tenant("", create=True)
@@ -287,6 +298,51 @@ async def test_wider_rights_hold_for_what_comes_next(place: Place, receiver: Rec
     tenant.subscriptions.refresh()
     await write(tenant, 2, scope="/closed")
     await until(lambda: told(receiver) == ["urn:a:2"])
+
+
+# --- personal data --------------------------------------------------------------------------------
+
+PERSONAL = Reach(None, (), (Hidden("phone", frozenset({"Bench"}), "owner"),))
+OWNER = {"type": "Relationship", "object": "urn:p:1"}
+
+
+async def test_personal_data_that_is_sent_is_told_of(place: Place, receiver: Receiver) -> None:
+    place.rights[ANN] = PERSONAL
+    tenant = await place.open()
+    await subscribe(tenant, receiver)
+    await write(tenant, 1, owner=OWNER)
+    await until(lambda: told(receiver) == ["urn:a:1"])
+    assert place.personal == [(ANN, {"urn:a:1"}, {"urn:p:1"}, {"phone"})]
+    assert SECRET in text(receiver)
+
+
+async def test_personal_data_that_is_not_shown_is_not_told_of(
+    place: Place, receiver: Receiver
+) -> None:
+    place.rights[ANN] = PERSONAL
+    tenant = await place.open()
+    await subscribe(tenant, receiver, notification={"pick": ["id", "seats"]})
+    await subscribe(tenant, receiver, id="urn:s:2", q="seats==9")
+    await write(tenant, 1, owner=OWNER)
+    await until(lambda: told(receiver) == ["urn:a:1"])
+    assert place.personal == []
+
+
+async def test_personal_data_of_linked_entities_and_at_intervals_is_told_of(
+    place: Place, receiver: Receiver
+) -> None:
+    place.rights[ANN] = PERSONAL
+    tenant = await place.open()
+    await write(tenant, 1, owner=OWNER)
+    by = {"type": "Relationship", "object": "urn:a:1"}
+    await subscribe(tenant, receiver, entities=[{"type": "Tree"}], notification={"join": "inline"})
+    await write(tenant, 2, type="Tree", by=by)
+    await until(lambda: told(receiver) == ["urn:a:2"])
+    assert place.personal == [(ANN, {"urn:a:1"}, {"urn:p:1"}, {"phone"})]
+    await tenant.subscriptions.delete(ID)
+    await subscribe(tenant, receiver, timeInterval=0.02)
+    await until(lambda: "urn:a:1" in told(receiver))
+    assert place.personal[-1] == (ANN, {"urn:a:1"}, {"urn:p:1"}, {"phone"})
 
 
 # --- where to -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import structlog
 from madang.hub.look import Look, shown
 from madang.hub.notification import deferred, made
 from madang.hub.subscription import Subscription
-from madang.hub.subscription_sight import Sight
+from madang.hub.subscription_sight import OnPersonal, Sight
 from madang.hub.triggers import Events, events_of
 from madang.model.entity import Entity
 from madang.query.tree import And, Condition, HasType, Or, Selector
@@ -59,7 +59,9 @@ class _Gathered:
 class Matcher:
     """Finds the notifications that changes call for."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_personal: OnPersonal | None = None) -> None:
+        """Take who is told of personal data that owners of subscriptions get to see."""
+        self._on_personal = on_personal
         self._subscriptions: dict[str, Subscription] = {}
         self._by_type: _Index = {}
         self._by_id: _Index = {}
@@ -221,9 +223,13 @@ class Matcher:
         group.fragments.append(fragment)
         group.bytes += len(fragment)
 
-    @staticmethod
-    def _close(group: _Gathered, rendered: list[Rendered], now: int) -> None:
+    def _close(self, group: _Gathered, rendered: list[Rendered], now: int) -> None:
         subscription = group.subscription
+        if subscription.sight is not None and self._on_personal is not None:
+            view = subscription.look.view
+            states = (change.after or change.before for change in group.changes)
+            shown = ((state, view) for state in states if state is not None)
+            subscription.sight.tell(self._on_personal, subscription.owner or "", shown)
         if subscription.deferred:
             body = deferred(subscription, group.changes, now)
         else:

@@ -14,6 +14,7 @@ from madang.hub.look import shown_state
 from madang.hub.matching import Rendered
 from madang.hub.notification import deferred, made
 from madang.hub.subscription import Subscription
+from madang.hub.subscription_sight import OnPersonal
 from madang.model.entity import Entity
 from madang.model.errors import MadangError
 from madang.store.protocol import Change
@@ -35,6 +36,7 @@ class Periodic:
         store: Callable[[list[Rendered]], None],
         waits: Callable[[str], bool],
         now: Callable[[], int],
+        on_personal: OnPersonal | None = None,
     ) -> None:
         """Take what it needs of the hub.
 
@@ -44,11 +46,13 @@ class Periodic:
             waits: tells whether an earlier notification of a subscription is still not delivered;
                 then nothing is added, for the next one will say what there is then.
             now: the hub's clock. [us since 1970]
+            on_personal: is told of personal data that owners of subscriptions get to see.
         """
         self._ask = ask
         self._store = store
         self._waits = waits
         self._now = now
+        self._on_personal = on_personal
         self._subscriptions: dict[str, Subscription] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,11 +97,18 @@ class Periodic:
             async for entities in self._batches(subscription):
                 if self._subscriptions.get(subscription.id) is not subscription:
                     return
-                body = tell(subscription, _seen(subscription, entities), now)
+                seen = _seen(subscription, entities)
+                body = tell(subscription, seen, now)
                 if body is not None:
+                    self._note(subscription, seen)
                     self._store([(subscription.id, now, body)])
         except MadangError as error:
             log.warning("periodic.failed", subscription=subscription.id, error=str(error))
+
+    def _note(self, subscription: Subscription, seen: list[Entity]) -> None:
+        if subscription.sight is not None and self._on_personal is not None:
+            shown = ((entity, subscription.look.view) for entity in seen)
+            subscription.sight.tell(self._on_personal, subscription.owner or "", shown)
 
     async def _batches(self, subscription: Subscription) -> AsyncIterator[list[Entity]]:
         batch: list[Entity] = []

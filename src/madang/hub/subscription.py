@@ -28,7 +28,7 @@ from madang.model.view import View
 from madang.query import evaluate, geo, pattern, q, scope, temporal, types
 from madang.query.evaluate import Test
 from madang.query.narrow import narrowed
-from madang.query.reach import Reach
+from madang.query.reach import EMPTY, Reach
 from madang.query.tree import (
     And,
     Compare,
@@ -101,7 +101,7 @@ class Subscription:
 
     def judge(self, reach: Reach | None) -> bool:
         """Take what the owner may reach now, None if it is gone; return whether that is new."""
-        sight = None if reach is None else sight_of(reach)
+        sight = sight_of(EMPTY if reach is None else reach)
         known = self.sight is sight and self.orphaned is (reach is None)
         self.sight, self.orphaned = sight, reach is None
         return not known

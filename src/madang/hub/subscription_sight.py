@@ -6,13 +6,15 @@ is created there, one that leaves it is deleted, and a hidden attribute neither 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from hashlib import sha256
 
-from madang.model.attributes import ENTITY_MEMBERS
+from madang.model.attributes import ENTITY_MEMBERS, LINKS, instances
 from madang.model.entity import Entity
+from madang.model.representation import links
+from madang.model.view import View
 from madang.model.without import name_of, without
 from madang.query import evaluate
 from madang.query.reach import Hidden, Reach
@@ -20,6 +22,10 @@ from madang.store.protocol import Change
 
 Lookup = Callable[[Collection[str]], Awaitable[dict[str, Entity]]]
 """Returns those of the entities that exist."""
+
+OnPersonal = Callable[[str, frozenset[str], frozenset[str], frozenset[str]], None]
+"""Is told of personal data put into a notification: its reader (the owner of the subscription), ids
+of the entities, ids of the persons it is about, names of the attributes."""
 
 
 class Sight:
@@ -29,7 +35,7 @@ class Sight:
     back when the consent ends.
     """
 
-    __slots__ = ("_hidden", "_test", "mark", "reach")
+    __slots__ = ("_hidden", "_personal", "_test", "mark", "reach")
 
     def __init__(self, reach: Reach) -> None:
         self.reach = reach
@@ -38,6 +44,7 @@ class Sight:
         condition = reach.condition
         self._test = None if condition is None else evaluate.compile(condition)
         self._hidden = reach.hidden
+        self._personal = reach.personal
 
     def entity(self, entity: Entity) -> Entity | None:
         """Return an entity as it is seen, or None if it is not."""
@@ -88,17 +95,47 @@ class Sight:
 
         return find
 
+    def tell(
+        self, on_personal: OnPersonal, owner: str, shown: Iterable[tuple[Entity, View]]
+    ) -> None:
+        """Tell of the personal data in entities that are shown, if there is any."""
+        if not self._personal:
+            return
+        ids, subjects, names = set(), set(), set()
+        for entity, view in shown:
+            for rule in self._personal:
+                name = rule.attribute
+                if name in entity.document and view.keeps(name) and _applies(rule, entity):
+                    ids.add(entity.id)
+                    subjects.update(_subjects(rule, entity))
+                    names.add(name)
+        if ids:
+            on_personal(owner, frozenset(ids), frozenset(subjects), frozenset(names))
+
 
 @lru_cache(maxsize=4096)
 def sight_of(reach: Reach) -> Sight | None:
-    """Return what a reach lets see; None is everything."""
-    return None if reach.is_whole else Sight(reach)
+    """Return what a reach lets see; None is everything, with nothing personal in it."""
+    return None if reach.is_whole and not reach.personal else Sight(reach)
 
 
 def hidden_of(hidden: Collection[Hidden], entity: Entity) -> set[str]:
     """Return the names of the attributes that are hidden in an entity of its types."""
-    types = entity.types
-    return {one.attribute for one in hidden if not one.types or not one.types.isdisjoint(types)}
+    return {one.attribute for one in hidden if _applies(one, entity)}
+
+
+def _applies(rule: Hidden, entity: Entity) -> bool:
+    return not rule.types or not rule.types.isdisjoint(entity.types)
+
+
+def _subjects(rule: Hidden, entity: Entity) -> Iterator[str]:
+    """Yield the ids of the persons that an attribute is about, as far as that is known."""
+    if rule.subject == "":
+        yield entity.id
+    elif rule.subject is not None:
+        for instance in instances(entity.document.get(rule.subject, [])):
+            if instance["type"] in LINKS:
+                yield from links(instance)
 
 
 def _attributes(entity: Entity) -> tuple[str, ...]:
@@ -106,7 +143,10 @@ def _attributes(entity: Entity) -> tuple[str, ...]:
 
 
 def _mark(reach: Reach) -> str:
-    return sha256(_text(reach).encode()).hexdigest()[:16]
+    """Return a short text for what a reach leaves out; an empty one for nothing."""
+    if reach.is_whole:
+        return ""
+    return sha256(_text((reach.condition, reach.hidden)).encode()).hexdigest()[:16]
 
 
 def _text(value: object) -> str:

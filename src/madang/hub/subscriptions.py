@@ -6,7 +6,7 @@ Source: ETSI GS CIM 009 clauses 5.8.1 to 5.8.6.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 from uuid import uuid4
@@ -22,14 +22,16 @@ from madang.hub.message import Message, Sender
 from madang.hub.notification import completed
 from madang.hub.periodic import Ask, Periodic
 from madang.hub.subscription import Record, Subscription
-from madang.hub.subscription_sight import Lookup
+from madang.hub.subscription_sight import Lookup, OnPersonal
 from madang.model.context import CORE, Context, Names
+from madang.model.entity import Entity
 from madang.model.errors import (
     AlreadyExists,
     NgsiError,
     ResourceNotFound,
     TooManyResults,
 )
+from madang.model.view import PLAIN
 from madang.query.reach import Reach
 from madang.store.protocol import Delivery as Waiting
 
@@ -37,6 +39,7 @@ log = structlog.get_logger("madang.subscriptions")
 
 STATISTICS_S = 2.0  # how often changed statistics are stored
 CONTEXT_TURNS = 30  # such turns until an @context that could not be had is asked for again
+JUDGE_TURNS = 15  # such turns until owners are judged anew: a key may just have come to its end
 START_S = 2.0  # how long the start waits for @contexts of other hosts
 MOST = 100_000  # subscriptions of one tenant
 
@@ -78,6 +81,7 @@ class Subscriptions:
         bounds: Bounds | None = None,
         policy: Policy | None = None,
         reach_of: ReachOf = nobody,
+        on_personal: OnPersonal | None = None,
     ) -> None:
         """Take what it needs of the hub.
 
@@ -97,6 +101,7 @@ class Subscriptions:
             bounds: where they may be if who names them must not have all of them notified.
             policy: how patient delivery is.
             reach_of: see :data:`ReachOf`; when its answers change, call :meth:`refresh`.
+            on_personal: see :data:`OnPersonal`.
         """
         self._save = save
         self._resolve = resolve
@@ -111,11 +116,12 @@ class Subscriptions:
         self._changing = asyncio.Lock()
         self._upkeep: asyncio.Task[None] | None = None
         self._without_context: dict[str, Any] = {}
-        self.matcher = Matcher()
+        self._on_personal = on_personal
+        self.matcher = Matcher(on_personal)
         self.delivery = Delivery(
             self._all.get, read, settle, senders, now, self._complete, tenant, policy
         )
-        self.periodic = Periodic(ask, add, self._waits, now)
+        self.periodic = Periodic(ask, add, self._waits, now, on_personal)
 
     async def start(self, items: Iterable[tuple[str, bytes]]) -> None:
         """Take up stored subscriptions, and send what is still waiting."""
@@ -332,12 +338,24 @@ class Subscriptions:
 
     async def _complete(self, id: str, message: Message) -> Message | None:
         subscription = self._all.get(id)
-        return (
-            None if subscription is None else await completed(subscription, message, self._lookup)
-        )
+        if subscription is None:
+            return None
+        found: dict[str, Entity] = {}
+
+        async def lookup(ids: Collection[str]) -> dict[str, Entity]:
+            more = await self._lookup(ids)
+            found.update(more)
+            return more
+
+        complete = await completed(subscription, message, lookup)
+        if complete is not None and subscription.sight is not None and self._on_personal:
+            # How each is shown depends on the way to it, so all that they have counts as shown.
+            shown = ((one, PLAIN) for one in map(subscription.sight.entity, found.values()) if one)
+            subscription.sight.tell(self._on_personal, subscription.owner or "", shown)
+        return complete
 
     async def _keep_up(self) -> None:
-        """Store statistics from time to time, and look again for missing @contexts."""
+        """Store statistics and judge owners from time to time; look for missing @contexts."""
         turn = 0
         while True:
             await asyncio.sleep(STATISTICS_S)
@@ -345,6 +363,8 @@ class Subscriptions:
                 await self._store_statistics()
             except NgsiError as error:
                 log.warning("statistics.unstored", error=str(error))
+            if turn % JUDGE_TURNS == 0:
+                self.refresh()
             if self._without_context and turn % CONTEXT_TURNS == 0:
                 await self._find_contexts()
             turn += 1

@@ -28,14 +28,23 @@ from madang.store.rows import entity_of
 ReachOf = Callable[[str, str], Reach | None]
 """Returns what an owner of subscriptions may see now, of a tenant: takes the tenant, the owner."""
 
+OnPersonal = Callable[[str, str, frozenset[str], frozenset[str], frozenset[str]], None]
+"""Is told of personal data in notifications: tenant, owner, entities, persons, attributes."""
+
 
 class Tenants:
     """The cache of remote contexts and the connections to endpoints, shared by all tenants."""
 
-    def __init__(self, settings: Settings, reach_of: ReachOf | None = None) -> None:
-        """Take the settings, and who knows what owners of subscriptions may see."""
+    def __init__(
+        self,
+        settings: Settings,
+        reach_of: ReachOf | None = None,
+        on_personal: OnPersonal | None = None,
+    ) -> None:
+        """Take the settings, and who knows owners of subscriptions and what they read."""
         self._settings = settings
         self._reach_of = reach_of
+        self._on_personal = on_personal
         self._fetcher = Fetcher(
             ContextPolicy(
                 tuple(settings.context_hosts),
@@ -94,6 +103,7 @@ class Tenants:
             bounds=self._bounds,
             policy=Policy(keep_s=self._settings.notify_keep_s),
             reach_of=partial(self._reach_of, name) if self._reach_of else nobody,
+            on_personal=partial(self._on_personal, name) if self._on_personal else None,
         )
         writer.matcher = tenant.subscriptions.matcher
         writer.on_deliveries = tenant.subscriptions.delivery.enqueue

@@ -102,6 +102,27 @@ class Trust:
             return None
         return self.policies.reach(principal, "readEntity", tenant)
 
+    def on_notified(
+        self,
+        tenant: str,
+        owner: str,
+        ids: frozenset[str],
+        subjects: frozenset[str],
+        attributes: frozenset[str],
+    ) -> None:
+        """Note that personal data goes to the owner of a subscription."""
+        self.audit.note(
+            Event(
+                "personalRead",
+                owner,
+                "readAttribute",
+                tenant=tenant,
+                targets=tuple(sorted(ids)),
+                subjects=tuple(sorted(subjects)),
+                detail={"attributes": sorted(attributes), "by": "subscription"},
+            )
+        )
+
     async def counts(self, principal: Principal, address: str) -> list[tuple[str, int]]:
         """Return tenants, each with the number of its entities that a principal can see."""
         assert self._hub is not None
