@@ -199,7 +199,7 @@ class Policies:
                     "as a whole instead"
                 )
             body = {"tenant": tenant, "type": name}
-            await self._keep("public", f"{tenant} {name}", body, "published", by, address)
+            await self._keep("public", f"{tenant} {name}", body, "published", by, address, tenant)
             self._open(tenant, name)
             self._renew()
 
@@ -219,7 +219,7 @@ class Policies:
                     f"{what} is not public in {_named(tenant)}; `madang policy public list` "
                     "shows what is"
                 )
-            await self._keep("public", f"{tenant} {name}", None, "unpublished", by, address)
+            await self._keep("public", f"{tenant} {name}", None, "unpublished", by, address, tenant)
             self._public[tenant] -= {name}
             self._renew()
 
@@ -231,13 +231,20 @@ class Policies:
         action: str,
         by: Principal,
         address: str,
+        tenant: str = "",
     ) -> None:
         """Make a change durable and put it into the audit log."""
         await self._records.put(kind, id, body)
-        detail = body or {}
-        self._recorder.note(
-            Event("policy", by.id, action, targets=(id,), address=address, detail=detail)
+        told = Event(
+            "policy",
+            by.id,
+            action,
+            tenant=tenant,
+            targets=(id,),
+            address=address,
+            detail=body or {},
         )
+        self._recorder.note(told)
 
     def _open(self, tenant: str, name: str) -> None:
         self._public[tenant] = self._public.get(tenant, frozenset()) | {name}

@@ -153,7 +153,9 @@ def _read_one(name: str, text: str, line: int, number: int) -> Rule:
         raise _too_deep(name, line)
     result = cedarpy.validate_policies(text, schema())
     if not result.validation_passed:
-        raise _bad(name, text, line, min(one.error for one in result.errors))
+        reasons = sorted(one.error for one in result.errors)  # Cedar gives them in any order
+        telling = (reason for reason in reasons if "unrecognized" in reason)
+        raise _bad(name, text, line, next(telling, reasons[0]))
     known = est.get("annotations", {}).get("id") or str(number)
     return Rule(f"{name}/{known}", text, line, est["effect"], est)
 
