@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +97,8 @@ class SmallSite:
             credential = credential_of(request)
             if credential is not None:
                 refuse_forged(request)
-                try:
+                with suppress(Unauthorized):
                     request.state.principal = self.identities.principal_of(credential, "")
-                except Unauthorized:
-                    pass
             principal = request.state.principal
             if surface.action != "seePages":
                 if principal is PUBLIC:

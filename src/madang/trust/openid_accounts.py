@@ -74,7 +74,7 @@ class ProviderAccounts:
         return await self._identities.people.add(
             who.email or self._free_name(who),
             f"provider:{who.provider}",
-            roles=who.roles or {"citizen"},
+            roles=sorted(who.roles or ["citizen"]),
             name=who.name,
         )
 
@@ -105,7 +105,7 @@ class ProviderAccounts:
             return account
         try:
             return await self._identities.people.change(
-                account, f"provider:{who.provider}", roles=who.roles
+                account, f"provider:{who.provider}", roles=sorted(who.roles)
             )
         except Conflict as refused:  # the last administrator stays one
             log.warning("openid.roles_kept", account=account.login, reason=str(refused))
