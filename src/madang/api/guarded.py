@@ -76,7 +76,9 @@ class _Guard:
 
         purpose = request.headers.get("Purpose", "")
         action: Any = surface.action
-        door = await gate.enter(credential, state.address, name, purpose, (action,), find, now)
+        door = await gate.enter(
+            None, credential, state.address, name, purpose, (action,), find, now
+        )
         state.tenant = door.tenant
 
     def _principal(self, request: Request, credential: str | None) -> Principal:

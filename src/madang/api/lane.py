@@ -88,7 +88,13 @@ class NgsiLane:
                 if tenant is None:
                     tenant = await self._hub.tenant(tenant_name, create=route.makes_tenant)
             else:
-                tenant = await self._enter(request, route, tenant_name, began)
+                headers = request.headers
+                purpose = headers.get("purpose", "")
+                tenant = self._gate.known(
+                    headers.get("authorization"), tenant_name, purpose, route.actions, began
+                )
+                if tenant is None:
+                    tenant = await self._enter(request, route, tenant_name, purpose, began)
             response = await route.handler(Call(request, tenant, self._settings), *values)
         except NgsiError as error:
             response = problem(error)
@@ -112,7 +118,7 @@ class NgsiLane:
         return response
 
     async def _enter(
-        self, request: Request, route: Route, tenant_name: str, now: float
+        self, request: Request, route: Route, tenant_name: str, purpose: str, now: float
     ) -> Tenant | View:
         """Return the tenant as the one who asks may see it."""
         headers = request.headers
@@ -121,10 +127,11 @@ class NgsiLane:
             return await self._hub.tenant(tenant_name, create=route.makes_tenant)
 
         door = await self._gate.enter(
+            headers.get("authorization"),
             bearer(headers),
             self._gate.address(request.address, headers),
             tenant_name,
-            headers.get("purpose", ""),
+            purpose,
             route.actions,
             find,
             now,

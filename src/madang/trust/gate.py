@@ -88,7 +88,7 @@ class Gate:
         self.is_open = is_open
         self.local_key = ""
         """The key of this machine, see :mod:`madang.trust.local`."""
-        self._doors: dict[tuple[str | None, str, str], Door] = {}
+        self._doors: dict[tuple[str, str, str], Door] = {}
         self._views: dict[tuple[Principal, str, str], View] = {}
 
     def close_doors(self) -> None:
@@ -130,8 +130,31 @@ class Gate:
 
     # --- who may ------------------------------------------------------------------------------
 
+    def known(
+        self,
+        authorization: str | None,
+        tenant_name: str,
+        purpose: str,
+        actions: tuple[EntityAction | TenantAction, ...],
+        now: float,
+    ) -> Tenant | View | None:
+        """Return the tenant behind a door that stands open; None if it must be asked for.
+
+        Raises:
+            TooManyRequests: the limit is reached.
+        """
+        if authorization is None:
+            return None
+        door = self._doors.get((authorization, tenant_name, purpose))
+        if door is None or door.until < now or actions not in door.allowed:
+            return None
+        if door.bucket is not None:
+            door.bucket.take(now)
+        return door.tenant
+
     async def enter(
         self,
+        authorization: str | None,
         credential: str | None,
         address: str,
         tenant_name: str,
@@ -143,6 +166,7 @@ class Gate:
         """Return the door to a tenant for one who may take at least one of the actions.
 
         Args:
+            authorization: the header; what stands open is found by it.
             find: opens the tenant; asked only after it is clear that the principal may go there,
                 so that nobody learns which tenants there are.
             now: a clock that never goes back. [s]
@@ -151,40 +175,20 @@ class Gate:
             Unauthorized, Forbidden: this principal may not.
             TooManyRequests: the limit is reached.
         """
-        key = (credential, tenant_name, purpose)
-        door = self._doors.get(key)
-        if door is None or door.until < now:
-            door = await self._open(credential, address, tenant_name, purpose, actions, find, now)
-        if door.bucket is not None:
-            door.bucket.take(now)
-        elif door.principal is PUBLIC:
-            self.admit(PUBLIC, address, "api", now)
-        if actions not in door.allowed:
-            self._check(door.principal, actions, tenant_name, purpose, address)
-            door.allowed.add(actions)
-        return door
-
-    async def _open(
-        self,
-        credential: str | None,
-        address: str,
-        tenant_name: str,
-        purpose: str,
-        actions: tuple[EntityAction | TenantAction, ...],
-        find: Callable[[], Awaitable[Tenant]],
-        now: float,
-    ) -> Door:
         principal = self.principal(credential, address)
+        self.admit(principal, address, "api", now)
         self._check(principal, actions, tenant_name, purpose, address)
-        tenant = await find()
-        bucket = None
-        if principal is not PUBLIC:
+        key = (authorization or "", tenant_name, purpose)
+        door = self._doors.get(key)
+        if door is None or door.until < now or door.principal != principal:
+            tenant = self.seen(principal, await find(), purpose, address)
             bucket = self._limits.bucket(principal, address, "api")
-        seen = self.seen(principal, tenant, purpose, address)
-        door = Door(principal, seen, bucket, now + FRESH_S)
-        if len(self._doors) >= _MOST:
-            self._doors.clear()
-        self._doors[credential, tenant_name, purpose] = door
+            door = Door(principal, tenant, bucket, now + FRESH_S)
+            if authorization is not None:
+                if len(self._doors) >= _MOST:
+                    self._doors.clear()
+                self._doors[key] = door
+        door.allowed.add(actions)
         return door
 
     def seen(
