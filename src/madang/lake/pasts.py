@@ -16,8 +16,8 @@ from madang.query.tree import Condition
 if TYPE_CHECKING:
     import duckdb
 
-Span = tuple[int, int | None]
-"""From an instant, until before another if there is one."""
+Span = tuple[Instance, int | None]
+"""A scope, from its time on, until before another instant if there is one."""
 
 
 def read(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, wanted: Wanted) -> Pasts:
@@ -136,16 +136,27 @@ def _while_in_scope(
         for change, end in zip(changes, ends, strict=True):
             document = {"id": id, "type": [], "scope": as_list(change.value)}
             if test(Entity(document, 0, 0, 0), None):
-                spans.setdefault(id, []).append((change.time, end))
+                spans.setdefault(id, []).append((change, end))
     return {
-        id: [one for one in instances if any(_lies(one, span) for span in spans[id])]
+        id: [
+            *(_set_before(wanted, instances, spans[id])),
+            *(one for one in instances if any(_lies(one, span) for span in spans[id])),
+        ]
         for id, instances in found.items()
         if id in spans
     }
 
 
+def _set_before(wanted: Wanted, instances: list[Instance], spans: list[Span]) -> list[Instance]:
+    """Return the scopes that were asked for and set before the window, to be shown with it."""
+    if (wanted.attributes and SCOPE not in wanted.attributes) or SCOPE in wanted.omitted:
+        return []
+    shown = {one.id for one in instances if one.attribute == SCOPE}
+    return [scope for scope, _ in spans if scope.id not in shown]
+
+
 def _lies(instance: Instance, span: Span) -> bool:
+    scope, end = span
     # What a device observed just before its entity was made belongs to that entity's scope.
-    start, end = span
-    times = (instance.time, instance.created)
-    return any(start <= one and (end is None or one < end) for one in times)
+    times = (instance.time,) if scope.observed else (instance.time, instance.created)
+    return any(scope.time <= one and (end is None or one < end) for one in times)

@@ -68,13 +68,18 @@ def candidates(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, query: Query) ->
     """Return the ids of all entities that have ever been what the selectors ask for, in order."""
     rows = cursor.execute(
         f"SELECT DISTINCT entity FROM history WHERE attribute = '{TYPE}'"
-        f" AND {selected(kinds, query)} ORDER BY entity"
+        f" AND {selected(kinds, query)} ORDER BY entity{' DESC' if _falls(query) else ''}"
     ).fetchall()
     patterns = [selector.id_pattern for selector in query.selectors]
     if None in patterns or not patterns:
         return [row[0] for row in rows]
     tests = [pattern.compiled(one).search for one in patterns if one is not None]
     return [id for (id,) in rows if any(test(id, 0, pattern.TEXT) for test in tests)]
+
+
+def _falls(query: Query) -> bool:
+    """Tell whether the ids are wanted in falling order; there is no other order in history."""
+    return any(order.descending for order in query.order)
 
 
 def selected(kinds: Kinds, query: Query) -> str:
@@ -100,9 +105,10 @@ def matching(cursor: duckdb.DuckDBPyConnection, wanted: Wanted, ids: Sequence[st
     if query.attributes:
         terms.append(window.among("attribute", query.attributes))
     rows = cursor.execute(
-        f"SELECT DISTINCT entity FROM history WHERE {' AND '.join(terms)} ORDER BY entity"
+        f"SELECT DISTINCT entity FROM history WHERE {' AND '.join(terms)}"
     ).fetchall()
-    present = [str(row[0]) for row in rows]
+    there = {str(row[0]) for row in rows}
+    present = [id for id in ids if id in there]
     if not present or (query.q is None and query.geo is None and query.scope is None):
         return present
     documents = _documents(cursor, wanted, present)
@@ -132,7 +138,7 @@ def _documents(
             created.setdefault(instance.entity, instance.created)
             _put(documents[instance.entity], instance)
     if query.geo is not None:
-        for instance in in_force(cursor, wanted, ids, query.geo.attribute):
+        for instance in _places(wanted, in_force(cursor, wanted, ids, query.geo.attribute)):
             _put(documents[instance.entity], instance)
     if query.scope is not None:
         for instance in in_force(cursor, wanted, ids, SCOPE):
@@ -181,6 +187,15 @@ def in_force(
         for row in rows
         if not row[12] and (start is None or row[-1] is None or row[-1] > start)
     ]
+
+
+def _places(wanted: Wanted, found: Sequence[Instance]) -> Iterator[Instance]:
+    """Yield the places that lie in the window; of what has none there, the one it had before."""
+    start, _ = window.bounds(wanted.temporal)
+    inside = {one.entity for one in found if start is None or one.time >= start}
+    for one in found:
+        if one.entity not in inside or start is None or one.time >= start:
+            yield one
 
 
 def _put(document: Document, instance: Instance) -> None:
