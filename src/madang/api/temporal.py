@@ -16,7 +16,7 @@ from madang.api.entities import page_headers
 from madang.api.http import Response
 from madang.api.negotiation import accepted
 from madang.api.temporal_selection import FAR, History, body_search, retrieval, search
-from madang.lake.protocol import Lake, Past
+from madang.lake.protocol import Lake, Past, Wanted
 from madang.model import evolution, time
 from madang.model.context import Context
 from madang.model.errors import ResourceNotFound
@@ -111,7 +111,7 @@ def _many(lake: Lake, asked: History, context: Context) -> Shown:
         _body(left.get(past.id) or replace(past, instances=[]), past.instances, asked, context)
         for past in whole.entities
     ]
-    covered = _covered(page.cut, page.entities)
+    covered = _covered(page.cut, asked.wanted)
     return Shown([body for body in bodies if body], page.count, page.more, covered)
 
 
@@ -123,12 +123,18 @@ def _body(
     return evolution.normalized(past, asked.view, context, outline)
 
 
-def _covered(cut: tuple[int, int], pasts: Sequence[Past]) -> tuple[int, int]:
-    """Return the time that is covered, for a window that has no end from the newest instance on."""
-    start, end = cut
-    if start == _FAR:
-        start = max((one.time for past in pasts for one in past.instances), default=end)
-    return start, end
+def _covered(cut: tuple[int, int], wanted: Wanted) -> tuple[int, int]:
+    """Return the time that is covered: from the window's own start, if it has one (6.3.10).
+
+    With ``lastN`` that is the window's end, for time is covered backwards.
+    """
+    window = wanted.temporal
+    start: int | None = None
+    if window is not None and wanted.last_n is None:
+        start = None if window.relation == "before" else window.time_at
+    elif window is not None:
+        start = {"before": window.time_at, "between": window.end_time_at}.get(window.relation)
+    return cut[0] if start is None or start == _FAR else start, cut[1]
 
 
 _FAR = time.parse(FAR)
