@@ -70,6 +70,14 @@ async def test_a_reach_leaves_out_what_does_not_meet_it(
     assert [row.id async for rows in store.stream(query, T0) for row in rows] == found
 
 
+async def test_a_reach_may_name_very_many_entities(store: Store) -> None:
+    await furnish(store)
+    crowd = tuple(f"urn:crowd:{number}" for number in range(40_000))
+    query = Query(reach=Or((HasId((*crowd, CARS[1])), HasType("Room"))), count=True)
+    page = await store.query(query, T0)
+    assert (ids(page), page.count) == ([CARS[1], ROOM], 2)
+
+
 async def test_a_reach_holds_for_places_types_and_order(store: Store) -> None:
     await furnish(store)
     north = InScope(("north",), True)

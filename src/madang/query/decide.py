@@ -6,7 +6,7 @@ None is a condition that the rest of the entity decides.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import assert_never
 
 from madang.query.q import SYSTEM
@@ -25,6 +25,8 @@ from madang.query.tree import (
     Selector,
 )
 
+ALWAYS = And(())
+NEVER = Or(())
 MOST_WAYS = 64  # ways to meet a selection of types that are looked at one by one
 
 
@@ -74,6 +76,24 @@ def is_sure(condition: Condition, selectors: tuple[Selector, ...]) -> bool:
     """Tell whether all entities that selectors select meet a condition, judged by types alone."""
     ways = [way for selector in selectors for way in _ways(selector.types)] or [frozenset()]
     return all(decided(condition, way, may_have_more=True) is True for way in ways)
+
+
+def rest_of(condition: Condition, decide: Callable[[Condition], bool | None]) -> Condition:
+    """Return a condition without those parts of it that are decided."""
+    found = decide(condition)
+    if found is not None:
+        return ALWAYS if found else NEVER
+    match condition:
+        case And(items):
+            left = [one for one in (rest_of(item, decide) for item in items) if one != ALWAYS]
+            return left[0] if len(left) == 1 else And(tuple(left))
+        case Or(items):
+            left = [one for one in (rest_of(item, decide) for item in items) if one != NEVER]
+            return left[0] if len(left) == 1 else Or(tuple(left))
+        case Not(item):
+            return Not(rest_of(item, decide))
+        case _:
+            return condition
 
 
 def is_of_shape(condition: Condition) -> bool:

@@ -38,6 +38,8 @@ from madang.store.rows import read_times
 from madang.store.sql_terms import Terms, has_type
 from madang.store.sql_text import FALSE, TRUE, Sql, joined, listed, path, sql
 
+MOST_LISTED = 100  # ids that are values of their own
+
 Fits = Callable[[tuple[str, ...], frozenset[str]], bool]
 """Tells whether entities of these types, with these attributes, can match."""
 
@@ -129,11 +131,19 @@ def _condition(condition: Condition, terms: Terms | None = None) -> Sql:
         case HasType(name):
             return has_type(terms.alias, name)
         case HasId(ids):
-            return sql(f"{terms.alias}.id IN {{}}", listed(ids))
+            return _has_id(ids, terms)
         case InScope():
             return _in_scope(condition, terms)
         case Geo():
             return _geo(condition, terms)
+
+
+def _has_id(ids: tuple[str, ...], terms: Terms) -> Sql:
+    """Return the test of ids; many of them are one value, for SQLite limits how many it takes."""
+    if len(ids) <= MOST_LISTED:
+        return sql(f"{terms.alias}.id IN {{}}", listed(ids))
+    whole = orjson.dumps(sorted(ids)).decode()
+    return sql(f"{terms.alias}.id IN (SELECT value FROM json_each({{}}))", whole)
 
 
 def _any(items: tuple[Condition, ...], terms: Terms) -> Sql:

@@ -16,8 +16,8 @@ import orjson
 
 from madang.model.errors import TooComplexQuery
 from madang.query import geo, order
-from madang.query.decide import decided
-from madang.query.tree import Query
+from madang.query.decide import ALWAYS, decided, rest_of
+from madang.query.tree import Condition, Query
 from madang.store import sql
 from madang.store.protocol import Documents, Page, Row, Shape
 from madang.store.rows import entity_of
@@ -73,7 +73,7 @@ def plan(query: Query, shapes: Shapes, now: int | None = None) -> Plan:
         now: leave out entities that expired until then; None if none has. [us since 1970]
     """
     fitting = shapes.where(sql.shape_condition(query))
-    where, values = _rest(query, all(_is_reached(query, shape) for shape in fitting), now)
+    where, values = _rest(query, fitting, now)
     in_memory = bool(query.order)
     source, bound = _source(query, fitting, shapes, where, tuple(values))
     counting, counted = f"SELECT count(*) FROM ({source('e.rowid')})", bound
@@ -87,18 +87,22 @@ def plan(query: Query, shapes: Shapes, now: int | None = None) -> Plan:
     )
 
 
-def _rest(query: Query, is_reached: bool, now: int | None) -> tuple[str, list[Any]]:
-    """Return what shapes do not decide, and its values; leave the reach out if they do."""
-    where, values = sql.where(replace(query, reach=None) if is_reached else query)
+def _rest(query: Query, fitting: list[Known], now: int | None) -> tuple[str, list[Any]]:
+    """Return what the shapes that fit do not decide, and its values."""
+    reach = query.reach
+    if reach is not None and len(fitting) <= MERGED_SHAPES:
+        query = replace(query, reach=rest_of(reach, lambda part: _same_for(part, fitting)))
+    where, values = sql.where(query)
     if now is not None:
         where = f"({where}) AND {_ALIVE}" if where else _ALIVE
         values = [*values, now]
     return where, values
 
 
-def _is_reached(query: Query, shape: Known) -> bool:
-    """Tell whether all entities of a shape are within the reach of a query."""
-    return query.reach is None or decided(query.reach, shape.types, shape.names) is True
+def _same_for(condition: Condition, shapes: list[Known]) -> bool | None:
+    """Return what a condition comes to for entities of these shapes; None if not the same."""
+    found = {decided(condition, shape.types, shape.names) for shape in shapes}
+    return found.pop() if len(found) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +118,11 @@ class Tally:
 
 def tally(query: Query, shapes: Shapes, now: int | None = None) -> Tally:
     """Choose how to count the entities that match, by shape. See :func:`plan`."""
-    sure: list[Known] = []
-    unsure: list[Known] = []
-    only_shapes = not _rest(query, True, now)[0]
-    for shape in shapes.where(sql.shape_condition(query)):
-        (sure if only_shapes and _is_reached(query, shape) else unsure).append(shape)
-    where, values = _rest(query, False, now)
+    fitting = shapes.where(sql.shape_condition(query))
+    open_to_all = not sql.where(replace(query, reach=None))[0] and now is None
+    sure = [one for one in fitting if open_to_all and _same_for(query.reach or ALWAYS, [one])]
+    unsure = [one for one in fitting if one not in sure]
+    where, values = _rest(query, unsure, now)
     ids = ",".join(str(shape.id) for shape in unsure)
     statement = (
         "SELECT s.types, s.attributes, count(*) FROM entity e JOIN shape s ON s.id = e.shape"
