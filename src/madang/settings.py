@@ -211,7 +211,7 @@ class Settings(BaseModel):
     notify_hosts: Hosts = _setting(
         ["*"],
         "Notifications",
-        "Hosts that may be notified: names, addresses, `*.example.org`, or `*` for all.",
+        "Hosts to notify: names, networks, `*` for all; inside only if named or by administrators.",
     )
 
     openid: Providers = _setting(
