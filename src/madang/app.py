@@ -105,6 +105,7 @@ class City:
             if demo is not None:
                 demo.cancel()
                 await asyncio.gather(demo, return_exceptions=True)
+            await self.trust.identities.close()  # writes last uses; the hub closes the engine
             await self.hub.close()
             await self.tenants.close()
             await self.trust.close()

@@ -205,12 +205,10 @@ class _Managed:
 
     async def sessions(self, request: Request) -> Response:
         who = request.query_params.get("who", "")
-        found = self._all.find(who)
-        if found is None:
-            raise ResourceNotFound(
-                f"there is no account or key {who[:200]!r}; name one as in /trust/tokens?who=NAME"
-            )
-        return JSONResponse([session.shown() for session in self._all.sessions.of(found.id)])
+        account = self._all.accounts.get(who) or self._all.accounts.by_login(who)
+        holder = account or self._all.keys.named(who)
+        sessions = self._all.sessions.of(holder.principal_id)
+        return JSONResponse([session.shown() for session in sessions])
 
     async def create_token(self, request: Request) -> Response:
         body = await members(request, ("key",), ("key",))

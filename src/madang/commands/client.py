@@ -94,7 +94,8 @@ def detail_of(body: bytes) -> str:
     try:
         problem = orjson.loads(body)
         text = str(problem.get("detail") or problem["title"])
-        return text + _NO_KEY if problem.get("status") == 401 else text
+        is_keyless = problem.get("status") == 401 and "Authorization" in text
+        return text + _NO_KEY if is_keyless else text
     except (orjson.JSONDecodeError, AttributeError, KeyError):
         return body[:200].decode("utf-8", "replace") or "no reason given"
 

@@ -96,6 +96,12 @@ class Secrets:
         return opened
 
 
+async def forget(records: Records, folder: Path) -> None:
+    """Forget everything sealed and the key in the folder, because the right key is lost."""
+    (folder / FILE).unlink(missing_ok=True)
+    await records.commit({("secret", id): None for id in await records.all("secret")})
+
+
 def _read(file: Path, make: bool) -> str:
     try:
         _check_mode(file)

@@ -87,10 +87,9 @@ class Trust:
         self.gate.local_key = local.make(self.folder, port)
 
     async def close(self) -> None:
-        """Write out what is only in memory."""
+        """Write out what is only in memory; identities, kept by the engine, go before it."""
         local.remove(self.folder)
         await self.openid.close()
-        await self.identities.close()
         await self.audit.close()
 
     def reach_of(self, tenant: str, owner: str) -> Reach | None:
