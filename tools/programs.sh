@@ -1,10 +1,11 @@
 #!/bin/sh
-# Sees to the two programs that tests and benchmarks use beside Python: Mosquitto (an MQTT broker) and wrk.
+# Sees to the programs that tests and benchmarks use beside Python: Mosquitto (an MQTT broker), wrk, and Chromium, which
+# meets the pages as people do.
 set -eu
 PATH=$PATH:/usr/sbin:/usr/local/sbin  # where Debian puts mosquitto, and not in everyone's PATH
 
 missing=
-for program in mosquitto wrk; do
+for program in mosquitto wrk chromium; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
 [ -n "$missing" ] || exit 0

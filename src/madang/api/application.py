@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,10 +15,10 @@ from madang.api import sign_in, trust_audit, trust_identities, trust_policies
 from madang.api.entry import Doors
 from madang.api.guarded import BodyLimit, mounted, problem
 from madang.api.security_headers import Cors, SecurityHeaders
-from madang.api.site import Site
+from madang.api.site import Site, WrongMethod
 from madang.api.start import StartPages
 from madang.api.surface import Surface
-from madang.model.errors import NgsiError
+from madang.model.errors import NgsiError, ResourceNotFound
 from madang.trust.openid_accounts import ProviderAccounts
 from madang.trust.passkeys import Passkeys
 
@@ -65,11 +66,19 @@ def application(
         assert isinstance(error, NgsiError)
         return site.problem(request, error) or await problem(request, error)
 
+    async def answer_no_route(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        missing = ResourceNotFound(f"there is nothing at {request.url.path[:200]}")
+        wrong = WrongMethod(f"{request.method} does not work at {request.url.path[:200]}")
+        answer = await answer_error(request, wrong if error.status_code == 405 else missing)
+        answer.headers.update(error.headers or {})
+        return answer
+
     return Starlette(
         routes=mounted(surfaces(settings, trust, system, site), trust.gate, hub),
         middleware=[
             Middleware(SecurityHeaders, url=settings.url, cors=cors),
             Middleware(BodyLimit),
         ],
-        exception_handlers={NgsiError: answer_error},
+        exception_handlers={NgsiError: answer_error, HTTPException: answer_no_route},
     )

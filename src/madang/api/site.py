@@ -34,6 +34,12 @@ class StalePage(Forbidden):
     """A form does not belong to the present session; the text is for its reader."""
 
 
+class WrongMethod(NgsiError):
+    """There is something at this path, but not for this method."""
+
+    name, title, status = "OperationNotSupported", "This method does not work here", 405
+
+
 class Site:
     """The pages at one address.
 
