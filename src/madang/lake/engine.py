@@ -88,6 +88,7 @@ class Engine:
         for name in EXTENSIONS:
             connection.execute(f"LOAD '{extension(name)}'")
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        connection.execute("SET GLOBAL parquet_metadata_cache = true")
         return connection
 
     def close(self) -> None:

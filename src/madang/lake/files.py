@@ -2,8 +2,9 @@
 
 What was taken from the outbox waits in the **tail**, a table in memory, and goes to the files in
 bulk. The number up to which the outbox has been drained is written in the same transaction as the
-rows, and readers leave out of the tail what lies below it: whatever moment a read sees, each row is
-there once. After a crash the tail is taken from the outbox again, from that number on.
+rows, so after a crash the tail is taken from the outbox again from that number on. Readers see the
+files and the tail through one view, which is replaced in the transaction that empties the tail:
+whatever moment a read sees, each row is there once.
 Source: DuckLake 1.0 specification, https://ducklake.select.
 """
 
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from madang.lake import schema
+from madang.lake import schema, window
 from madang.lake.engine import Engine
 from madang.lake.intake import TAKE
 from madang.lake.kinds import Kinds
@@ -54,6 +55,7 @@ class Files:
         self.holds: Sequence[Hold] = ()
         self.kinds = Kinds()
         self.kinds.read(self._cursor, self.files)
+        self.publish()
         self._own = self._lowest()
         """The lowest number given so far to a row that came from no change."""
 
@@ -89,37 +91,59 @@ class Files:
         with self.writing:
             upto = self.taken
             if upto > self.drained:
-                with self.transaction() as cursor:
+                with self.transaction(upto) as cursor:
                     cursor.execute(
                         f"INSERT INTO {self.files}.instance ({NAMES}) SELECT {NAMES}"
                         f" FROM memory.{self.name}.tail"
                         f" WHERE seq > {self.drained} AND seq <= {upto} ORDER BY {ORDER}"
                     )
-                    cursor.execute(f"UPDATE {self.files}.mark SET upto = {upto}")
-                with self._taking:
-                    self._empty_tail(upto)
             return self.drained
 
-    def _empty_tail(self, upto: int) -> None:
-        # Readers that began before keep seeing the rows, and leave them out by the mark.
-        self.drained = upto
-        tail = f"memory.{self.name}.tail"
-        self._cursor.execute(f"DELETE FROM {tail} WHERE seq <= {upto}")
-        self.waiting = self._number(f"SELECT count(*) FROM {tail}")
-        with suppressed("tail.not_compacted"):
-            self._cursor.execute("CHECKPOINT memory")
+    def publish(self) -> None:
+        """Let readers see the files as they are now, and no longer the tail's rows in them.
+
+        Both happen in one transaction in memory. The view names the Parquet files themselves,
+        which saves each question the look into the catalog; where rows have been deleted out of
+        files, it goes through the catalog until the files are rewritten.
+        """
+        with self._taking:
+            cursor = self._cursor
+            found = cursor.execute(
+                "SELECT data_file, delete_file IS NOT NULL"
+                f" FROM ducklake_list_files('{self.files}', 'instance')"
+            ).fetchall()
+            tail = f"memory.{self.name}.tail"
+            cursor.execute("BEGIN")
+            cursor.execute(
+                f"CREATE OR REPLACE VIEW memory.{self.name}.history AS"
+                f" {self._view([row[0] for row in found], any(row[1] for row in found))}"
+            )
+            cursor.execute(f"DELETE FROM {tail} WHERE seq <= {self.drained}")
+            cursor.execute("COMMIT")
+            self.waiting = self._number(f"SELECT count(*) FROM {tail}")
+            with suppressed("tail.not_compacted"):
+                cursor.execute("CHECKPOINT memory")
+
+    def _view(self, names: Sequence[str], deleted: bool) -> str:
+        tail = f"SELECT {NAMES} FROM memory.{self.name}.tail WHERE seq >"
+        if deleted:
+            mark = f"(SELECT upto FROM {self.files}.mark)"
+            return f"SELECT {NAMES} FROM {self.files}.instance UNION ALL {tail} {mark}"
+        if not names:
+            return f"{tail} {self.drained}"
+        files = f"read_parquet({window.strings(names)}, hive_partitioning = false)"
+        return f"SELECT {NAMES} FROM {files} UNION ALL {tail} {self.drained}"
 
     def rewind(self, upto: int) -> None:
-        with self.writing, self._taking:
-            with self.transaction() as cursor:
+        with self.writing:
+            with self.transaction(upto) as cursor:
                 first = self._own - 1
                 cursor.execute(
                     f"UPDATE {self.files}.instance SET seq = {upto} - seq + {first}"
                     f" WHERE seq > {upto}"
                 )
-                cursor.execute(f"UPDATE {self.files}.mark SET upto = {upto}")
             self._own = self._lowest()
-            self.taken = self.drained = upto
+            self.taken = upto
 
     def _lowest(self) -> int:
         return self._number("SELECT least(coalesce(min(seq), 0), 0) FROM {lake}.instance")
@@ -137,10 +161,10 @@ class Files:
     # --- transactions -------------------------------------------------------------------------
 
     @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def transaction(self, drained: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a cursor inside a transaction on the files, committed at the end of the block.
 
-        New kinds of series are written along with it.
+        New kinds of series are written along with it, and how far the outbox is drained by it.
 
         Raises:
             OSError: the disk is full or broken; nothing of it happened.
@@ -152,8 +176,12 @@ class Files:
             cursor.execute("BEGIN")
             yield cursor
             kinds = self.kinds.write(cursor, self.files)
+            if drained is not None:
+                cursor.execute(f"UPDATE {self.files}.mark SET upto = {drained}")
             cursor.execute("COMMIT")
             self.kinds.written(kinds)
+            self.drained = self.drained if drained is None else drained
+            self.publish()
         except duckdb.Error as error:
             rolled_back(cursor)
             raise OSError(f"the lake in {self.folder} could not be written: {error}") from error
@@ -169,10 +197,8 @@ class Files:
         try:
             cursor.execute(f"USE memory.{self.name}")
             cursor.execute("BEGIN")
-            # The tail's moment is fixed before the lake's: what leaves the tail meanwhile is
-            # seen in both, and left out of the tail by the mark.
+            # This fixes the moment: the view, which names the files, and the tail beside them.
             cursor.execute("SELECT 1 FROM tail LIMIT 1").fetchall()
-            cursor.execute(f"SELECT upto FROM {self.files}.mark").fetchall()
             yield cursor
         finally:
             rolled_back(cursor)

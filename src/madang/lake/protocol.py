@@ -1,5 +1,7 @@
 """What the hub asks of an engine that keeps the history of one tenant.
 
+Long because questions and answers are described beside who is asked.
+
 History is a table of **attribute instances**: one row for every value an attribute ever had, and
 rows that say what became of an entity itself. Rows come from the store's outbox (``take``, then
 ``drain``), from files (``load``) or from the temporal API (``add``, ``change``, ``remove``).

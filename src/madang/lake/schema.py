@@ -39,58 +39,60 @@ JSON text in ``json``; a whole number too long for ``number`` is in both."""
 
 NAMES = ", ".join(COLUMNS)
 ORDER = "attribute, entity, time"
-INLINED = 64  # rows of a commit that go into the catalog instead of a file of their own
+INLINED = 1000  # rows of the small tables that go into the catalog instead of files
 FILE_SIZE = "64MB"
 ROW_GROUP = 122_880  # rows; what DuckDB reads at once
 
 _TABLE = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 
 _CREATE = f"""
-CREATE TABLE {{lake}}.instance ({_TABLE});
+CREATE TABLE IF NOT EXISTS {{lake}}.instance ({_TABLE});
 ALTER TABLE {{lake}}.instance SET PARTITIONED BY (year(time), month(time));
 ALTER TABLE {{lake}}.instance SET SORTED BY (attribute ASC, entity ASC, time ASC);
-CREATE TABLE {{lake}}.series (type VARCHAR, attribute VARCHAR, kind VARCHAR, form VARCHAR,
-                              unit VARCHAR);
-CREATE TABLE {{lake}}.mark (upto BIGINT);
-INSERT INTO {{lake}}.mark VALUES (0);
+CREATE TABLE IF NOT EXISTS {{lake}}.series (
+    type VARCHAR, attribute VARCHAR, kind VARCHAR, form VARCHAR, unit VARCHAR);
+CREATE TABLE IF NOT EXISTS {{lake}}.mark (upto BIGINT);
 """
 _OPTIONS = {
     "parquet_version": "2",
     "parquet_compression": "zstd",
     "parquet_row_group_size": str(ROW_GROUP),
     "target_file_size": FILE_SIZE,
-    "data_inlining_row_limit": str(INLINED),
 }
 
 
 def attach(cursor: duckdb.DuckDBPyConnection, lake: str, schema: str, folder: Path) -> None:
-    """Attach the lake of a folder as a catalog, made if it is not there; make its tail and view."""
+    """Attach the lake of a folder as a catalog, made if it is not there; make its tail."""
     folder.mkdir(parents=True, exist_ok=True)
     cursor.execute(
         f"ATTACH 'ducklake:sqlite:{quoted(folder / 'catalog.sqlite')}' AS {lake}"
         f" (DATA_PATH '{quoted(folder / 'files')}/',"
         " META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000)"
     )
-    found = cursor.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND table_name = 'mark'",
-        [lake],
-    ).fetchone()
-    if found == (0,):
+    if not _is_whole(cursor, lake):
         for name, value in _OPTIONS.items():
             cursor.execute(f"CALL {lake}.set_option('{name}', '{value}')")
-        cursor.execute("BEGIN")
         cursor.execute(_CREATE.format(lake=lake))
-        cursor.execute("COMMIT")
+        for table, limit in (("instance", 0), ("series", INLINED), ("mark", INLINED)):
+            cursor.execute(
+                f"CALL {lake}.set_option('data_inlining_row_limit', {limit},"
+                f" table_name => '{table}')"
+            )
+        cursor.execute(f"INSERT INTO {lake}.mark VALUES (0)")
     cursor.execute(
         f"""
         CREATE SCHEMA memory.{schema};
         CREATE TABLE memory.{schema}.tail ({_TABLE});
-        CREATE VIEW memory.{schema}.history AS
-            SELECT {NAMES} FROM {lake}.instance
-            UNION ALL
-            SELECT {NAMES} FROM memory.{schema}.tail WHERE seq > (SELECT upto FROM {lake}.mark);
         """
     )
+
+
+def _is_whole(cursor: duckdb.DuckDBPyConnection, lake: str) -> bool:
+    """Tell whether a lake has been made to its end, of which the mark's only row is the last."""
+    tables = cursor.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND table_name = 'mark'", [lake]
+    ).fetchone()
+    return tables is not None and cursor.execute(f"FROM {lake}.mark").fetchone() is not None
 
 
 def quoted(path: Path) -> str:

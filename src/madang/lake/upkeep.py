@@ -37,14 +37,14 @@ def maintain(files: Files, whole: bool) -> None:
         cursor = files.cursor()
         try:
             _merge(files, cursor, whole)
-            _forget(files, cursor, whole)
+            files.publish()
+            _forget(files, cursor)
         finally:
             cursor.close()
 
 
 def _merge(files: Files, cursor: duckdb.DuckDBPyConnection, whole: bool) -> None:
     name = f"'{files.files}', 'instance'"
-    cursor.execute(f"CALL ducklake_flush_inlined_data('{files.files}', table_name => 'instance')")
     if whole:
         cursor.execute(f"CALL ducklake_rewrite_data_files({name}, delete_threshold => 0)")
     else:
@@ -59,9 +59,8 @@ def _merge(files: Files, cursor: duckdb.DuckDBPyConnection, whole: bool) -> None
         )
 
 
-def _forget(files: Files, cursor: duckdb.DuckDBPyConnection, whole: bool) -> None:
-    age = "0 minutes" if whole else f"{SNAPSHOT_MINUTES} minutes"
-    older = f"older_than => now() - INTERVAL '{age}'"
+def _forget(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
+    older = f"older_than => now() - INTERVAL '{SNAPSHOT_MINUTES} minutes'"
     lost = f"older_than => now() - INTERVAL '{ORPHAN_HOURS} hours'"
     for call in (
         f"ducklake_expire_snapshots('{files.files}', {older})",
