@@ -128,13 +128,13 @@ class Consents:
         self.purposes = purposes
         self._records = records
         self._recorder = recorder
-        self._now = now
+        self.now = now
         self._in_force: dict[str, dict[str, Terms]] = {}
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """Take up what is in force."""
-        now = self._now()
+        now = self.now()
         for subject, body in (await self._records.all("consent")).items():
             self._hold(subject, _read(body), now)
 
@@ -155,7 +155,7 @@ class Consents:
         """
         held = self._in_force.get(subject)
         terms = None if held is None else held.get(purpose)
-        if terms is None or (terms.until is not None and terms.until <= self._now()):
+        if terms is None or (terms.until is not None and terms.until <= self.now()):
             return False
         return terms.cover(attribute, types)
 
@@ -185,7 +185,7 @@ class Consents:
             )
         if len(evidence) > LONGEST_EVIDENCE:
             raise BadRequestData(f"evidence may have {LONGEST_EVIDENCE:,} characters at most")
-        now = self._now()
+        now = self.now()
         if terms.until is not None and terms.until <= now:
             raise BadRequestData(f"until is {time.render(terms.until)}, which is past")
         given = Consent(terms, now, "staff" if evidence else "self", by, evidence)
@@ -203,7 +203,7 @@ class Consents:
         Raises:
             ResourceNotFound: there is none in force.
         """
-        now = self._now()
+        now = self.now()
         async with self._turn:
             past = await self.of(subject)
             if not any(one.terms.purpose == purpose and one.is_in_force(now) for one in past):
@@ -219,7 +219,7 @@ class Consents:
         Returns:
             How many were removed, and the laws for which some stay.
         """
-        now = self._now()
+        now = self.now()
         async with self._turn:
             past = await self.of(subject)
             if not past:
@@ -253,7 +253,7 @@ class Consents:
     async def _keep(self, subject: str, consents: list[Consent]) -> None:
         body = {"consents": [asdict(one) for one in consents]} if consents else None
         await self._records.put("consent", subject, body)
-        self._hold(subject, consents, self._now())
+        self._hold(subject, consents, self.now())
 
 
 def _read(body: dict[str, Any]) -> list[Consent]:
