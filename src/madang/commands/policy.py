@@ -174,11 +174,14 @@ def list_marks(as_json: Json = False, url: Url = DEFAULT_URL) -> None:
     if as_json:
         _print_json(found)
         return
+    alike: dict[str, list[str]] = {}
     for one in found:
-        subject = f", of {one['subject']}" if one["subject"] else ""
+        subject = f", about {one['subject']}" if one["subject"] else ""
         keep = f", kept by {one['keep']}" if one["keep"] else ""
-        types = ", ".join(one["types"])
-        typer.echo(f"{one['attribute']} in {types}: {one['sensitivity']}{subject}{keep}")
+        title = f"{', '.join(one['types'])}: {one['sensitivity']}{subject}{keep}"
+        alike.setdefault(title, []).append(one["attribute"])
+    for title, attributes in sorted(alike.items()):
+        typer.echo("\n  ".join([title, *attributes]))
 
 
 @mark_app.command("add")
