@@ -6,16 +6,15 @@ is created there, one that leaves it is deleted, and a hidden attribute neither 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from hashlib import sha256
 
-from madang.model.attributes import ENTITY_MEMBERS, LINKS, instances
+from madang.hub.seen import seen_change
 from madang.model.entity import Entity
-from madang.model.representation import links
 from madang.model.view import View
-from madang.model.without import name_of, without
+from madang.model.without import without
 from madang.query import evaluate
 from madang.query.reach import Hidden, Reach
 from madang.store.protocol import Change
@@ -59,32 +58,7 @@ class Sight:
         """Return a change as it is seen, or None if there is nothing of it to see."""
         before = None if change.before is None else self.entity(change.before)
         after = None if change.after is None else self.entity(change.after)
-        if after is not None and before is None and change.before is not None:
-            names = _attributes(after)
-            return Change("created", change.at, change.id, None, after, names, (), change.trace)
-        if before is not None and after is None and change.after is not None:
-            names = _attributes(before)
-            return Change("deleted", change.at, change.id, before, None, (), names, change.trace)
-        if before is None and after is None:
-            return None
-        if before is change.before and after is change.after:
-            return change
-        return self._partly(change, before, after)
-
-    def _partly(self, change: Change, before: Entity | None, after: Entity | None) -> Change | None:
-        """Return a change without hidden attributes, of an entity that was seen and still is."""
-        hidden: set[str] = set()
-        for entity in (change.before, change.after):
-            if entity is not None:
-                hidden |= hidden_of(self._hidden, entity)
-        attributes = tuple(name for name in change.attributes if name not in hidden)
-        deleted = tuple(path for path in change.deleted if name_of(path) not in hidden)
-        same = before is not None and after is not None and before.document == after.document
-        if same and not attributes and not deleted:
-            return None
-        return Change(
-            change.kind, change.at, change.id, before, after, attributes, deleted, change.trace
-        )
+        return seen_change(change, before, after)
 
     def lookup(self, lookup: Lookup) -> Lookup:
         """Return a look-up that finds what is seen only."""
@@ -105,9 +79,9 @@ class Sight:
         for entity, view in shown:
             for rule in self._personal:
                 name = rule.attribute
-                if name in entity.document and view.keeps(name) and _applies(rule, entity):
+                if name in entity.document and view.keeps(name) and rule.concerns(entity.document):
                     ids.add(entity.id)
-                    subjects.update(_subjects(rule, entity))
+                    subjects.update(rule.subjects(entity.document))
                     names.add(name)
         if ids:
             on_personal(owner, frozenset(ids), frozenset(subjects), frozenset(names))
@@ -121,25 +95,7 @@ def sight_of(reach: Reach) -> Sight | None:
 
 def hidden_of(hidden: Collection[Hidden], entity: Entity) -> set[str]:
     """Return the names of the attributes that are hidden in an entity of its types."""
-    return {one.attribute for one in hidden if _applies(one, entity)}
-
-
-def _applies(rule: Hidden, entity: Entity) -> bool:
-    return not rule.types or not rule.types.isdisjoint(entity.types)
-
-
-def _subjects(rule: Hidden, entity: Entity) -> Iterator[str]:
-    """Yield the ids of the persons that an attribute is about, as far as that is known."""
-    if rule.subject == "":
-        yield entity.id
-    elif rule.subject is not None:
-        for instance in instances(entity.document.get(rule.subject, [])):
-            if instance["type"] in LINKS:
-                yield from links(instance)
-
-
-def _attributes(entity: Entity) -> tuple[str, ...]:
-    return tuple(name for name in entity.document if name not in ENTITY_MEMBERS)
+    return {one.attribute for one in hidden if one.concerns(entity.document)}
 
 
 def _mark(reach: Reach) -> str:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from madang.model.attributes import LINKS, instances
+from madang.model.entity import Document
+from madang.model.representation import links
 from madang.query.tree import Condition, Or
 
 NOTHING = Or(())
@@ -24,6 +27,20 @@ class Hidden:
     """Of entities of one of these types only; empty is of all."""
     subject: str | None = None
     """If consent opens it: the Relationship that names the person, ``""`` if that is the entity."""
+
+    def concerns(self, document: Document) -> bool:
+        """Tell whether the rule is about entities such as this one."""
+        if not self.types:
+            return True
+        kind = document["type"]
+        return kind in self.types if type(kind) is str else not self.types.isdisjoint(kind)
+
+    def subjects(self, document: Document) -> list[str]:
+        """Return the ids of the persons that the attribute is about, as far as they are named."""
+        if not self.subject:
+            return [] if self.subject is None else [document["id"]]
+        named = instances(document.get(self.subject, []))
+        return [target for one in named if one["type"] in LINKS for target in links(one)]
 
 
 @dataclass(frozen=True, slots=True)

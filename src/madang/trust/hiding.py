@@ -7,14 +7,12 @@ JSON text that has none of the names in question is passed on unread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import orjson
 
-from madang.model.attributes import LINKS, instances
 from madang.model.entity import Document, Entity
-from madang.model.representation import links
 from madang.model.without import without
 from madang.query.reach import Hidden
 from madang.store.protocol import Row
@@ -111,11 +109,11 @@ class Hiding:
         for name, rules in self._rules.items():
             if name not in document:
                 continue
-            applying = [(rule, hides) for rule, hides in rules if _applies(rule, document)]
+            applying = [(rule, hides) for rule, hides in rules if rule.concerns(document)]
             if any(hides and not self._is_open(rule, document) for rule, hides in applying):
                 found.add(name)
             elif applying:
-                subjects = {who for rule, _ in applying for who in subjects_of(rule, document)}
+                subjects = {who for rule, _ in applying for who in rule.subjects(document)}
                 reading.note(document["id"], subjects, name)
         return found
 
@@ -133,22 +131,8 @@ class Hiding:
 
     def _is_open(self, rule: Hidden, document: Document) -> bool:
         """Tell whether all persons that a hidden attribute is about have consented."""
-        if rule.subject is None:
-            return False
-        subjects = list(subjects_of(rule, document))
+        subjects = rule.subjects(document)
         return bool(subjects) and all(map(self._consented, subjects))
-
-
-def subjects_of(rule: Hidden, document: Document) -> Iterator[str]:
-    """Yield the ids of the persons that an attribute is about."""
-    if rule.subject is None:
-        return
-    if not rule.subject:
-        yield document["id"]
-        return
-    for instance in instances(document.get(rule.subject, [])):
-        if instance["type"] in LINKS:
-            yield from links(instance)
 
 
 def row_of(entity: Entity) -> Row:
@@ -159,10 +143,3 @@ def row_of(entity: Entity) -> Row:
         times = text.encode()
     created, modified, written = entity.created, entity.modified, entity.written
     return Row(entity.id, orjson.dumps(entity.document), created, modified, written, expires, times)
-
-
-def _applies(rule: Hidden, document: Document) -> bool:
-    if not rule.types:
-        return True
-    kind = document["type"]
-    return kind in rule.types if kind.__class__ is str else not rule.types.isdisjoint(kind)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from madang.model.attributes import ENTITY_MEMBERS, instances
-from madang.model.entity import Document, Entity, path_of
-from madang.model.without import name_of
+from madang.hub.seen import seen_change
+from madang.model.entity import Entity
 from madang.query.decide import decided
 from madang.query.evaluate import compile
 from madang.query.narrow import narrowed
@@ -148,12 +147,7 @@ class Sight:
         """
         reading = Reading()
         before, after = (self._state(one, reading) for one in (change.before, change.after))
-        if before is change.before and after is change.after:
-            found: Change | None = change
-        elif before is None or after is None:
-            found = _came_or_went(change, before, after)
-        else:
-            found = _updated(change, before, after)
+        found = seen_change(change, before, after)
         if found is not None:
             reading.tell(self._on_personal)
         return found
@@ -162,48 +156,3 @@ class Sight:
         if entity is None or not self.sees(entity):
             return None
         return self.hiding.entity(entity, reading)
-
-
-def _names(document: Document) -> list[str]:
-    return [name for name in document if name not in ENTITY_MEMBERS]
-
-
-def _came_or_went(change: Change, before: Entity | None, after: Entity | None) -> Change | None:
-    """Return a change of which one state at most is seen."""
-    at, id, trace = change.at, change.id, change.trace
-    if after is not None:
-        names = change.attributes if change.before is None else _names(after.document)
-        shown = tuple(name for name in names if name in after.document)
-        return Change("created", at, id, None, after, shown, (), trace)
-    if before is not None:
-        gone = tuple(_names(before.document))
-        return Change("deleted", at, id, before, None, (), gone, trace)
-    return None
-
-
-def _updated(change: Change, before: Entity, after: Entity) -> Change | None:
-    """Return an update with what is seen of it; None if that is nothing.
-
-    An attribute may come into sight, or go out of it, with the types of its entity.
-    """
-    old, new = before.document, after.document
-    was, now = _document(change.before), _document(change.after)
-    attributes = [name for name in change.attributes if name in new]
-    attributes += [
-        name for name in new if name in was and name not in old and name not in attributes
-    ]
-    deleted = [path for path in change.deleted if name_of(path) in old]
-    deleted += [
-        path_of(name, instance)
-        for name in old
-        if name in now and name not in new
-        for instance in instances(old[name])
-    ]
-    if not attributes and not deleted and old == new:
-        return None
-    at, id = change.at, change.id
-    return Change("updated", at, id, before, after, tuple(attributes), tuple(deleted), change.trace)
-
-
-def _document(entity: Entity | None) -> Document:
-    return {} if entity is None else entity.document
