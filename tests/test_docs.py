@@ -69,12 +69,28 @@ def typed(page: Path) -> Iterator[list[str]]:
 
 
 def commands() -> dict[str, Any]:
-    """Return the commands by name, as the command line itself knows them."""
+    """Return the commands by name (``policy public add``), as the command line knows them."""
     from madang.cli import app
 
-    group: Any = get_command(app)
-    found: dict[str, Any] = group.commands
-    return found
+    return dict(within_group(get_command(app)))
+
+
+def within_group(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the commands of a group, and of the groups in it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from within_group(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+def called(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command that words call, None if there is none, and the words after its name."""
+    for length in range(len(words), 0, -1):
+        command = commands().get(" ".join(words[:length]))
+        if command is not None:
+            return command, words[length:]
+    return None, words
 
 
 def options(command: Any) -> set[str]:
@@ -101,9 +117,9 @@ def test_every_command_and_option_is_in_the_reference() -> None:
 
 
 def section(page: str, title: str) -> str:
-    """Return the part of a page below a heading."""
-    _, _, rest = page.partition(f"\n## `{title}`\n")
-    return rest.partition("\n## ")[0]
+    """Return the part of a page below a heading, up to the next one."""
+    _, *rest = re.split(rf"\n##+ `{re.escape(title)}`\n", page, maxsplit=1)
+    return re.split(r"\n##+ ", rest[0])[0] if rest else ""
 
 
 def test_every_setting_is_in_the_reference() -> None:
@@ -182,11 +198,11 @@ def test_examples_use_commands_and_options_that_exist(page: Path) -> None:
     for words in typed(page):
         if Path(words[0]).name != "madang" or len(words) < 2:
             continue
-        command = commands().get(words[1])
+        command, rest = called(words[1:])
         if command is None:
             wrong.append(" ".join(words))
         else:
-            used = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
+            used = {word.partition("=")[0] for word in rest if word.startswith("--")}
             wrong += [f"{words[1]} {option}" for option in used - options(command) - {"--help"}]
     assert not wrong
 
