@@ -60,6 +60,7 @@ class City:
         self.hub = Hub(engine, self.tenants.make)
         trust.watch(self.hub)
         self.metrics.watch(self.hub)
+        self.metrics.watch_audit(trust.audit)
         self.system = System(self.hub, self.metrics)
         cors = Cors(settings.cors_origins)
         lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics, trust.gate, cors)

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from madang.hub.hub import Hub
+    from madang.trust.audit import Audit
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # [s]
 
@@ -28,6 +29,7 @@ class Metrics(Collector):
         self._statuses: dict[tuple[str, str, int], int] = {}
         self._times: dict[tuple[str, str], list[float]] = {}
         self._hub: Hub | None = None
+        self._audit: Audit | None = None
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
@@ -36,6 +38,9 @@ class Metrics(Collector):
 
     def watch(self, hub: Hub) -> None:
         self._hub = hub
+
+    def watch_audit(self, audit: Audit) -> None:
+        self._audit = audit
 
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one answered request of a route."""
@@ -72,6 +77,23 @@ class Metrics(Collector):
         yield times
         if self._hub is not None:
             yield from self._of_hub(self._hub)
+        if self._audit is not None:
+            yield from self._of_audit(self._audit)
+
+    @staticmethod
+    def _of_audit(audit: Audit) -> Iterable[Metric]:
+        yield CounterMetricFamily(
+            "madang_audit_records", "Records in the audit log", value=audit.size
+        )
+        yield GaugeMetricFamily(
+            "madang_audit_waiting", "Records not on the disk yet", value=audit.waiting
+        )
+        yield CounterMetricFamily("madang_audit_lost", "Records given up", value=audit.lost)
+        yield GaugeMetricFamily(
+            "madang_audit_sound",
+            "1 if the audit log can be written and was not cut when it was opened",
+            value=not (audit.failing or audit.damaged),
+        )
 
     @staticmethod
     def _of_hub(hub: Hub) -> Iterable[Metric]:
