@@ -141,7 +141,9 @@ class Trial:
     """A server over one data folder, its clients and its subscriber."""
 
     def __init__(self, data: Path, random: Random, summary: Summary) -> None:
-        self.server = Server(data, environ={"MADANG_LOG_LEVEL": "warning"})
+        self.server = Server(
+            data, environ={"MADANG_LOG_LEVEL": "warning", "MADANG_HISTORY_DRAIN_S": "0.15"}
+        )
         self.random = random
         self.summary = summary
         self.ledger = Ledger()

@@ -15,10 +15,10 @@ from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import orjson
 
+from madang.hub.history import Histories, History
+from madang.lake.protocol import Logged
 from madang.store.engine import SqliteEngine
-from tests.contract.city import outbox
 
 Value = int | None
 """The number an entity has; None is an entity that is not there."""
@@ -71,11 +71,11 @@ class Ledger:
         for id, values in kept.items():
             numbers = Counter(value for value in values if value is not None)
             if doubled := [value for value, count in numbers.items() if count > 1]:
-                self.faults.append(f"changes {doubled} of {id} are in the outbox more than once")
+                self.faults.append(f"changes {doubled} of {id} are in history more than once")
         for id, values in self.history.items():
             rest = iter(kept.get(id, []))
             if missing := [value for value in values if value not in rest]:
-                self.faults.append(f"changes {missing} of {id} are not in the outbox, or too late")
+                self.faults.append(f"changes {missing} of {id} are not in history, or too late")
 
     def numbers(self) -> set[int]:
         """Return the numbers of all writes that are certain to have happened."""
@@ -88,31 +88,37 @@ class Autopsy:
 
     faults: list[str]
     changes: list[tuple[str, Value]]
-    """Id and number of every change in the outbox, in order."""
+    """Id and number of every change in lake and outbox, in order."""
 
 
 async def dissect(data: Path) -> Autopsy:
     """Open a copy of a killed server's files; the files themselves stay as the kill left them."""
     with TemporaryDirectory() as scratch:
-        copied = Path(scratch) / "state"
-        copytree(data / "state", copied)
-        engine = SqliteEngine(copied)
+        copied = Path(scratch) / "data"
+        copytree(data, copied)
+        engine = SqliteEngine(copied / "state")
         store = await engine.open("", create=False)
         if store is None:  # killed before there was anything
             return Autopsy([], [])
         faults = await store.check()
-        rows = await outbox(store, 0, 10_000_000)
-        numbers = [number for number, _ in rows]
+        shared = Histories(copied / "lake", memory_mb=256, drain_s=60)
+        history = History("", store, shared)
+        changes, found = await history.read(lambda lake: (lake.log(0, 10_000_000), lake.check()))
+        faults += found
+        numbers = [change.seq for change in changes]
         if numbers != list(range(1, len(numbers) + 1)):
-            faults.append(f"the outbox has gaps: {len(numbers)} rows up to {numbers[-1]}")
+            faults.append(f"history has gaps: {len(numbers)} changes up to {numbers[-1]}")
+        await history.close()
+        shared.close()
         await engine.close()
-    return Autopsy(faults, [_change(orjson.loads(body)) for _, body in rows])
+    return Autopsy(faults, [_change(change) for change in changes])
 
 
-def _change(row: dict[str, Any]) -> tuple[str, Value]:
-    if row["kind"] == "deleted":
-        return row["id"], None
-    return row["id"], row["entity"]["reading"]["value"]
+def _change(change: Logged) -> tuple[str, Value]:
+    if change.kind == "deleted":
+        return change.id, None
+    (value,) = (one.value for one in change.put if one.attribute == "reading")
+    return change.id, value
 
 
 @dataclass(slots=True)

@@ -55,7 +55,7 @@ def test_a_deleted_entity_that_is_back_is_a_fault() -> None:
     assert len(made.faults) == 1
 
 
-def test_a_change_missing_doubled_or_out_of_order_in_the_outbox_is_a_fault() -> None:
+def test_a_change_missing_doubled_or_out_of_order_in_history_is_a_fault() -> None:
     for changes in (
         [(A, 2), (B, 3)],
         [(A, 1), (A, 2), (A, 2), (B, 3)],

@@ -37,6 +37,7 @@ BULK = 100_000  # instances that are moved into files at once
 TAIL = 1_000_000  # instances that may wait in memory; some 200 MB
 LOOK = 1.0  # [s] between two looks at what waits
 UPKEEP = 60.0  # [s] between two looks at whether files should be merged
+DRAINS = 16  # after which that is looked at sooner
 RETRY = 30.0  # [s] until a lake that could not be written is tried again
 
 
@@ -207,17 +208,20 @@ class History:
 
     async def _run(self) -> None:
         upkeep = time.monotonic() + UPKEEP
+        drains = 0
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(min(LOOK, self._shared.drain_s))
             try:
                 if self._is_due():
                     await self.drain()
                     self._waits_since = None
-                if self._lake is not None and time.monotonic() > upkeep:
+                    drains += 1
+                if self._lake is not None and (drains >= DRAINS or time.monotonic() > upkeep):
+                    upkeep, drains = time.monotonic() + UPKEEP, 0
                     await self._thread(self._shared.writers, self._lake.maintain)
-                    upkeep = time.monotonic() + UPKEEP
                 self._calm()
-            except OSError as error:
+            except Exception as error:
+                # Most often a full disk. Whatever it is, moving history must go on after it.
                 self._raise_alarm(error)
                 await asyncio.sleep(RETRY)
 
@@ -233,9 +237,9 @@ class History:
             self._waits_since = now
         return waiting >= CHUNK or now - self._waits_since >= self._shared.drain_s
 
-    def _raise_alarm(self, error: OSError) -> None:
+    def _raise_alarm(self, error: Exception) -> None:
         if self.alarm is None:
-            log.error("history.not_written", tenant=self.name, error=str(error))
+            log.error("history.not_written", tenant=self.name, exc_info=error)
         self.alarm = str(error)
 
     def _calm(self) -> None:

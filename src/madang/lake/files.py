@@ -171,7 +171,7 @@ class Files:
         """
         import duckdb
 
-        cursor = self._engine.cursor()
+        cursor = self.cursor()
         try:
             cursor.execute("BEGIN")
             yield cursor

@@ -67,7 +67,7 @@ def attach(cursor: duckdb.DuckDBPyConnection, lake: str, schema: str, folder: Pa
     cursor.execute(
         f"ATTACH 'ducklake:sqlite:{quoted(folder / 'catalog.sqlite')}' AS {lake}"
         f" (DATA_PATH '{quoted(folder / 'files')}/',"
-        " META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000)"
+        " OVERRIDE_DATA_PATH true, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000)"
     )
     if not _is_whole(cursor, lake):
         for name, value in _OPTIONS.items():
