@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -222,3 +223,10 @@ def test_every_shipped_policy_has_an_id_and_says_in_words_what_it_does() -> None
 
 def test_every_role_has_a_file_of_its_own() -> None:
     assert rules.shipped_names() == {*ROLES, "everybody"} - {"public"}
+
+
+def test_the_documentation_has_every_role_and_action() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "trust.md").read_text("utf-8")
+    actions = [name for kind in get_args(Action) for name in get_args(kind)]
+    assert not [name for name in actions if f"`{name}`" not in page]
+    assert not [role for role in ROLES if f"\n| {role} |" not in page]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from madang.query.tree import And, HasId, HasType, InScope, Not, Or
@@ -142,3 +145,17 @@ def test_very_many_alternatives_are_lists_of_lists_for_the_sake_of_sqlite() -> N
     ]  # fmt: skip
     few = any_of(InScope((f"S{number}",), True) for number in range(WIDEST))
     assert condition_of(few) == few
+
+
+def test_the_policies_in_the_guide_can_be_added() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "policies.md").read_text("utf-8")
+    found = re.findall(r"^```cedar\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert [one.rule.id for text in found for one in map(book.compiled, read("guide", text))] == [
+        "guide/benches",
+        "guide/palace-commands",
+        "guide/care-visits",
+    ]
+    said = re.findall(r"^\| `(resource[^`]*|principal[^`]*)` \|", page, re.MULTILINE)
+    assert len(said) == 8
+    for condition in said:
+        assert read("guide", f"{READ} when {{ {condition} }};")
