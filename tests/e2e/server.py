@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -27,7 +28,7 @@ class ServerFailed(Exception):
 class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
-    """Names in lower case."""
+    """Names in lower case; repeated ones joined with a comma and a blank."""
     body: bytes
 
     def json(self) -> object:
@@ -90,20 +91,29 @@ class Server:
         """Start the process and wait until it is ready; return how long that took. [s]"""
         began = time.perf_counter()
         self.launch()
-        while not self.ready():
+        self.wait_for(self.ready, wait_s)
+        return time.perf_counter() - began
+
+    def wait_for(self, ready: Callable[[], bool], wait_s: float = 30.0) -> None:
+        """Wait until the process is ready, by a test that may raise OSError until then."""
+        began = time.perf_counter()
+        while not self._is(ready):
             if self._process is not None and self._process.poll() is not None:
                 raise ServerFailed(f"the server ended:\n{self.log_end()}")
             if time.perf_counter() - began > wait_s:
                 raise ServerFailed(f"not ready after {wait_s:g} s:\n{self.log_end()}")
             time.sleep(0.005)
-        return time.perf_counter() - began
+
+    @staticmethod
+    def _is(ready: Callable[[], bool]) -> bool:
+        try:
+            return ready()
+        except OSError:
+            return False
 
     def ready(self) -> bool:
         """Return whether it says that it serves requests."""
-        try:
-            return self.request("GET", "/ready", timeout_s=5).status == 200
-        except OSError:
-            return False
+        return self.request("GET", "/ready", timeout_s=5).status == 200
 
     def kill(self) -> None:
         """End the process at once, as a power cut would."""
@@ -141,7 +151,10 @@ class Server:
         try:
             connection.request(method, path, content, {**head, **(headers or {})})
             response = connection.getresponse()
-            names = {name.lower(): value for name, value in response.getheaders()}
+            names: dict[str, str] = {}
+            for name, value in response.getheaders():
+                key = name.lower()
+                names[key] = f"{names[key]}, {value}" if key in names else value
             return Answer(response.status, names, response.read())
         except http.client.HTTPException as error:
             raise ConnectionError(f"no proper answer: {error!r}") from error

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 
 from madang.model.errors import Forbidden
@@ -69,7 +70,31 @@ def credential_of(request: Request) -> str | None:
     middleware of the security headers has said so in the state.
     """
     secure = request.scope.get("state", {}).get("secure", False)
-    found = request.cookies.get(f"__Host-{SESSION}" if secure else SESSION)
+    return _session(request.cookies, secure)
+
+
+def credential_in(method: str, headers: Mapping[str, str], url: str) -> str | None:
+    """Return the credential of the session that a request of the direct lane names.
+
+    Args:
+        headers: names in lower case.
+        url: the address under which others reach the hub.
+
+    Raises:
+        Forbidden: the request changes something, and no page of this hub sent it.
+    """
+    cookie = headers.get("cookie", "")
+    if SESSION not in cookie:
+        return None
+    parts = urlsplit(url)
+    found = _session(cookie_parser(cookie), parts.scheme == "https")
+    if found is not None:
+        _refuse_forged(method, headers, f"{parts.scheme}://{parts.netloc}")
+    return found
+
+
+def _session(cookies: Mapping[str, str], secure: bool) -> str | None:
+    found = cookies.get(f"__Host-{SESSION}" if secure else SESSION)
     return found if found and len(found) <= _LONGEST else None
 
 
@@ -79,9 +104,13 @@ def refuse_forged(request: Request) -> None:
     Raises:
         Forbidden: it was sent by a page of another site, or nothing says who sent it.
     """
-    if request.method in SAFE:
+    ours = request.scope.get("state", {}).get("origin", "")
+    _refuse_forged(request.method, request.headers, ours)
+
+
+def _refuse_forged(method: str, headers: Mapping[str, str], ours: str) -> None:
+    if method in SAFE:
         return
-    headers = request.headers
     site = headers.get("sec-fetch-site")
     if site is not None:
         if site in ("same-origin", "none"):
@@ -93,7 +122,6 @@ def refuse_forged(request: Request) -> None:
             "nothing says which page sent this; programs sign in with a key in the header "
             "Authorization, not with a cookie"
         )
-    ours = request.scope.get("state", {}).get("origin", "")
     if origin != ours and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
         raise Forbidden("this was sent by a page of another site; open the page here and try again")
 

@@ -16,7 +16,6 @@ from madang.api.cookies import refuse_forged
 from madang.model.errors import NgsiError, PayloadTooLarge, TooManyRequests, Unauthorized
 from madang.trust.actions import SystemAction
 from madang.trust.gate import bearer
-from madang.trust.principal import PUBLIC, Principal
 
 if TYPE_CHECKING:
     from madang.api.surface import Handler, Surface
@@ -64,7 +63,9 @@ class _Guard:
             credential = session_of(request)
             if credential is not None:
                 refuse_forged(request)
-        state.principal = self._principal(request, credential)
+            if credential is not None and not gate.holds(credential, state.address):
+                credential = None  # the session has ended: the page to sign in must be reached
+        state.principal = gate.principal(credential, state.address)
         gate.admit(state.principal, state.address, "pages", now)
         if surface.action in _OF_THE_SYSTEM:
             gate.allow(state.principal, surface.action, "", state.address)
@@ -80,14 +81,6 @@ class _Guard:
             None, credential, state.address, name, purpose, (action,), find, now
         )
         state.tenant = door.tenant
-
-    def _principal(self, request: Request, credential: str | None) -> Principal:
-        try:
-            return self._gate.principal(credential, request.state.address)
-        except Unauthorized:
-            if "authorization" in request.headers:
-                raise
-            return PUBLIC  # the session has ended: the page to sign in must be reached
 
 
 async def problem(request: Request, error: Exception) -> Response:

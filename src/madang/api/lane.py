@@ -9,6 +9,7 @@ import orjson
 import structlog
 
 from madang.api.call import Call
+from madang.api.cookies import credential_in
 from madang.api.http import Request, Response
 from madang.api.negotiation import BareStatus
 from madang.api.router import Route, Router, UnsupportedMethod
@@ -111,7 +112,7 @@ class NgsiLane:
             response = problem(InternalError("the hub failed; the fault is in its log"))
         if tenant_name:
             response.headers = [*response.headers, ("NGSILD-Tenant", tenant_name)]
-        if "origin" in request.headers:
+        if "origin" in request.headers and request.method != "OPTIONS":
             shared = self._cors.cors_headers(request.headers["origin"])
             response.headers = [*response.headers, *shared]
         self._metrics.request(request.method, path, response.status, time.perf_counter() - began)
@@ -122,14 +123,20 @@ class NgsiLane:
     ) -> Tenant | View:
         """Return the tenant as the one who asks may see it."""
         headers = request.headers
+        address = self._gate.address(request.address, headers)
+        credential = bearer(headers)
+        if credential is None:
+            credential = credential_in(request.method, headers, self._settings.url)
+            if credential is not None and not self._gate.holds(credential, address):
+                credential = None  # the session has ended; what is public can still be read
 
         async def find() -> Tenant:
             return await self._hub.tenant(tenant_name, create=route.makes_tenant)
 
         door = await self._gate.enter(
             headers.get("authorization"),
-            bearer(headers),
-            self._gate.address(request.address, headers),
+            credential,
+            address,
             tenant_name,
             purpose,
             route.actions,

@@ -118,6 +118,14 @@ class Gate:
             return LOCAL
         return self._identities.principal_of(credential, address)
 
+    def holds(self, credential: str, address: str) -> bool:
+        """Tell whether a credential is good."""
+        try:
+            self.principal(credential, address)
+        except Unauthorized:
+            return False
+        return True
+
     def address(self, peer: str, headers: Mapping[str, str]) -> str:
         """Return where a request came from; a proxy is believed only if the settings name it."""
         if peer not in self._proxies:
