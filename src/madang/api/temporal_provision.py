@@ -18,7 +18,7 @@ from madang.api.router import UnsupportedMethod
 from madang.api.selection import write
 from madang.api.temporal_rows import attribute_of, changed, current, retyped, row
 from madang.hub.operations import Create
-from madang.lake.protocol import HeldBack, Instance, Lake, Wanted
+from madang.lake.protocol import HeldBack, Lake, Wanted
 from madang.model.context import CORE
 from madang.model.errors import AlreadyExists, Conflict, InvalidRequest, ResourceNotFound
 from madang.model.evolution_input import Evolution, Given, evolution, part
@@ -106,7 +106,7 @@ async def update_instance(call: Call, id: str, name: str, instance: str) -> Resp
     now = call.tenant.clock.now()
 
     def change(lake: Lake) -> bool:
-        old = _found(lake, id, attribute, instance)
+        old = lake.instance(id, attribute, instance)
         if old is None:
             return False
         return lake.change(id, attribute, instance, changed(old, fragment, now))
@@ -149,11 +149,6 @@ async def _types(call: Call, id: str, now: int) -> tuple[str, ...] | None:
         return None if entity is None else tuple(entity.types)
 
     return await call.tenant.history.read(types)
-
-
-def _found(lake: Lake, id: str, attribute: str, instance: str) -> Instance | None:
-    pasts = lake.pasts(Wanted(_of(id), attributes=(attribute,))).entities
-    return next((one for past in pasts for one in past.instances if one.id == instance), None)
 
 
 async def _begun(call: Call, id: str, told: Evolution, now: int) -> list[Given]:

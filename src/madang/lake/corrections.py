@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MUST = ("entity", "type", "attribute", "time")
 _VALUE = "CAST(value AS JSON)"
+_ID = re.compile(re.escape(PREFIX) + r"(-?\d{1,18}):[0-9a-f]{8}", re.ASCII)
 
 
 class Arrow:
@@ -171,7 +173,7 @@ def _append(files: Files, cursor: duckdb.DuckDBPyConnection, created: int) -> No
 def change(files: Files, entity: str, attribute: str, instance: str, new: Instance) -> bool:
     """Answer :meth:`madang.lake.protocol.Lake.change`."""
     with files.reshaping, files.writing, files.transaction() as cursor:
-        old = _find(files, cursor, entity, attribute, instance)
+        old = find(cursor, f"{files.files}.instance", entity, attribute, instance)
         if old is None:
             return False
         _refuse_held(cursor, files, entity)
@@ -183,15 +185,16 @@ def change(files: Files, entity: str, attribute: str, instance: str, new: Instan
         return True
 
 
-def _find(
-    files: Files, cursor: duckdb.DuckDBPyConnection, entity: str, attribute: str, instance: str
+def find(
+    cursor: duckdb.DuckDBPyConnection, table: str, entity: str, attribute: str, instance: str
 ) -> Instance | None:
-    number = instance.removeprefix(PREFIX).partition(":")[0]
-    if not instance.startswith(PREFIX) or not number.lstrip("-").isdecimal():
+    """Return an instance of a table of history, found by its id."""
+    numbered = _ID.fullmatch(instance)
+    if numbered is None:
         return None
     rows = cursor.execute(
-        f"SELECT {READ} FROM {files.files}.instance WHERE entity = ? AND attribute = ?"
-        f" AND seq = {int(number) if len(number) < 19 else 0}",
+        f"SELECT {READ} FROM {table} WHERE entity = ? AND attribute = ?"
+        f" AND seq = {int(numbered[1])}",
         [entity, attribute],
     ).fetchall()
     found = (instance_of(row) for row in rows)
@@ -218,7 +221,7 @@ def remove(
         if attribute is not None:
             condition += f" AND attribute = {window.text(attribute)}"
         if instance is not None:
-            old = _find(files, cursor, entity, attribute or "", instance)
+            old = find(cursor, f"{files.files}.instance", entity, attribute or "", instance)
             if old is None:
                 return 0
             condition = _same(old)

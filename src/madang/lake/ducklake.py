@@ -110,6 +110,10 @@ class DuckLake:
     def add(self, instances: Sequence[Instance]) -> None:
         corrections.add(self._files, instances)
 
+    def instance(self, entity: str, attribute: str, instance: str) -> Instance | None:
+        with self._files.reading() as cursor:
+            return corrections.find(cursor, "history", entity, attribute, instance)
+
     def change(self, entity: str, attribute: str, instance: str, new: Instance) -> bool:
         return corrections.change(self._files, entity, attribute, instance, new)
 

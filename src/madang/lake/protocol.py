@@ -384,6 +384,9 @@ class Lake(Protocol):
         ``seq`` of the given ones is not used: the lake gives each a number of its own.
         """
 
+    def instance(self, entity: str, attribute: str, instance: str) -> Instance | None:
+        """Return an instance, found by its id."""
+
     def change(self, entity: str, attribute: str, instance: str, new: Instance) -> bool:
         """Replace an instance, found by its id; tell whether it was there."""
 
