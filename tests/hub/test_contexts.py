@@ -324,6 +324,19 @@ async def test_a_name_that_leads_inside_is_refused(site: Site) -> None:
     assert site.asked == []
 
 
+async def test_a_stranger_does_not_learn_which_names_there_are_inside(site: Site) -> None:
+    class Unknown(Names):
+        async def resolve(self, *args: Any, **kwargs: Any) -> Any:
+            raise OSError("Name or service not known")
+
+    answers = []
+    for names in (Names("10.0.0.1"), Unknown()):
+        with pytest.raises(LdContextNotAvailable) as refused:
+            await fetched(GUARDED, site.url("/city", "db.example.org"), names)
+        answers.append(str(refused.value))
+    assert answers[0] == answers[1]
+
+
 async def test_the_address_that_was_checked_is_the_one_connected_to(site: Site) -> None:
     site.put("/city", {"@context": {}})
     names = Names("127.0.0.1")

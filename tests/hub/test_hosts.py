@@ -105,7 +105,8 @@ async def test_a_stranger_does_not_learn_which_names_there_are_inside(
     "host",
     [
         *("127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "017700000001", "[::1]"),
-        *("[::ffff:127.0.0.1]", "127.0.0.1.", "0"),
+        *("[::ffff:127.0.0.1]", "127.0.0.1.", "0", "127。0。0。1", "①27.0.0.1", "127.0.0.%31"),
+        *("8.8.8.8@127.0.0.1", "8.8.8.8\\@127.0.0.1"),
     ],
 )
 async def test_this_machine_is_refused_however_it_is_written(receiver: Receiver, host: str) -> None:

@@ -67,6 +67,8 @@ class Fetcher:
             raise LdContextNotAvailable(
                 f"the @context {url} did not come within {self._policy.timeout_s:g} s"
             ) from None
+        except aiohttp.ClientConnectorDNSError as error:
+            raise _private(error.host) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise LdContextNotAvailable(f"the @context {url} cannot be fetched: {error}") from error
 
@@ -156,6 +158,11 @@ def _onward(response: aiohttp.ClientResponse) -> URL | None:
 
 
 def _private(host: str) -> LdContextNotAvailable:
+    """Return one error for names that lead inside and for names that do not exist.
+
+    A stranger should not learn which names there are inside.
+    """
     return LdContextNotAvailable(
-        f"the @context host {host} is at a private address, which the settings do not allow"
+        f"the @context host {host} cannot be found, or is at a private address, which the settings"
+        " do not allow"
     )

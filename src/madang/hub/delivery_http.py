@@ -46,10 +46,9 @@ class HttpSender:
             Refused: the endpoint does not want this body.
             SendFailed: no answer in time, or one that is no success.
         """
-        session = self._session(endpoint)
         wait_s = endpoint.timeout or self._timeout_s
         try:
-            async with session.post(
+            async with self._session(endpoint).post(
                 _url(endpoint.uri, encoded=True),
                 data=message.body,
                 headers=_headers(endpoint, message.content_type, message.link, tenant),
@@ -58,9 +57,9 @@ class HttpSender:
             ) as answer:
                 await answer.content.read(_ANSWER)
         except aiohttp.ClientConnectorDNSError as error:
-            # Whether a name is known inside is nothing that a stranger should learn.
-            known = endpoint.inside
-            raise SendFailed(_reason(error)) if known else _out_of_bounds(endpoint.host) from None
+            if not endpoint.inside:  # a stranger should not learn which names there are inside
+                raise _out_of_bounds(endpoint.host) from None
+            raise SendFailed(_reason(error)) from error
         except TimeoutError as error:
             raise SendFailed(f"no answer in {wait_s:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -79,7 +78,8 @@ class HttpSender:
                 self._anywhere = self._open(None)
             return self._anywhere
         bounds = self._bounds
-        if not bounds.admits(endpoint.host):
+        # The host as the client reads it: two parsers may read one URL in two ways.
+        if not bounds.admits(_url(endpoint.uri, encoded=True).host or ""):
             raise _out_of_bounds(endpoint.host)
         if self._bounded is None:
             resolver = BoundedResolver(bounds.trusts, _out_of_bounds, bounds.allows)
