@@ -7,7 +7,6 @@ import platform
 import shutil
 import socket
 import sys
-import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +19,7 @@ from typing import Literal, NamedTuple
 import apsw
 
 from madang import __version__
-from madang.settings import Settings
+from madang.settings import Settings, is_loopback
 from madang.store.engine import SqliteEngine
 
 Verdict = Literal["good", "warning", "bad"]
@@ -44,7 +43,7 @@ class Finding(NamedTuple):
 
 async def examine(settings: Settings) -> list[Finding]:
     """Run all checks; they change nothing in the data."""
-    findings = [*_versions(), *_disk(settings.data), *_ports(settings)]
+    findings = [*_versions(), *_disk(settings.data), *_ports(settings), *_exposure(settings)]
     return [*findings, *[finding async for finding in _stores(settings.data)]]
 
 
@@ -54,14 +53,6 @@ def _versions() -> Iterator[Finding]:
         yield Finding("bad", "Python", python, "install Python 3.11 or newer, then `make up`")
     else:
         yield Finding("good", "Python", f"{python} on {platform.platform(terse=True)}")
-    if not _is_optimised():
-        yield Finding(
-            "warning",
-            "Python",
-            "this interpreter was built without optimisation (PGO), so the hub is a quarter slower",
-            "use the system's Python (rm -rf .venv; make up PYTHON=/usr/bin/python3), or build"
-            " yours with --enable-optimizations",
-        )
     found = []
     for name in _LIBRARIES:
         try:
@@ -71,10 +62,20 @@ def _versions() -> Iterator[Finding]:
     yield Finding("good", "Libraries", f"madang {__version__}, {', '.join(found)}")
 
 
-def _is_optimised() -> bool:
-    """Tell whether the interpreter was built for speed; true where its build says nothing."""
-    options = sysconfig.get_config_var("CONFIG_ARGS")
-    return not isinstance(options, str) or "--enable-optimizations" in options
+def _exposure(settings: Settings) -> Iterator[Finding]:
+    """Tell whether passwords and keys would cross a network unencrypted."""
+    encrypted = settings.url.startswith("https://")
+    if not is_loopback(settings.host) and not encrypted:
+        yield Finding(
+            "warning",
+            "Network",
+            f"the hub listens on {settings.host} without TLS: anybody on the way can read"
+            " passwords and keys",
+            "set tls_certificate and tls_key, or put a proxy with TLS before it and set base_url",
+        )
+    else:
+        reach = "this machine only" if is_loopback(settings.host) else "the network, with TLS"
+        yield Finding("good", "Network", f"the hub is to be reached from {reach}")
 
 
 def _disk(data: Path) -> Iterator[Finding]:
