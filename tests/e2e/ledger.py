@@ -15,7 +15,6 @@ from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
 
-
 from madang.hub.history import Histories, History
 from madang.lake.protocol import Logged
 from madang.store.engine import SqliteEngine
