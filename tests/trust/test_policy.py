@@ -8,9 +8,12 @@ import pytest
 
 from madang.model.errors import BadRequestData, ResourceNotFound
 from madang.query.tree import And, HasType, InScope, Not, Or
+from madang.store.engine import SqliteEngine
 from madang.trust import policy, rules
 from madang.trust.marks import Mark, mark_of
+from madang.trust.policy import Policies
 from madang.trust.principal import PUBLIC
+from madang.trust.records import Records
 from madang.trust.rules import BadPolicy
 from tests.trust.policy_city import Recorder, opened, someone
 
@@ -223,3 +226,16 @@ def test_a_mark_that_cannot_be_is_refused_by_member(body: dict[str, object], sai
     with pytest.raises(BadRequestData) as caught:
         mark_of(body)
     assert said in str(caught.value)
+
+
+async def test_a_kept_policy_that_cannot_be_used_stops_the_start_and_says_the_way_out(
+    tmp_path: Path,
+) -> None:
+    engine = SqliteEngine(tmp_path)
+    try:
+        records = Records(await engine.system())
+        await records.put("policy", "old", {"text": "permit (principal, resource);"})
+        with pytest.raises(BadPolicy, match=r"policy old, line 1.*`madang policy remove old`"):
+            await Policies(records, Recorder()).start()
+    finally:
+        await engine.close()

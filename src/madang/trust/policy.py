@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from madang.model.errors import BadRequestData, ResourceNotFound
@@ -45,10 +46,20 @@ class Policies:
         self._allowed: dict[_Key, bool] = {}
 
     async def start(self) -> None:
-        """Load the city's own policies, marks and public data."""
+        """Load the city's own policies, marks and public data.
+
+        Raises:
+            BadPolicy: a policy is kept that an earlier version took and this one cannot use.
+        """
         for name, body in (await self._records.all("policy")).items():
             self._texts[name] = body["text"]
-            self._own[name] = [compiled(rule) for rule in rules.read(name, body["text"])]
+            try:
+                self._own[name] = [compiled(rule) for rule in rules.read(name, body["text"])]
+            except rules.BadPolicy as error:
+                raise rules.BadPolicy(
+                    f"{error}. An earlier version took this policy: start that version and change "
+                    f"it or remove it with `madang policy remove {name}`"
+                ) from error
         for body in (await self._records.all("mark")).values():
             mark = mark_of(body)
             self._marks[mark.id] = mark
@@ -123,11 +134,15 @@ class Policies:
             BadPolicy: it cannot be added.
         """
         async with self._turn:
-            found = self.check(name, text)
-            await self._keep("policy", name, {"text": text}, "policyAdded", by, address)
-            self._texts[name] = text
-            self._own[name] = found
-            self._renew()
+            found = await asyncio.to_thread(self.check, name, text)
+
+            def apply() -> None:
+                self._texts[name] = text
+                self._own[name] = found
+
+            await self._change(
+                ("policy", name), {"text": text}, apply, _event("policyAdded", name, by, address)
+            )
 
     async def remove(self, name: str, by: Principal = LOCAL, address: str = "") -> None:
         """Remove a policy of the city's own.
@@ -136,18 +151,23 @@ class Policies:
             ResourceNotFound: there is none of this name.
         """
         async with self._turn:
-            if name not in self._texts:
-                is_shipped = name in rules.shipped_names()
+            if name in rules.shipped_names():
                 raise ResourceNotFound(
                     f"{name!r} comes with Madang and stays; forbid what it permits with a policy "
                     "of your own"
-                    if is_shipped
-                    else f"there is no policy {shown(name)} of your own; `madang policy list` "
-                    "names those there are"
                 )
-            await self._keep("policy", name, None, "policyRemoved", by, address)
-            del self._texts[name], self._own[name]
-            self._renew()
+            if name not in self._texts:
+                raise ResourceNotFound(
+                    f"there is no policy {shown(name)} of your own; `madang policy list` names "
+                    "those there are"
+                )
+
+            def apply() -> None:
+                del self._texts[name], self._own[name]
+
+            await self._change(
+                ("policy", name), None, apply, _event("policyRemoved", name, by, address)
+            )
 
     async def mark(self, mark: Mark, by: Principal = LOCAL, address: str = "") -> None:
         """Mark an attribute, in place of an earlier mark of it in the same types.
@@ -160,9 +180,12 @@ class Policies:
                 raise BadRequestData(
                     f"there are {MOST_MARKS:,} marks, which is the most; remove one first"
                 )
-            await self._keep("mark", mark.id, mark.body(), "markAdded", by, address)
-            self._marks[mark.id] = mark
-            self._renew()
+
+            def apply() -> None:
+                self._marks[mark.id] = mark
+
+            event = _event("markAdded", mark.id, by, address)
+            await self._change(("mark", mark.id), mark.body(), apply, event)
 
     async def unmark(
         self, attribute: str, types: tuple[str, ...], by: Principal = LOCAL, address: str = ""
@@ -179,9 +202,11 @@ class Policies:
                     f"you have not marked {shown(attribute)} in {', '.join(types) or 'no type'}; "
                     "`madang policy mark list` shows the marks, and those of Madang stay"
                 )
-            await self._keep("mark", id, None, "markRemoved", by, address)
-            del self._marks[id]
-            self._renew()
+
+            def apply() -> None:
+                del self._marks[id]
+
+            await self._change(("mark", id), None, apply, _event("markRemoved", id, by, address))
 
     async def publish(
         self, tenant: str, type: str | None, by: Principal = LOCAL, address: str = ""
@@ -198,10 +223,12 @@ class Policies:
                     f"{MOST_PUBLIC:,} types are public, which is the most; make a tenant public "
                     "as a whole instead"
                 )
-            body = {"tenant": tenant, "type": name}
-            await self._keep("public", f"{tenant} {name}", body, "published", by, address, tenant)
-            self._open(tenant, name)
-            self._renew()
+            await self._change(
+                ("public", f"{tenant} {name}"),
+                {"tenant": tenant, "type": name},
+                lambda: self._open(tenant, name),
+                _event("published", name, by, address, tenant),
+            )
 
     async def unpublish(
         self, tenant: str, type: str | None, by: Principal = LOCAL, address: str = ""
@@ -219,32 +246,25 @@ class Policies:
                     f"{what} is not public in {_named(tenant)}; `madang policy public list` "
                     "shows what is"
                 )
-            await self._keep("public", f"{tenant} {name}", None, "unpublished", by, address, tenant)
-            self._public[tenant] -= {name}
-            self._renew()
 
-    async def _keep(
+            def apply() -> None:
+                self._public[tenant] -= {name}
+
+            event = _event("unpublished", name, by, address, tenant)
+            await self._change(("public", f"{tenant} {name}"), None, apply, event)
+
+    async def _change(
         self,
-        kind: ItemKind,
-        id: str,
+        key: tuple[ItemKind, str],
         body: dict[str, Any] | None,
-        action: str,
-        by: Principal,
-        address: str,
-        tenant: str = "",
+        apply: Callable[[], None],
+        event: Event,
     ) -> None:
-        """Make a change durable and put it into the audit log."""
-        await self._records.put(kind, id, body)
-        told = Event(
-            "policy",
-            by.id,
-            action,
-            tenant=tenant,
-            targets=(id,),
-            address=address,
-            detail=body or {},
-        )
-        self._recorder.note(told)
+        """Make a change durable, then put it into force, then into the audit log."""
+        await self._records.put(*key, body)
+        apply()
+        self._renew()
+        await self._recorder.record(replace(event, detail=body or {}))
 
     def _open(self, tenant: str, name: str) -> None:
         self._public[tenant] = self._public.get(tenant, frozenset()) | {name}
@@ -259,6 +279,10 @@ class Policies:
         self.revision += 1
         for told in self.on_change:
             told()
+
+
+def _event(action: str, id: str, by: Principal, address: str, tenant: str = "") -> Event:
+    return Event("policy", by.id, action, tenant=tenant, targets=(id,), address=address)
 
 
 def _named(tenant: str) -> str:
