@@ -72,7 +72,7 @@ def attach(cursor: duckdb.DuckDBPyConnection, lake: str, schema: str, folder: Pa
     if not _is_whole(cursor, lake):
         for name, value in _OPTIONS.items():
             cursor.execute(f"CALL {lake}.set_option('{name}', '{value}')")
-        cursor.execute(_CREATE.format(lake=lake))
+        cursor.execute(f"BEGIN; {_CREATE.format(lake=lake)}; COMMIT")
         for table, limit in (("instance", 0), ("series", INLINED), ("mark", INLINED)):
             cursor.execute(
                 f"CALL {lake}.set_option('data_inlining_row_limit', {limit},"
