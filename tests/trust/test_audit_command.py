@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,18 @@ def test_a_changed_export_is_found(
     code, output = run("check", proof)
     assert code > 0
     assert complaint in output
+
+
+def test_the_program_in_the_docs_checks_an_export(data: Path, tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "audit.md"
+    program = page.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    proof = tmp_path / "proof.jsonl"
+    run("export", "--proof", proof, "--data", data)
+    command = [sys.executable, "-c", program, str(proof), str(SIGNER.verifier)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("10 records are in the log that madang.audit signed, time 20")
+    proof.write_bytes(proof.read_bytes().replace(b"care", b"fame"))
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
 
 
 # --- over HTTP ---------------------------------------------------------------------------------
