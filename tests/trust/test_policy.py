@@ -187,6 +187,8 @@ async def test_devices_share_one_judgement_of_attributes(tmp_path: Path) -> None
         other = policies.reach(someone("device", entities=("urn:2",)), "readEntity", "")
         assert one.hidden is other.hidden
         assert one.condition != other.condition
+        made_up = policies.reach(someone("device", entities=("urn:1",)), "readEntity", "", "x")
+        assert made_up.hidden is one.hidden
 
 
 async def test_there_is_a_most_of_everything(

@@ -84,6 +84,7 @@ class Book:
         self.public = public or {}
         self._sets: dict[Action, cedarpy.PolicySet] = {}
         self._verdicts: dict[tuple[Any, ...], _Attributes] = {}
+        self._answers: dict[_Attributes, _Attributes] = {}
         self._tests = {action: self._of(action) for action in ENTITY_ACTIONS}
         self._spoken = self._spoken_of()
         # What of a principal decides about attributes, beside the roles. Thousands of devices
@@ -159,7 +160,10 @@ class Book:
         if found is None:
             if len(self._verdicts) >= _MOST_VERDICTS:
                 self._verdicts.clear()
-            found = self._verdicts[key] = self._judge_marks(principal, kind, tenant, purpose)
+                self._answers.clear()
+            found = self._judge_marks(principal, kind, tenant, purpose)
+            # Few answers differ, however many purposes are made up to ask for them.
+            found = self._verdicts[key] = self._answers.setdefault(found, found)
         return found
 
     def _judge_marks(
