@@ -29,7 +29,14 @@ from madang.hub.tenant import Tenant
 from madang.hub.tenants import Tenants
 from madang.model.context import CORE
 from madang.model.entity import Entity
-from madang.model.errors import AlreadyExists, Forbidden, NgsiError, ResourceNotFound
+from madang.model.errors import (
+    AlreadyExists,
+    Forbidden,
+    InternalError,
+    NgsiError,
+    Overloaded,
+    ResourceNotFound,
+)
 from madang.model.normalize import Normalized, attribute
 from madang.model.normalize import entity as normalized
 from madang.model.state import Outcome
@@ -460,6 +467,17 @@ async def test_an_administrator_is_on_record_too_in_events_of_bounded_size(tenan
     by = guard(principal("person"), log)
     await by.write(tenant.write, many("Bench", MOST_TARGETS + 5))
     assert [len(event.targets) for event in log.recorded] == [MOST_TARGETS, 5]
+
+
+async def test_a_change_that_could_not_be_recorded_is_said_to_be_made(tenant: Tenant) -> None:
+    class Full(Log):
+        async def record(self, *events: Event) -> None:
+            raise Overloaded("too many records are waiting")
+
+    by = guard(principal("person"), Full())
+    with pytest.raises(InternalError, match=r"was made, but .*too many records are waiting"):
+        await by.write(tenant.write, many("Bench", 1))
+    assert await tenant.get("urn:Bench:0") is not None
 
 
 @pytest.mark.parametrize("kind", ["device", "app", "service"])

@@ -23,7 +23,7 @@ from madang.hub.operations import Create, Delete, DeleteAttribute, Keep, Operati
 from madang.hub.writer import Result
 from madang.model.attributes import instances
 from madang.model.entity import CHILD, Entity, path_of
-from madang.model.errors import Forbidden, ResourceNotFound
+from madang.model.errors import Forbidden, InternalError, NgsiError, ResourceNotFound
 from madang.model.state import Outcome
 from madang.model.without import name_of
 from madang.query import evaluate
@@ -58,6 +58,7 @@ class Guard:
         "_create",
         "_creates",
         "_delete",
+        "_is_person",
         "_read",
         "_recorder",
         "_tenant",
@@ -81,6 +82,7 @@ class Guard:
         address: str = "",
     ) -> None:
         self.principal = principal
+        self._is_person = principal.kind == "person"
         self._tenant = tenant
         self._recorder = recorder
         self._address = address
@@ -108,27 +110,37 @@ class Guard:
         Args:
             write: applies operations, as :meth:`madang.hub.tenant.Tenant.write`.
             operations: what is asked.
+
+        Raises:
+            InternalError: it was done, but could not be put on record.
         """
         results = await write(self.guarded(operations))
-        is_person = self.principal.kind == "person"
-        if is_person or not self._whole:
-            events = self._events(operations, results, is_person)
-            if is_person and events:
-                await self._recorder.record(*events)
-            else:
-                for event in events:
-                    self._recorder.note(event)
+        if self._is_person:
+            await self._record(self._events(operations, results))
+        elif not self._whole:
+            for result in results:
+                if type(result) is NotAllowed:
+                    for event in self._events(operations, results):
+                        self._recorder.note(event)
+                    break
         return results
 
-    def _events(
-        self, operations: Sequence[Operation], results: Sequence[Result], is_person: bool
-    ) -> list[Event]:
+    async def _record(self, events: Sequence[Event]) -> None:
+        try:
+            await self._recorder.record(*events)
+        except NgsiError as error:
+            raise InternalError(
+                f"the change was made, but the audit log did not take it ({error.detail}); look at"
+                " the entity before you repeat it"
+            ) from error
+
+    def _events(self, operations: Sequence[Operation], results: Sequence[Result]) -> list[Event]:
         """Return what there is to record: an event for each action, more for many targets."""
         ids: dict[tuple[bool, str], list[str]] = {}
         for operation, result in zip(operations, results, strict=True):
             if isinstance(result, NotAllowed):
                 ids.setdefault((False, result.action), []).append(operation.id)
-            elif is_person and isinstance(result, Outcome):
+            elif self._is_person and isinstance(result, Outcome):
                 ids.setdefault((True, _action(operation, result)), []).append(operation.id)
         who = self.principal.id
         return [
