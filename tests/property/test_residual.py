@@ -236,3 +236,18 @@ def test_an_entity_is_within_a_scope_exactly_if_a_query_finds_it_there(
 @pytest.mark.parametrize("scope", NO_SCOPES)
 def test_what_is_no_scope_holds_nothing(scope: str) -> None:
     assert within(scope) is False
+
+
+@settings(max_examples=75, deadline=None)
+@given(st.text("ab*\\", max_size=6), st.text("ab*\\", max_size=8))
+def test_a_pattern_means_what_it_means_to_cedar(pattern: str, purpose: str) -> None:
+    escaped = pattern.replace("\\", "\\\\")
+    text = 'permit (principal, action == Madang::Action::"readEntity", resource)'
+    (rule,) = rules.read("x", f'{text} when {{ context.purpose like "{escaped}" }};')
+    who = Principal("person:1", "person", "Kim", frozenset())
+    left = residual.condition(
+        [residual.compile(rule, "readEntity")], [], Asked(who, "", purpose, False)
+    )
+    known = cedar.entity("", "urn:1", ["A"], [], is_public=False)
+    (decided,) = cedar.ask(rules.policy_set([rule]), who, "readEntity", [known], purpose)
+    assert (left is None) == decided.allowed

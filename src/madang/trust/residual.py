@@ -10,7 +10,6 @@ Of an entity may be said what a query can ask for: see :data:`SAYABLE`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -332,10 +331,31 @@ def _one_of(ids: frozenset[str]) -> Part:
 
 
 def _like(pattern: list[Any]) -> Callable[[str], bool]:
-    """Return the test of a text against a pattern in which ``*`` is any characters."""
-    text = "".join(".*" if one == "Wildcard" else re.escape(one["Literal"]) for one in pattern)
-    matches = re.compile(text, re.DOTALL).fullmatch
-    return lambda value: matches(value) is not None
+    """Return the test of a text against a pattern in which ``*`` is any characters.
+
+    It looks for each piece once, so that no pattern takes long (a regular expression might).
+    """
+    pieces = [""]
+    for one in pattern:
+        if one == "Wildcard":
+            pieces.append("")
+        else:
+            pieces[-1] += one["Literal"]
+    first, *middle, last = pieces if len(pieces) > 1 else (pieces[0], "")
+
+    def matches(value: str) -> bool:
+        end = len(value) - len(last)
+        at = len(first)
+        if end < at or not (value.startswith(first) and value.endswith(last)):
+            return False
+        for piece in middle:
+            at = value.find(piece, at, end)
+            if at < 0:
+                return False
+            at += len(piece)
+        return len(pieces) > 1 or value == first
+
+    return matches
 
 
 _LEAVES: dict[str, Callable[[str], Part]] = {"types": HasType, "within": within}
