@@ -32,6 +32,15 @@ OPERATIONS: dict[tuple[str, str], str] = {
     ("POST", "/entityOperations/merge"): "mergeBatch",
     ("POST", "/entityOperations/delete"): "deleteBatch",
     ("POST", "/entityOperations/query"): "queryBatch",
+    ("POST", "/temporal/entities"): "upsertTemporal",
+    ("GET", "/temporal/entities"): "queryTemporal",
+    ("GET", "/temporal/entities/{id}"): "retrieveTemporal",
+    ("DELETE", "/temporal/entities/{id}"): "deleteTemporal",
+    ("POST", "/temporal/entities/{id}/attrs"): "appendTemporalAttributes",
+    ("DELETE", "/temporal/entities/{id}/attrs/{attribute}"): "deleteTemporalAttribute",
+    ("PATCH", "/temporal/entities/{id}/attrs/{attribute}/{instance}"): "updateTemporalInstance",
+    ("DELETE", "/temporal/entities/{id}/attrs/{attribute}/{instance}"): "deleteTemporalInstance",
+    ("POST", "/temporal/entityOperations/query"): "queryTemporalBatch",
     ("GET", "/subscriptions"): "listSubscriptions",
     ("GET", "/subscriptions/{id}"): "retrieveSubscription",
 }
@@ -44,8 +53,13 @@ _OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/subscriptions/{id}/undelivered"): ("after", "limit"),
 }
 _FLAGS = {"local", "details", "count", "deleteAll", "splitEntities", "reload"}
-_NUMBERS = {"limit", "offset", "joinLevel", "after"}
-_BODIES = {"/entityOperations/query": "Query", "/subscriptions": "Subscription"}
+_NUMBERS = {"limit", "offset", "joinLevel", "after", "lastN"}
+_BODIES = {
+    "/entityOperations/query": "Query",
+    "/temporal/entityOperations/query": "Query",
+    "/temporal/entities": "Entity",
+    "/subscriptions": "Subscription",
+}
 
 
 def parameters_of(route: Route) -> tuple[str, ...]:
@@ -176,6 +190,8 @@ _SCHEMAS: dict[str, Any] = {
             "q": {"type": "string"},
             "geoQ": {"type": "object"},
             "scopeQ": {"type": "string"},
+            "temporalQ": {"type": "object", "description": "For queries of the past only"},
+            "aggrParams": {"type": "object", "description": "For queries of the past only"},
         },
     },
     "Subscription": {

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from madang.api import attributes, batch, contexts, discovery, entities, subscriptions
+from madang.api import (
+    attributes,
+    batch,
+    contexts,
+    discovery,
+    entities,
+    subscriptions,
+    temporal,
+    temporal_provision,
+)
 from madang.api.call import Call
 from madang.api.http import Response
 from madang.api.parameters import parsed
@@ -44,6 +53,8 @@ _DELETE: tuple[EntityAction] = ("deleteEntity",)
 _SUBSCRIBE: tuple[TenantAction] = ("subscribe",)
 _ENTER: tuple[TenantAction] = ("enter",)
 _CONTEXTS: tuple[TenantAction] = ("manageContexts",)
+_PAST: tuple[EntityAction] = ("readHistory",)
+_CORRECT: tuple[TenantAction] = ("changeHistory",)
 
 _ENTITIES = _routes(
     "Entities",
@@ -109,6 +120,42 @@ _SUBSCRIPTIONS = _routes(
     ),
     making_tenants=(subscriptions.create,),
 )  # fmt: skip
+_TEMPORAL_ONE = "/temporal/entities/{id}/attrs/{attribute}"
+_INSTANCE = _TEMPORAL_ONE + "/{instance}"
+_TEMPORAL = _routes(
+    "Temporal",
+    (
+        "POST", "/temporal/entities", temporal_provision.create,
+        "Create or add to a temporal evolution", _CORRECT,
+    ),
+    ("GET", "/temporal/entities", temporal.query, "Query temporal evolutions", _PAST),
+    ("GET", "/temporal/entities/{id}", temporal.retrieve, "Retrieve a temporal evolution", _PAST),
+    (
+        "DELETE", "/temporal/entities/{id}", temporal_provision.delete,
+        "Delete a temporal evolution", _CORRECT,
+    ),
+    (
+        "POST", "/temporal/entities/{id}/attrs", temporal_provision.append,
+        "Add to a temporal evolution", _CORRECT,
+    ),
+    (
+        "DELETE", _TEMPORAL_ONE, temporal_provision.delete_attribute,
+        "Delete an attribute from a temporal evolution", _CORRECT,
+    ),
+    (
+        "PATCH", _INSTANCE, temporal_provision.update_instance, "Modify an attribute instance",
+        _CORRECT,
+    ),
+    (
+        "DELETE", _INSTANCE, temporal_provision.delete_instance, "Delete an attribute instance",
+        _CORRECT,
+    ),
+    (
+        "POST", "/temporal/entityOperations/query", temporal.query_batch,
+        "Query temporal evolutions by body", _PAST,
+    ),
+    making_tenants=(temporal_provision.create,),
+)  # fmt: skip
 _add = _about_contexts(contexts.add)
 _catalogue = _about_contexts(contexts.catalogue)
 _serve = _about_contexts(contexts.serve)
@@ -123,5 +170,5 @@ _STORED = _routes(
 )
 
 ROUTES: list[Route] = [
-    *_ENTITIES, *_ATTRIBUTES, *_BATCH, *_DISCOVERY, *_SUBSCRIPTIONS, *_STORED,
+    *_ENTITIES, *_ATTRIBUTES, *_BATCH, *_DISCOVERY, *_SUBSCRIPTIONS, *_TEMPORAL, *_STORED,
 ]  # fmt: skip
