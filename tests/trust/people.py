@@ -72,7 +72,10 @@ class City:
         await self.engine.close()
 
     async def person(self, login: str = "jin", role: str = "operator") -> Account:
-        return await self.identities.people.add(login, "service:local", PASSWORD, roles=[role])
+        tenants = ["*"] if role == "administrator" else [""]
+        return await self.identities.people.add(
+            login, "service:local", PASSWORD, roles=[role], tenants=tenants
+        )
 
     def everything_kept(self) -> str:
         """Return all that is on the disk and in the audit log, as text."""

@@ -244,7 +244,7 @@ async def test_new_roles_hold_at_once_and_ask_for_a_new_sign_in(place: City) -> 
         place.identities.principal_of(signed_in.credential, ADDRESS)
 
 
-@pytest.mark.parametrize("change", [{"roles": ["operator"]}, {"disabled": True}])
+@pytest.mark.parametrize("change", [{"roles": ["operator"]}, {"disabled": True}, {"tenants": [""]}])
 async def test_the_last_administrator_stays_one(place: City, change: dict[str, object]) -> None:
     boss = await place.person("boss", "administrator")
     with pytest.raises(Conflict, match="last administrator"):
@@ -322,6 +322,11 @@ async def test_the_first_link_makes_the_first_administrator_once(place: City) ->
     assert place.identities.first_administrator_link() is None
     with pytest.raises(Unauthorized, match="ask for a new one"):
         await redeem(code_of(link), "other", PASSWORD, ADDRESS)
+
+
+async def test_an_administrator_of_one_tenant_is_not_the_first(place: City) -> None:
+    await place.identities.people.add("kim", ADMIN, PASSWORD, roles=["administrator"])
+    assert place.identities.first_administrator_link() is not None
 
 
 async def test_a_newer_first_link_replaces_the_older(place: City) -> None:

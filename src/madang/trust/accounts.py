@@ -214,7 +214,7 @@ class Accounts:
         return found
 
     def has_administrator(self) -> bool:
-        """Return whether somebody can manage this hub."""
+        """Return whether somebody can manage this hub, which takes all of its tenants."""
         return any(_manages(account) for account in self._by_id.values())
 
     async def add(
@@ -300,13 +300,14 @@ class Accounts:
             return
         if sum(_manages(account) for account in self._by_id.values()) == 1:
             raise Conflict(
-                f"{before.login!r} is the last administrator; make another one first, "
-                "or nobody could manage this hub"
+                f"{before.login!r} is the last administrator of all tenants; "
+                "make another one first, or nobody could manage this hub"
             )
 
 
 def _manages(account: Account) -> bool:
-    return "administrator" in account.roles and not account.disabled
+    is_whole = "administrator" in account.roles and "*" in account.tenants
+    return is_whole and not account.disabled
 
 
 def _label(member: str, text: str) -> str:
