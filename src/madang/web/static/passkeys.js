@@ -1,5 +1,6 @@
 // Passkeys: asks the hub for options, the browser for an answer, and sends it back.
-// A form with data-passkey="…/options" and data-then="…" says where; its texts are in data-say-….
+// A form with data-passkey="…/options" and data-then="…" says where; its texts are in data-say-…. A field of another
+// form that it needs as well is named by data-shares.
 "use strict";
 (() => {
   const bytes = (text) =>
@@ -43,6 +44,9 @@
 
   const run = async (form) => {
     const values = Object.fromEntries(new FormData(form));
+    const shared = document.getElementById(form.dataset.shares);
+    if (shared && !shared.reportValidity()) return;
+    if (shared) values[shared.name] = shared.value;
     const token = values.token;
     delete values.token;
     const begun = await send(form.dataset.passkey, values, token);
@@ -61,11 +65,12 @@
       message.textContent = words;
       message.hidden = !words;
     };
+    form.lastElementChild.hidden = true; // that scripts are needed
     if (!window.PublicKeyCredential) {
       say(form.dataset.sayUnsupported);
-      button.hidden = true;
       continue;
     }
+    button.hidden = false;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       say("");
