@@ -141,7 +141,9 @@ class Twin:
             guard=cast(Any, None),
             subscriptions=cast(Any, None),
             purpose=purpose,
-            consented=lambda person, purpose: (person, purpose) in self.consents,
+            consented=lambda subject, purpose, attribute, types: (
+                (subject, purpose) in self.consents
+            ),
             on_personal=lambda *found: self.read.append(found),
         )
 

@@ -179,6 +179,14 @@ class Store(Protocol):
             TooComplexQuery: it takes longer than the engine's time limit.
         """
 
+    @property
+    def generation(self) -> int:
+        """A number that changes before a combination of types and attributes has its first
+        entity, and when it has lost its last."""
+
+    def layouts(self, query: Query) -> list[tuple[tuple[str, ...], frozenset[str]]]:
+        """Return types and attribute names of which entities that match may be."""
+
     async def expired(self, now: int, limit: int) -> list[str]:
         """Return ids of entities in which something has expired, the earliest first."""
 

@@ -37,12 +37,12 @@ _TARGETS = (
 _TARGET = "CASE {u}.type WHEN 'object' THEN json_extract({u}.value, '$.object') ELSE {u}.value END"
 
 
-def has_attribute(alias: str, name: str) -> Sql:
-    """Return the test whether an entity has an attribute, decided by its shape."""
+def has_attribute(alias: str, *names: str) -> Sql:
+    """Return the test whether an entity has one of these attributes, decided by its shape."""
     return sql(
         f"{alias}.shape IN (SELECT s.id FROM shape s, json_each(s.attributes) a"
-        " WHERE json_extract(a.value, '$[0]') = {})",
-        name,
+        " WHERE json_extract(a.value, '$[0]') IN {})",
+        listed(set(names)),
     )
 
 
@@ -144,7 +144,7 @@ class Terms:
         return sql(
             f"CASE WHEN {{}} THEN madang_modified({{}}, json_array({columns}))"
             f" ELSE {self.alias}.modified END",
-            joined((has_attribute(self.alias, name) for name, _ in at.without), "OR"),
+            has_attribute(self.alias, *(name for name, _ in at.without)),
             orjson.dumps(at.without).decode(),
         )
 

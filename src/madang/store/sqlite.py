@@ -18,7 +18,7 @@ import orjson
 
 from madang.model.entity import Entity
 from madang.query.tree import Query
-from madang.store import schema
+from madang.store import schema, sql
 from madang.store.connection import connect
 from madang.store.log import Log
 from madang.store.places import Box, box_of, holds, moved
@@ -311,6 +311,14 @@ class SqliteStore:
         due = self.next_expiry if query is not None else None
         is_due = due is not None and due <= now
         return await self._pool.shapes(tally(wanted, self._shapes, now if is_due else None))
+
+    @property
+    def generation(self) -> int:
+        return self._shapes.generation
+
+    def layouts(self, query: Query) -> list[tuple[tuple[str, ...], frozenset[str]]]:
+        fitting = self._shapes.where(sql.shape_condition(query))
+        return [(shape.types, shape.names) for shape in fitting]
 
     async def expired(self, now: int, limit: int) -> list[str]:
         rows = self._reader.all(

@@ -2,12 +2,12 @@
 
 What an entity has of hidden attributes goes with all that tells of it: times, expiry, and the
 entity's own ``modifiedAt``. Consent of the persons an attribute is about opens it to the reader.
-JSON text that has none of the names in question is passed on unread.
+Which text need not be read for that is told by :mod:`madang.trust.sight`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 import orjson
@@ -16,10 +16,10 @@ from madang.model.entity import Document, Entity
 from madang.model.without import without
 from madang.query.reach import Hidden
 from madang.store.protocol import Row
-from madang.store.rows import entity_of, times_text
+from madang.store.rows import times_text
 
-Consented = Callable[[str], bool]
-"""Tells whether a person lets this reader see their data for the reader's purpose."""
+Consented = Callable[[str, str, list[str]], bool]
+"""Tells whether a person lets this reader see an attribute of entities of these types."""
 OnPersonal = Callable[[frozenset[str], frozenset[str], frozenset[str]], None]
 """Is told what was read: ids of entities, ids of the persons, names of the attributes."""
 
@@ -60,48 +60,32 @@ class Hiding:
             for rule in rules:
                 self._rules.setdefault(rule.attribute, []).append((rule, hides))
         self._consented = consented
-        # A name stands in JSON text as orjson writes it: the stores write with orjson too. Where
-        # every rule is about types, they are looked for: they are fewer, and rarer in a city.
-        every = (*hidden, *personal)
-        types = {name for rule in every for name in rule.types}
-        words = sorted(types) if all(rule.types for rule in every) else list(self._rules)
-        self._marks = tuple(map(orjson.dumps, words))
-        self._text_marks = tuple(mark.decode() for mark in self._marks)
 
     @property
     def is_none(self) -> bool:
         """Return whether there is nothing to look for."""
         return not self._rules
 
+    def concerned(self, types: Collection[str]) -> list[str]:
+        """Return the attributes of entities of these types that are hidden or personal."""
+        return [name for name, rules in self._rules.items() if _any_about(rules, types)]
+
+    def concerns(self, types: Collection[str], names: Collection[str]) -> bool:
+        """Tell whether anything is hidden of, or personal in, entities with these attributes."""
+        rules = self._rules
+        return any(name in rules and _any_about(rules[name], types) for name in names)
+
     def entity(self, entity: Entity, reading: Reading) -> Entity:
         """Return an entity without what is hidden of it: the same object, if nothing is."""
         names = self.names(entity.document, reading)
         return without(entity, names) if names else entity
 
-    def row(self, row: Row, reading: Reading) -> Row:
-        """Return a row without what is hidden of it; read only if it may have some of it."""
-        document = row.document
-        for mark in self._marks:
-            if mark in document:
-                break
-        else:
-            return row
-        entity = entity_of(row)
-        names = self.names(entity.document, reading)
-        return row_of(without(entity, names)) if names else row
-
-    def text(self, text: str, reading: Reading) -> str:
-        """Return the JSON text of a document without what is hidden of it."""
-        for mark in self._text_marks:
-            if mark in text:
-                break
-        else:
-            return text
-        document = orjson.loads(text)
+    def document(self, document: Document, reading: Reading) -> Document:
+        """Return a document without what is hidden of it: the same object, if nothing is."""
         names = self.names(document, reading)
         if not names:
-            return text
-        return orjson.dumps({n: v for n, v in document.items() if n not in names}).decode()
+            return document
+        return {name: value for name, value in document.items() if name not in names}
 
     def names(self, document: Document, reading: Reading) -> set[str]:
         """Return the attributes to hide of a document; note what is shown and personal."""
@@ -117,22 +101,29 @@ class Hiding:
                 reading.note(document["id"], subjects, name)
         return found
 
-    def never_shown(self, types: Iterable[str]) -> set[str]:
+    def never_shown(self, types: Collection[str]) -> set[str]:
         """Return the attributes that lists do not show of entities of these types.
 
         What consent may open here and there is left out of lists: they cannot tell of one entity.
         """
-        own = set(types)
         return {
             name
             for name, rules in self._rules.items()
-            if any(hides and (not r.types or not own.isdisjoint(r.types)) for r, hides in rules)
+            if _any_about([pair for pair in rules if pair[1]], types)
         }
 
     def _is_open(self, rule: Hidden, document: Document) -> bool:
         """Tell whether all persons that a hidden attribute is about have consented."""
         subjects = rule.subjects(document)
-        return bool(subjects) and all(map(self._consented, subjects))
+        kind = document["type"]
+        types = [kind] if isinstance(kind, str) else kind
+        return bool(subjects) and all(
+            self._consented(subject, rule.attribute, types) for subject in subjects
+        )
+
+
+def _any_about(rules: list[tuple[Hidden, bool]], types: Collection[str]) -> bool:
+    return any(not rule.types or not rule.types.isdisjoint(types) for rule, _ in rules)
 
 
 def row_of(entity: Entity) -> Row:

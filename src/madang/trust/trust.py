@@ -171,7 +171,7 @@ class Trust:
             guard=guard,
             subscriptions=OwnSubscriptions(tenant.subscriptions, principal.id, sees_all=sees_all),
             purpose=purpose,
-            consented=lambda _person, _purpose: False,
+            consented=lambda *_: False,
             on_personal=on_personal,
         )
 

@@ -7,7 +7,7 @@ stream of changes, and no condition of a query tells of it. Writes pass the guar
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from madang.model.entity import Entity
 from madang.query.reach import Reach
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from madang.trust.guard import Guard
     from madang.trust.own_subscriptions import OwnSubscriptions
 
-Consent = Callable[[str, str], bool]
-"""Tells whether a person (by entity id) has consented to a purpose, as of now."""
+
+class Consent(Protocol):
+    """What a view asks of the consents."""
+
+    def __call__(self, subject: str, purpose: str, attribute: str, types: Collection[str]) -> bool:
+        """Tell whether a person (by entity id) lets an attribute be read, as of now."""
 
 
 class View:
@@ -63,12 +67,20 @@ class View:
         self.contexts = tenant.contexts
         self.subscriptions = subscriptions
         self.principal = principal
-        own = principal.entities  # what is known about oneself needs no consent
-        self.sight = Sight(
-            read, lambda person: person in own or consented(person, purpose), on_personal
-        )
+        self.sight = Sight(read, self._is_open, on_personal)
         self._tenant = tenant
         self._guard = guard
+        self._purpose = purpose
+        self._consented = consented
+
+    def _is_open(self, person: str, attribute: str, types: Collection[str]) -> bool:
+        """Tell whether a person lets this reader see an attribute.
+
+        What is known about oneself needs no consent.
+        """
+        return person in self.principal.entities or self._consented(
+            person, self._purpose, attribute, types
+        )
 
     async def write(self, operations: Sequence[Operation]) -> list[Result]:
         """Apply those operations that the principal may; the others come to errors."""
@@ -87,15 +99,21 @@ class View:
 
     async def query(self, query: Query) -> Page:
         """Return a page of the entities that are seen to match."""
-        page = await self._tenant.query(self.sight.query(query))
-        rows = self.sight.rows(page.rows)
-        return page if rows is page.rows else Page(rows, page.count, page.more)
+        sight, store = self.sight, self._tenant.store
+        since = store.generation
+        page = await self._tenant.query(sight.query(query))
+        if sight.is_clear(query, store, since):
+            return page
+        return Page(sight.rows(page.rows), page.count, page.more)
 
     async def documents(self, query: Query) -> Documents:
         """Return the same page as :meth:`query` does, as JSON texts without times."""
-        page = await self._tenant.documents(self.sight.query(query))
-        texts = self.sight.texts(page.texts)
-        return page if texts is page.texts else Documents(texts, page.count, page.more)
+        sight, store = self.sight, self._tenant.store
+        since = store.generation
+        page = await self._tenant.documents(sight.query(query))
+        if sight.is_clear(query, store, since):
+            return page
+        return Documents(sight.texts(page.texts), page.count, page.more)
 
     async def stream(self, query: Query) -> AsyncIterator[list[Row]]:
         """Yield all entities that are seen to match, in chunks, from one snapshot."""
