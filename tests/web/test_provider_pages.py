@@ -162,6 +162,20 @@ async def test_who_has_been_switched_off_is_not_let_in(site: SmallSite, cheat: C
         assert (await come_back(browser, cheat)).status_code == 401
 
 
+async def test_nothing_is_kept_of_the_sign_ins_of_an_account_that_is_removed(
+    site: SmallSite, cheat: Cheat
+) -> None:
+    site.identities.people.on_remove.append(site.doors.provider_accounts.forget)
+    async with Browser(site) as browser:
+        await come_back(browser, cheat)
+        account = only_account(site)
+        assert await site.doors.provider_accounts.providers(account.id) == ["city"]
+        await site.identities.people.remove(account, "local")
+        assert await site.records.all("login") == {}
+        await come_back(browser, cheat)
+        assert only_account(site).id != account.id
+
+
 async def test_a_provider_that_is_down_is_said_to_be(tmp_path: Path, cheat: Cheat) -> None:
     async with opened(tmp_path, cheat, issuer="http://127.0.0.1:9") as site, Browser(site) as b:
         page = await b.get("/sign-in/openid/city")

@@ -32,12 +32,15 @@ if TYPE_CHECKING:
 def surfaces(settings: Settings, trust: Trust, system: System, site: Site) -> list[Surface]:
     """Return every route of the ASGI side."""
     identities = trust.identities
+    passkeys = None if site.place is None else Passkeys(trust.records, site.place)
+    providers = ProviderAccounts(trust.records, identities, trust.audit)
+    identities.people.on_remove += [providers.forget, *([passkeys.forget] if passkeys else [])]
     doors = Doors(
         identities,
         trust.audit,
-        None if site.place is None else Passkeys(trust.records, site.place),
+        passkeys,
         trust.openid,
-        ProviderAccounts(trust.records, identities, trust.audit),
+        providers,
         lambda principal: trust.policies.allows(principal, "managePeople"),
     )
 

@@ -53,8 +53,13 @@ class ProviderAccounts:
 
     async def providers(self, account: str) -> list[str]:
         """Return the names of the providers that an account can sign in through."""
-        kept = await self._records.get("login", _of(account))
-        return sorted(kept["providers"]) if kept else []
+        return sorted(set((await self._kept(account)).values()))
+
+    async def forget(self, account: str) -> None:
+        """Remove what is kept of the sign-ins of an account that is gone."""
+        async with self._turn:
+            keys = [*await self._kept(account), _of(account)]
+            await self._records.commit({("login", key): None for key in keys})
 
     async def _linked(self, who: Vouched) -> Account | None:
         found = self._identities.accounts.by_login(who.email) if who.email else None
@@ -87,7 +92,7 @@ class ProviderAccounts:
         return name
 
     async def _keep(self, key: str, who: Vouched, account: Account) -> None:
-        providers = {*await self.providers(account.id), who.provider}
+        logins = {**await self._kept(account.id), key: who.provider}
         await self._records.commit(
             {
                 ("login", key): {
@@ -95,9 +100,14 @@ class ProviderAccounts:
                     "issuer": who.issuer,
                     "subject": who.subject,
                 },
-                ("login", _of(account.id)): {"providers": sorted(providers)},
+                ("login", _of(account.id)): {"logins": logins},
             }
         )
+
+    async def _kept(self, account: str) -> dict[str, str]:
+        """Return the providers of an account, by the keys of its sign-ins."""
+        kept = await self._records.get("login", _of(account))
+        return dict(kept["logins"]) if kept else {}
 
     async def _with_roles(self, account: Account, who: Vouched) -> Account:
         """Give an account the roles its provider says it has now."""

@@ -6,7 +6,7 @@ Each change is in the audit log before it is answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from madang.model.errors import BadRequestData, Conflict, Overloaded, ResourceNotFound, Unauthorized
@@ -52,6 +52,8 @@ class People:
         self._recorder = recorder
         self._now = now
         self._throttle = Throttle()
+        self.on_remove: list[Callable[[str], Awaitable[None]]] = []
+        """Called with the id of an account that is removed: forget what belongs to it."""
         self._first = asyncio.Lock()
 
     async def add(
@@ -158,6 +160,8 @@ class People:
         await self._accounts.remove(account)
         await self._sessions.end_all(account.principal_id)
         await self._links.drop(account.id)
+        for forget in self.on_remove:
+            await forget(account.id)
         await self._record(by, "accountRemoved", account)
 
     async def invite(
