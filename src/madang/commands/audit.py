@@ -269,6 +269,9 @@ def _print(records: list[dict[str, Any]], as_json: bool) -> None:
         for record in records:
             typer.echo(orjson.dumps(record).decode())
         return
+    if not records:
+        typer.echo("there is no such record")
+        return
     from rich.markup import escape
     from rich.table import Table
 
