@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,53 @@ def test_bad_requests_are_refused(
 def test_policies_are_for_administrators_only(hub: Server) -> None:
     assert hub.request("GET", "/trust/policies").status == 401
     assert hub.request("PUT", "/trust/policies/x", {"text": BENCHES}).status == 401
+
+
+def signed_in(hub: Server, login: str, role: str) -> dict[str, str]:
+    """Make an account with a role and sign in; return the header of its token."""
+    account = {"login": login, "roles": [role], "password": "violet tram over the Han river"}
+    made = hub.request("POST", "/trust/users", account, hub.local_key())
+    assert made.status == 201, made.body
+    grant = {"grant_type": "password", "username": login, "password": account["password"]}
+    tokens: Any = hub.request("POST", "/token", grant).json()
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+def recorded_purposes(hub: Server, person: str) -> list[str]:
+    """Return what a person's data was read for; what is noted is kept within a second."""
+    path = f"/trust/audit?kind=personalRead&subject={person}"
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        found: Any = hub.request("GET", path, headers=hub.local_key()).json()
+        if found["records"]:
+            return [record["purpose"] for record in found["records"]]
+        time.sleep(0.05)
+    return []
+
+
+def test_a_purpose_opens_personal_data_and_what_is_read_so_is_on_record(
+    hub: Server, policy: Policy
+) -> None:
+    lee = {"id": "urn:person:lee", "type": "Person", "nick": "lee", "telephone": "010-1234"}
+    clerk = signed_in(hub, "clerk", "administrator")
+    made = hub.request("POST", f"{API}/entities", lee, clerk)
+    assert made.status == 403, "personal attributes are written for a purpose only"
+    made = hub.request("POST", f"{API}/entities", lee, {**clerk, "Purpose": "administration"})
+    assert made.status == 201, made.body
+    ann = signed_in(hub, "ann", "operator")
+    path = f"{API}/entities/urn:person:lee?options=keyValues"
+    answer: Any = hub.request("GET", path, headers=ann).json()
+    assert answer == {"id": "urn:person:lee", "type": "Person", "nick": "lee"}
+    answer = hub.request("GET", path, headers={**ann, "Purpose": "emergency"}).json()
+    assert answer["telephone"] == "010-1234"
+    assert recorded_purposes(hub, "urn:person:lee") == ["emergency"]
+    said = policy("explain", "ann", "readAttribute", "Person.telephone")
+    assert said.startswith("deny: ann may not do readAttribute on Person.telephone\n→ ")
+    assert "by the purpose emergency" in said
+
+
+def test_a_role_that_does_not_manage_policies_is_turned_away(hub: Server) -> None:
+    bob = signed_in(hub, "bob", "operator")
+    answer = hub.request("PUT", "/trust/policies/mine", {"text": BENCHES}, bob)
+    assert answer.status == 403
+    assert hub.request("GET", "/trust/explanation?who=bob&action=enter", headers=bob).status == 403
