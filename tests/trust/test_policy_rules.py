@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from madang.query.tree import And, HasId, HasType, InScope, Not, Or
 from madang.trust import book, rules
@@ -83,11 +85,30 @@ def test_conditions_on_other_things_than_entities_may_be_any_cedar() -> None:
         "true // \r" + "(" * 20_000,
         '"\\" && ' + "[" * 20_000,
         "resource.types.contains(" + '["a"]' * 200 + ")",
+        "a" + "::a" * 20_000,
     ],
     ids=lambda text: text[:12],
 )
 def test_a_policy_too_deep_for_the_parser_is_refused_before_it_gets_there(condition: str) -> None:
     assert "policy water" in refused(f"{READ} when {{ {condition} }};")
+
+
+WORDS = r"""
+permit forbid ( ) principal action resource , ; when unless { } [ ] == in is has like . && || ! if
+then else - + 1 true "a" " \ // :: @id("x") ?principal .types .id
+"""
+soups = st.lists(st.sampled_from(WORDS.split()) | st.text(max_size=3), max_size=40)
+
+
+@settings(max_examples=100, deadline=None)
+@given(soups, st.sampled_from([1, 1, 60]))
+def test_any_text_is_a_policy_or_is_refused_in_few_words(words: list[str], times: int) -> None:
+    soup = " ".join(words) * times
+    for text in (soup, f"{READ} when {{ {soup} }};"):
+        try:
+            list(map(book.compiled, read("water", text)))
+        except BadPolicy as error:
+            assert len(str(error)) < 1000  # noqa: PT017
 
 
 def test_nested_ifs_are_refused_where_they_would_come_to_too_many_conditions() -> None:

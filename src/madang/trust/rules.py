@@ -27,6 +27,7 @@ DEEPEST = 50  # brackets, or operators, inside one another
 
 _TOKEN = re.compile(r'//[^\n\r]*|"(?:\\.|[^"\\])*"|[\w:]+|\S', re.DOTALL)
 _QUOTED = re.compile(r"`([^`]+)`")
+_LONGEST_REASON = 300  # characters of what Cedar complains about that are repeated
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 Effect = Literal["permit", "forbid"]
@@ -182,6 +183,8 @@ def _bad(name: str, text: str, line: int, reason: str) -> BadPolicy:
     """Return the error with the line that holds what Cedar complains about."""
     reason = reason.removeprefix("Policy parse error: ").replace("for policy `policy0`, ", "")
     words = _QUOTED.findall(reason) or [reason.rpartition(" ")[2]]
+    if len(reason) > _LONGEST_REASON:
+        reason = reason[:_LONGEST_REASON] + "…"
     lines = text.splitlines()
     for offset, content in enumerate(lines):
         if words[0] in content.partition("//")[0]:
