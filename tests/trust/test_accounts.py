@@ -297,6 +297,8 @@ async def test_somebody_is_found_by_name_id_role_and_key(place: City) -> None:
     assert role is not None
     assert role.roles == {"operator"}
     assert find("public") == find("role:public")
+    await place.identities.people.change(account, ADMIN, disabled=True)
+    assert find("jin") is find(account.principal_id) is None
     assert find("nobody") is find("role:emperor") is find("person:1") is find("a b") is None
 
 

@@ -42,6 +42,17 @@ async def test_a_key_says_who_it_is_and_what_it_is_for(place: City) -> None:
     assert principal.entities == {"urn:ngsi-ld:Device:7"}
 
 
+async def test_a_change_of_one_leaves_what_is_known_of_others(place: City) -> None:
+    one, first = await place.identities.keys.create("app", "one", by=ADMIN)
+    _, second = await place.identities.keys.create("app", "two", by=ADMIN)
+    before = place.identities.principal_of(second, ADDRESS)
+    place.identities.principal_of(first, ADDRESS)
+    await place.identities.keys.revoke(one, ADMIN)
+    assert place.identities.principal_of(second, ADDRESS) is before
+    with pytest.raises(Unauthorized):
+        place.identities.principal_of(first, ADDRESS)
+
+
 async def test_a_key_has_a_form_that_scanners_can_find(place: City) -> None:
     _, credential = await place.identities.keys.create("app", "map", by=ADMIN)
     assert re.fullmatch(r"mdg_[0-9a-f]{16}_[0-9a-f]{64}", credential)

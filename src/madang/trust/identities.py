@@ -79,6 +79,7 @@ class Identities:
         self._url = url
         self._now = now or Clock().now
         self._grants: dict[str, tuple[Principal, int]] = {}
+        self._granted: dict[str, set[str]] = {}  # credentials remembered, by principal
         self._task: asyncio.Task[None] | None = None
         self.on_change: list[Callable[[str], None]] = []
         """Called with the principal id of whoever is changed, or whose session has ended."""
@@ -135,7 +136,7 @@ class Identities:
         return self._look(credential, address)
 
     def find(self, who: str) -> Principal | None:
-        """Return the principal that somebody names.
+        """Return the principal that somebody names; None for who is unknown or switched off.
 
         Args:
             who: name of an account, id of a key, ``role:operator`` for anybody who is just that,
@@ -146,13 +147,13 @@ class Identities:
         before, colon, rest = who.partition(":")
         if colon and before == "role":
             return _anybody(rest) if rest in ROLES else None
+        if not colon:
+            found = self.accounts.by_login(who) or self.keys.get(who)
+            who = found.principal_id if found else ""
         try:
-            found = (
-                self._holder(who) if colon else (self.accounts.by_login(who) or self.keys.get(who))
-            )
+            return self._holder(who).principal()
         except Unauthorized:
             return None
-        return found.principal() if found else None
 
     def _look(self, credential: str, address: str) -> Principal:
         self._grants.pop(credential, None)
@@ -163,7 +164,9 @@ class Identities:
         until = min(until, self._now() + MINUTE)
         if len(self._grants) >= _MOST:
             self._grants.clear()
+            self._granted.clear()
         self._grants[credential] = (principal, until)
+        self._granted.setdefault(principal.id, set()).add(credential)
         return principal
 
     def _holder_of(self, credential: str, address: str) -> tuple[Account | Key, int]:
@@ -200,7 +203,8 @@ class Identities:
         raise Unauthorized(_GONE)
 
     def _changed(self, principal_id: str) -> None:
-        self._grants.clear()
+        for credential in self._granted.pop(principal_id, ()):
+            self._grants.pop(credential, None)
         for tell in self.on_change:
             tell(principal_id)
 

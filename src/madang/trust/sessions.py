@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 
 from madang.model import time
 from madang.model.errors import ResourceNotFound, Unauthorized
+from madang.store.protocol import ItemKind
 from madang.trust import credentials
 from madang.trust.accounts import Account
 from madang.trust.credentials import Credential
@@ -25,7 +26,7 @@ DAY: Final = 24 * HOUR
 MOST_EACH: Final = 50
 """Sessions of one person; a further one ends the oldest."""
 _LONGEST_AGENT = 200
-_AT_ONCE = 500  # sessions in one transaction
+_AT_ONCE = 100  # sessions in one transaction, so that nobody waits for it
 
 SignInBy = Literal["password", "passkey", "provider", "link", "key"]
 """How somebody proved who they are; ``key`` is a token made of a key."""
@@ -229,7 +230,7 @@ class Sessions:
 
     async def _write(self, sessions: Iterable[Session]) -> None:
         async with self._turn:
-            bodies: dict[tuple[Literal["session"], str], Body | None] = {}
+            bodies: dict[tuple[ItemKind, str], Body | None] = {}
             for session in sessions:
                 if session.id not in self._sessions:
                     continue  # it has ended meanwhile
@@ -237,7 +238,7 @@ class Sessions:
                 bodies["session", session.id] = {
                     field.name: getattr(session, field.name) for field in fields(session)
                 }
-            await self._records.commit({**bodies})
+            await self._records.commit(bodies)
 
     async def _end(self, ids: Iterable[str]) -> None:
         """End sessions in memory first: from here on, nobody passes."""
