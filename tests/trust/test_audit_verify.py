@@ -82,6 +82,7 @@ def recompute(file: Path, first: int) -> None:
         rows = triggers.fetchall()
         for name, _ in rows:
             other.execute(f"DROP TRIGGER {name}")
+        other.execute("BEGIN")
         frontier, previous = Frontier(), ""
         query = "SELECT sequence, body, hash FROM record ORDER BY sequence"
         for sequence, body, hash in other.execute(query).fetchall():
@@ -96,6 +97,7 @@ def recompute(file: Path, first: int) -> None:
             previous = hash.hex()
             for block in frontier.append(hash):
                 other.execute("INSERT OR REPLACE INTO block VALUES (?, ?, ?)", block)
+        other.execute("COMMIT")
         for _, sql in rows:
             other.execute(sql)
     other.close()
@@ -296,3 +298,25 @@ async def test_a_log_that_was_cut_says_so_when_it_is_opened_and_goes_on(file: Pa
     await audit.close()
     faults = check(file).found.faults
     assert any(fault.startswith("records 1000 to 1299: not those") for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("DELETE FROM record WHERE sequence=1285", "the records are not those that were signed"),
+        ("UPDATE tip SET note='x'", "'x' is no signed head of an audit log"),
+        ("DELETE FROM tip", "the newest signed head is missing"),
+        ("DELETE FROM block", ""),
+    ],
+)
+async def test_whatever_was_done_to_the_file_the_log_goes_on(
+    file: Path, statement: str, fault: str
+) -> None:
+    tamper(file, statement)
+    audit = Audit(file, SIGNER)
+    await audit.start()
+    assert audit.damaged == fault
+    await audit.record(Event("command", "person:1", "open"))
+    assert audit.size == SIZE + 1
+    await audit.close()
+    assert check(file).found.faults == [] or fault

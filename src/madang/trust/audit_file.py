@@ -22,8 +22,8 @@ import orjson
 from madang.store.connection import connect
 from madang.store.upkeep import copy
 from madang.trust import merkle
-from madang.trust.checkpoint import Head, Signer, Verifier, opened
-from madang.trust.merkle import Frontier, leaf_hash
+from madang.trust.checkpoint import BadHead, Head, Signer, Verifier, opened
+from madang.trust.merkle import Block, Frontier, leaf_hash
 
 NAME = "audit.sqlite"
 _FOLDER = "state"
@@ -183,7 +183,10 @@ class AuditWriter:
             "SELECT sequence, hash FROM record ORDER BY sequence DESC LIMIT 1"
         ).fetchone()
         size, self._previous = (0, merkle.EMPTY) if row is None else (row[0] + 1, bytes(row[1]))
-        self._frontier = Frontier.load(Tree(self._connection), size)
+        try:
+            self._frontier = Frontier.load(Tree(self._connection), size)
+        except apsw.CorruptError:
+            self._frontier = self._grown_again()
         self._head_size = self._connection.execute("SELECT coalesce(max(size), 0) FROM head").get
         self._headed = time.monotonic()
         self.fault = self._fault()
@@ -192,17 +195,40 @@ class AuditWriter:
             self._connection.execute("INSERT OR IGNORE INTO signer VALUES (?)", key)
             self.note = self._sign(self._frontier)
 
+    def _grown_again(self) -> Frontier:
+        """Grow the tree from the records where some, or blocks, are missing: the log must go on.
+
+        A hash of zeros stands where a record is missing, so what was signed before will not fit.
+        """
+        frontier = Frontier()
+        with self._connection:
+            self._connection.execute("DELETE FROM block")
+            rows: Any = self._connection.execute(
+                "SELECT sequence, hash FROM record ORDER BY sequence"
+            )
+            for sequence, hash in rows:
+                while frontier.size < sequence:
+                    self._keep_blocks(frontier.append(bytes(32)))
+                self._keep_blocks(frontier.append(hash))
+        return frontier
+
+    def _keep_blocks(self, blocks: Sequence[Block]) -> None:
+        if blocks:
+            self._connection.executemany("INSERT INTO block VALUES (?, ?, ?)", blocks)
+
     def _fault(self) -> str:
         """Return in what the records differ from the head signed last; nothing is as it should."""
         note = self._connection.execute("SELECT note FROM tip").fetchone()
         if note is None:
-            return ""
-        head = head_of(self._connection, note[0])
+            return "the newest signed head is missing" if self._frontier.size else ""
+        try:
+            head = head_of(self._connection, note[0])
+        except BadHead as error:
+            return str(error)
         if head.size != self._frontier.size:
             return f"{head.size} records were signed, {self._frontier.size} are there"
-        return (
-            "" if head.root == self._frontier.root() else "records are not those that were signed"
-        )
+        is_same = head.root == self._frontier.root()
+        return "" if is_same else "the records are not those that were signed"
 
     @property
     def size(self) -> int:
@@ -226,8 +252,7 @@ class AuditWriter:
             connection.execute(_RECORDS, (orjson.dumps(rows).decode(),))
             if about:
                 connection.execute(_ABOUT, (orjson.dumps(about).decode(),))
-            if blocks:
-                connection.executemany("INSERT INTO block VALUES (?, ?, ?)", blocks)
+            self._keep_blocks(blocks)
             note, keep = self._sign(frontier), self._is_head_due(frontier.size)
             if keep:
                 self._keep(frontier.size, note)
