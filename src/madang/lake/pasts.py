@@ -36,7 +36,10 @@ def read(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, wanted: Wanted) -> Pas
 
 
 def _order(wanted: Wanted) -> str:
-    return f"{window.time_of(wanted.temporal)}{' DESC' if wanted.last_n else ''}, seq"
+    """Return the order in time; what was recorded at once comes as it was observed, and told."""
+    falling = " DESC" if wanted.last_n else ""
+    terms = dict.fromkeys((window.time_of(wanted.temporal), "time", "abs(seq)"))
+    return ", ".join(term + falling for term in terms)
 
 
 def _numbered(wanted: Wanted) -> str:
