@@ -175,6 +175,12 @@ def test_personal_attributes_are_hidden_until_the_person_consents() -> None:
     assert hidden(someone("operator"))["https://smartdatamodels.org/email"] == ""
 
 
+def test_consent_opens_nothing_to_who_has_not_signed_in() -> None:
+    book = Book(public={"": frozenset({"Person"})})
+    found = book.reach(PUBLIC, "readEntity", "", "research").hidden
+    assert {one.subject for one in found} == {None}
+
+
 def test_an_operator_sees_personal_attributes_in_an_emergency() -> None:
     operator = someone("operator")
     assert hidden(operator, "emergency") == {}
