@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from madang.model.attributes import LINKS, instances
 from madang.model.entity import Document, Entity
-from madang.model.representation import links
+from madang.query.reach import Hidden
 from madang.query.tree import Compare, HasType, Or, Path, Query, Selector, Uri
 from madang.store.rows import entity_of
 from madang.trust.marks import Mark
@@ -77,7 +76,7 @@ def judge(tenant: Tenant, entity: Entity, marks: Iterable[Mark], subject: str) -
     for mark in marks:
         if mark.attribute not in document or not set(mark.types) & set(entity.types):
             continue
-        whose = _whose(mark, document)
+        whose = set(Hidden(mark.attribute, subject=mark.subject).subjects(document))
         if mark.sensitivity == "personal" and subject in whose:
             found.mine.setdefault(mark.attribute, []).append(mark)
         if mark.sensitivity != "personal" or whose - {subject}:
@@ -85,11 +84,3 @@ def judge(tenant: Tenant, entity: Entity, marks: Iterable[Mark], subject: str) -
             if subject in whose and mark.subject:
                 found.others.add(mark.subject)  # it names the others
     return found
-
-
-def _whose(mark: Mark, document: Document) -> set[str]:
-    """Return the ids of the persons that a marked attribute of an entity is about."""
-    if not mark.subject:
-        return {document["id"]}
-    named = instances(document.get(mark.subject, []))
-    return {id for instance in named if instance["type"] in LINKS for id in links(instance)}
