@@ -31,6 +31,7 @@ from madang.model.context import CORE
 from madang.model.entity import Entity
 from madang.model.errors import (
     AlreadyExists,
+    BadRequestData,
     Forbidden,
     InternalError,
     NgsiError,
@@ -40,13 +41,14 @@ from madang.model.errors import (
 from madang.model.normalize import Normalized, attribute
 from madang.model.normalize import entity as normalized
 from madang.model.state import Outcome
+from madang.query.fits import fits
 from madang.query.reach import EMPTY, WHOLE, Hidden, Reach
 from madang.query.tree import And, Condition, HasType, InScope, Or
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
 from madang.store.rows import entity_of
 from madang.trust.events import Event
-from madang.trust.guard import MOST_TARGETS, Guard, fits
+from madang.trust.guard import MOST_PARTS, MOST_TARGETS, Guard
 from madang.trust.principal import Principal
 
 NOW = 1_772_366_400_000_000
@@ -248,6 +250,13 @@ def test_an_entity_is_created_within_reach_and_put_nowhere_else(
 def test_nobody_moves_an_entity_out_of_their_reach(operation: Operation) -> None:
     with pytest.raises(Forbidden, match="updateEntity"):
         applied(guard(update=MINE), operation, state(scope="/mine"))
+
+
+def test_very_many_scopes_at_a_time_are_not_judged_one_by_one() -> None:
+    scopes = [f"/mine/a{n}" for n in range(MOST_PARTS + 1)]
+    with pytest.raises(BadRequestData, match="scope may have 100 new values"):
+        applied(guard(all=MINE), Create(ID, content(scope=scopes)), None)
+    assert applied(guard(all=MINE), Create(ID, content(scope=scopes[1:])), None).entity is not None
 
 
 def test_an_entity_that_is_shared_can_still_be_changed() -> None:

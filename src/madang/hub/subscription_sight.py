@@ -15,7 +15,7 @@ from madang.hub.seen import seen_change
 from madang.model.entity import Entity
 from madang.model.view import View
 from madang.model.without import without
-from madang.query import evaluate
+from madang.query.fits import fits
 from madang.query.reach import Hidden, Reach
 from madang.store.protocol import Change
 
@@ -34,20 +34,19 @@ class Sight:
     back when the consent ends.
     """
 
-    __slots__ = ("_hidden", "_personal", "_test", "mark", "reach")
+    __slots__ = ("_fits", "_hidden", "_personal", "mark", "reach")
 
     def __init__(self, reach: Reach) -> None:
         self.reach = reach
         self.mark = _mark(reach)
         """Tells one reach from another, in any process."""
-        condition = reach.condition
-        self._test = None if condition is None else evaluate.compile(condition)
+        self._fits = fits(reach.condition)
         self._hidden = reach.hidden
         self._personal = reach.personal
 
     def entity(self, entity: Entity) -> Entity | None:
         """Return an entity as it is seen, or None if it is not."""
-        if self._test is not None and not self._test(entity, None):
+        if self._fits is not None and not self._fits(entity):
             return None
         if not self._hidden:
             return entity

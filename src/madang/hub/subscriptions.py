@@ -199,9 +199,15 @@ class Subscriptions:
         return subscription
 
     async def update(
-        self, id: str, given: object, names: Names, *, inside: bool = True
+        self,
+        id: str,
+        given: object,
+        names: Names,
+        *,
+        owner: str | None = None,
+        inside: bool = True,
     ) -> Subscription:
-        """Change a subscription (clause 5.8.2).
+        """Change a subscription (clause 5.8.2), of an owner or, with None, anybody's.
 
         Raises:
             ResourceNotFound: there is none with this id.
@@ -210,7 +216,7 @@ class Subscriptions:
             LdContextNotAvailable: its new jsonldContext cannot be fetched.
         """
         async with self._changing:
-            old = self.get(id)
+            old = self.get(id, owner)
             new = stored_as.update(old, given, names, self._now(), inside)
             check(new.endpoint, self._hosts, self._bounds)
             if new.body.get("jsonldContext") != old.body.get("jsonldContext"):
@@ -222,38 +228,35 @@ class Subscriptions:
             self.delivery.wake(id)
         return new
 
-    def get(self, id: str) -> Subscription:
-        """Return a subscription (clause 5.8.3).
+    def get(self, id: str, owner: str | None = None) -> Subscription:
+        """Return a subscription (clause 5.8.3), of an owner or, with None, anybody's.
 
         Raises:
             ResourceNotFound: there is none with this id.
         """
         found = self._all.get(id)
-        if found is None:
+        if found is None or (owner is not None and found.owner != owner):
             raise ResourceNotFound(f"there is no subscription {id}")
         return found
 
     def page(
         self, offset: int, limit: int, owner: str | None = None
     ) -> tuple[list[Subscription], int]:
-        """Return a page of the subscriptions, oldest first, and how many there are (5.8.4).
+        """Return a page of an owner's subscriptions or, with None, of all (clause 5.8.4).
 
-        Args:
-            offset: how many come before the page.
-            limit: how many are on it.
-            owner: whose; None is everybody's.
+        The oldest comes first; how many there are goes with it.
         """
         found = self._all if owner is None else self._owned.get(owner, {})
         return list(islice(found.values(), offset, offset + limit)), len(found)
 
-    async def delete(self, id: str) -> None:
-        """Remove a subscription and what waits for it (clause 5.8.5).
+    async def delete(self, id: str, owner: str | None = None) -> None:
+        """Remove a subscription and what waits for it (clause 5.8.5); see :meth:`get`.
 
         Raises:
             ResourceNotFound: there is none with this id.
         """
         async with self._changing:
-            subscription = self.get(id)
+            subscription = self.get(id, owner)
             self._drop(id)
             try:
                 await self._save(id, None)

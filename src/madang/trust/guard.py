@@ -15,7 +15,7 @@ Source: ETSI GS CIM 009 clause 5.6 (operations); NIST SP 800-162 (attribute-base
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,20 +23,25 @@ from madang.hub.operations import Create, Delete, DeleteAttribute, Keep, Operati
 from madang.hub.writer import Result
 from madang.model.attributes import instances
 from madang.model.entity import CHILD, Entity, path_of
-from madang.model.errors import Forbidden, InternalError, NgsiError, ResourceNotFound
+from madang.model.errors import (
+    BadRequestData,
+    Forbidden,
+    InternalError,
+    NgsiError,
+    ResourceNotFound,
+)
 from madang.model.state import Outcome
 from madang.model.without import name_of
-from madang.query import evaluate
+from madang.query.fits import fits
 from madang.query.reach import Hidden, Reach
-from madang.query.tree import Condition, HasType, Or
 from madang.trust.actions import AttributeAction, EntityAction
 from madang.trust.events import Event, Recorder
 from madang.trust.principal import Principal
 
-Fits = Callable[[Entity], bool]
 Write = Callable[[Sequence[Operation]], Awaitable[list[Result]]]
 
 MOST_TARGETS = 1_000  # of one event in the audit log
+MOST_PARTS = 100  # types or scopes that an entity may be given at a time
 
 
 class Guard:
@@ -310,45 +315,24 @@ def _action(operation: Operation, outcome: Outcome) -> EntityAction:
     return "createEntity" if is_new else "updateEntity"
 
 
-def fits(condition: Condition | None) -> Fits | None:
-    """Return the test of a condition; None if every entity meets it.
-
-    A choice of types, which is what most principals have, takes one look-up in a set.
-    """
-    if condition is None:
-        return None
-    types = _types(condition)
-    if types is None:
-        test = evaluate.compile(condition)
-        return lambda entity: test(entity, None)
-
-    def of_type(entity: Entity) -> bool:
-        kind = entity.document["type"]
-        return kind in types if type(kind) is str else not types.isdisjoint(kind)
-
-    return of_type
-
-
-def _types(condition: Condition) -> frozenset[str] | None:
-    """Return the types of a condition that asks for one of some types and nothing else."""
-    items = condition.items if type(condition) is Or else (condition,)
-    names = [item.name for item in items if type(item) is HasType]
-    return frozenset(names) if len(names) == len(items) else None
-
-
-def _parts(entity: Entity, before: Entity | None = None) -> list[Entity]:
+def _parts(entity: Entity, before: Entity | None = None) -> Iterator[Entity]:
     """Return an entity, and as if each of its types and scopes were its only one.
 
     Those that it had ``before`` are left out.
+
+    Raises:
+        BadRequestData: there are very many; each would be judged.
     """
-    parts = [entity]
+    yield entity
     old = {} if before is None else before.document
     for member in ("type", "scope"):
         values = _list(entity.document.get(member))
         if len(values) > 1:
             new = set(values) - set(_list(old.get(member)))
-            parts += [replace(entity, document={**entity.document, member: v}) for v in new]
-    return parts
+            if len(new) > MOST_PARTS:
+                raise BadRequestData(f"{member} may have {MOST_PARTS} new values at a time at most")
+            for value in new:
+                yield replace(entity, document={**entity.document, member: value})
 
 
 def _list(value: Any) -> list[str]:

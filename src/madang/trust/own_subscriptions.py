@@ -11,7 +11,7 @@ from typing import Any
 from madang.hub.subscription import Subscription
 from madang.hub.subscriptions import Subscriptions
 from madang.model.context import Context, Names
-from madang.model.errors import Forbidden, ResourceNotFound
+from madang.model.errors import Forbidden
 from madang.store.protocol import Delivery
 
 MOST = 1_000  # subscriptions of one principal, unless they may see those of others
@@ -30,6 +30,7 @@ class OwnSubscriptions:
         self._service = service
         self._owner = owner
         self._sees_all = sees_all
+        self._whose = None if sees_all else owner
 
     async def create(self, given: object, names: Context) -> Subscription:
         """Create a subscription; see :meth:`Subscriptions.create`.
@@ -46,8 +47,9 @@ class OwnSubscriptions:
 
     async def update(self, id: str, given: object, names: Names) -> Subscription:
         """Change a subscription; see :meth:`Subscriptions.update`. It stays its owner's."""
-        self.get(id)
-        return await self._service.update(id, given, names, inside=self._sees_all)
+        return await self._service.update(
+            id, given, names, owner=self._whose, inside=self._sees_all
+        )
 
     def get(self, id: str) -> Subscription:
         """Return a subscription.
@@ -55,19 +57,15 @@ class OwnSubscriptions:
         Raises:
             ResourceNotFound: there is none with this id that the principal may see.
         """
-        found = self._service.get(id)
-        if not self._sees_all and found.owner != self._owner:
-            raise ResourceNotFound(f"there is no subscription {id}")
-        return found
+        return self._service.get(id, self._whose)
 
     def page(self, offset: int, limit: int) -> tuple[list[Subscription], int]:
         """Return a page of the subscriptions, oldest first, and how many there are."""
-        return self._service.page(offset, limit, None if self._sees_all else self._owner)
+        return self._service.page(offset, limit, self._whose)
 
     async def delete(self, id: str) -> None:
         """Remove a subscription and what waits for it."""
-        self.get(id)
-        await self._service.delete(id)
+        await self._service.delete(id, self._whose)
 
     async def undelivered(self, id: str, after: int = 0, limit: int = 100) -> list[Delivery]:
         """Return notifications that the endpoint has not taken, oldest first, after a key."""
