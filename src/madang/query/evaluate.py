@@ -250,8 +250,12 @@ def _entity_time(path: Path, matcher: Matcher) -> Test:
 
 def modified(entity: Entity, path: Path) -> int:
     """Return the ``modifiedAt`` of an entity as a path looks at it. [us since 1970]"""
-    types = frozenset(entity.types)
-    names = [name for name, only in path.without if not only or not types.isdisjoint(only)]
+    document, types = entity.document, frozenset(entity.types)
+    names = [
+        name
+        for name, only in path.without
+        if name in document and (not only or not types.isdisjoint(only))
+    ]
     return modified_without(entity, names) if names else entity.modified
 
 

@@ -7,7 +7,7 @@ Source: ETSI GS CIM 009 clause 4.9.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -144,9 +144,18 @@ class Terms:
         return sql(
             f"CASE WHEN {{}} THEN madang_modified({{}}, json_array({columns}))"
             f" ELSE {self.alias}.modified END",
-            has_attribute(self.alias, *(name for name, _ in at.without)),
+            joined(self._lacking(at), "OR"),
             orjson.dumps(at.without).decode(),
         )
+
+    def _lacking(self, at: Path) -> Iterator[Sql]:
+        """Yield the tests of the entities that are looked at without some of their attributes."""
+        names: dict[tuple[str, ...], list[str]] = {}
+        for name, types in at.without:
+            names.setdefault(types, []).append(name)
+        for types, found in names.items():
+            has = has_attribute(self.alias, *found)
+            yield joined([has_type(self.alias, *types), has], "AND") if types else has
 
     def _has_member(self, name: str) -> Sql:
         if name != "scope":

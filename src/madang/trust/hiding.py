@@ -101,16 +101,17 @@ class Hiding:
                 reading.note(document["id"], subjects, name)
         return found
 
-    def never_shown(self, types: Collection[str]) -> set[str]:
-        """Return the attributes that lists do not show of entities of these types.
+    def listed(self, types: Collection[str], names: Iterable[str]) -> list[str]:
+        """Return those of the attributes of entities of these types that lists may name.
 
-        What consent may open here and there is left out of lists: they cannot tell of one entity.
+        What consent may open here and there is left out: lists cannot tell of one entity.
         """
-        return {
+        rules = self._rules
+        return [
             name
-            for name, rules in self._rules.items()
-            if _any_about([pair for pair in rules if pair[1]], types)
-        }
+            for name in names
+            if name not in rules or not _any_about([r for r in rules[name] if r[1]], types)
+        ]
 
     def _is_open(self, rule: Hidden, document: Document) -> bool:
         """Tell whether all persons that a hidden attribute is about have consented."""

@@ -197,8 +197,9 @@ class Sight:
         """Return shapes of entities within reach as they are seen, each once."""
         counts: dict[tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]], int] = {}
         for shape in shapes:
-            hidden = self.hiding.never_shown(shape.types)
-            attributes = tuple(pair for pair in shape.attributes if pair[0] not in hidden)
+            kinds = dict(shape.attributes)
+            names = self.hiding.listed(shape.types, kinds)
+            attributes = tuple((name, kinds[name]) for name in names)
             key = shape.types, attributes
             counts[key] = counts.get(key, 0) + shape.count
         return [Shape(types, attributes, count) for (types, attributes), count in counts.items()]
