@@ -24,6 +24,7 @@ from madang.model.errors import Forbidden, NgsiError, Unauthorized
 from madang.settings import OpenIdProvider
 from madang.store.engine import SqliteEngine
 from madang.trust.events import Event
+from madang.trust.gate import bearer
 from madang.trust.identities import Identities
 from madang.trust.openid import OpenId
 from madang.trust.openid_accounts import ProviderAccounts
@@ -94,9 +95,10 @@ class SmallSite:
         async def guarded(request: Request) -> Response:
             request.state.address = request.client.host if request.client else ""
             request.state.principal = PUBLIC
-            credential = credential_of(request)
-            if credential is not None:
+            credential = bearer(request.headers)
+            if credential is None and (credential := credential_of(request)) is not None:
                 refuse_forged(request)
+            if credential is not None:
                 with suppress(Unauthorized):
                     request.state.principal = self.identities.principal_of(credential, "")
             principal = request.state.principal

@@ -134,6 +134,25 @@ async def test_a_session_cookie_another_host_of_the_domain_has_planted_is_not_lo
         assert (await browser.get("/account")).status_code == 200
 
 
+async def test_a_token_of_ones_own_does_not_open_the_session_of_somebody_else(
+    site: SmallSite, browser: Browser
+) -> None:
+    jin = site.identities.accounts.named("jin")
+    session = site.identities.sessions.of(jin.principal_id)[0]
+    eve = await site.identities.people.add("eve", "local", PASSWORD, roles=["citizen"])
+    own = await site.identities.open_session(eve, "password", "192.0.2.1")
+    whole = browser.cookies["madang_session"]
+    for cookie in (f"mds_{session.id}_{'0' * 64}", whole):
+        async with Browser(site, Authorization=f"Bearer {own.credential}") as thief:
+            thief.cookies.set("madang_session", cookie)
+            page = await thief.get("/account")
+            assert (page.status_code, "/account/password" in page.text) == (200, False)
+            values = {"token": form_token(cookie), "new": "nine lanterns by the river"}
+            refused = await thief.post("/account/password", data=values, headers=SAME)
+            assert refused.status_code == 403
+    assert (await browser.get("/account")).status_code == 200
+
+
 async def test_what_changes_how_one_signs_in_needs_a_sign_in_of_the_last_hour(
     site: SmallSite, browser: Browser
 ) -> None:

@@ -21,7 +21,6 @@ from madang.model.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from madang.trust import credentials
 from madang.trust.events import Event, Recorder
 from madang.trust.openid import OpenIdRefused
 from madang.trust.passkeys import PasskeyRefused
@@ -51,11 +50,13 @@ class Doors:
     """Whether a principal may make keys for others (``managePeople``)."""
 
     def session_of(self, request: Request) -> Session | None:
-        """Return the session a request's cookie names, if it holds."""
-        found = credentials.parse(credential_of(request) or "")
-        if found is None or getattr(request.state, "principal", PUBLIC) is PUBLIC:
-            return None
-        return self.identities.sessions.get(found.id)
+        """Return the session a request's cookie names, if it holds and is who asks.
+
+        A request can bring a token of somebody else beside the cookie; it has no session then.
+        """
+        session = self.identities.session_of(credential_of(request) or "")
+        asks = request.state.principal.id
+        return session if session is not None and session.principal_id == asks else None
 
 
 class Entry:
