@@ -112,6 +112,7 @@ async def test_closing_writes_what_was_noted(tmp_path: Path) -> None:
     [
         (Wanted(actor="person:b"), [3, 1]),
         (Wanted(kind="denial"), [2]),
+        (Wanted(kind="denial,personalRead", subject="urn:s:0"), [2, 0]),
         (Wanted(target="urn:t:2"), [2]),
         (Wanted(subject="urn:s:1"), [3, 1]),
         (Wanted(subject="urn:t:2"), []),

@@ -23,7 +23,9 @@ app = typer.Typer(no_args_is_help=True, help="Look into the audit log and verify
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder, or a copy of the log.")]
 Url = Annotated[str | None, typer.Option("--url", help="Ask the hub there instead of the folder.")]
 Actor = Annotated[str, typer.Option(help="Who did it, such as person:9f2c.")]
-Kind = Annotated[str, typer.Option(help="signIn, denial, write, personalRead …")]
+Kind = Annotated[
+    str, typer.Option(help="signIn, denial, write, personalRead …; several with commas.")
+]
 Target = Annotated[str, typer.Option(help="Id of what it was done to.")]
 Subject = Annotated[str, typer.Option(help="Id of the person whose data it was.")]
 Since = Annotated[str, typer.Option(help="Earliest time, such as 2026-11-21T09:00:00Z.")]
@@ -279,7 +281,7 @@ def _print(records: list[dict[str, Any]], as_json: bool) -> None:
     for title in ("#", "time", "kind", "action", "outcome", "actor", "what", "purpose"):
         table.add_column(title, overflow="fold")
     for record in records:
-        targets = record.get("targets", [])
+        targets = record.get("targets") or record.get("subjects", [])
         more = f" and {len(targets) - 2} more" if len(targets) > 2 else ""
         what = ", ".join(targets[:2]) + more
         named = [record[name] for name in ("kind", "action", "outcome", "actor")]
@@ -308,7 +310,7 @@ def _conclude(walk: Walk, console: Console) -> None:
         raise typer.Exit(1)
     console.print(
         f"[green]✓[/] {walk.frontier.size:,} records are as they were recorded, under"
-        f" {walk.heads:,} signed heads",
+        f" {walk.heads:,} signed head{'' if walk.heads == 1 else 's'}",
         highlight=False,
         soft_wrap=True,
     )

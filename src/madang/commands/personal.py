@@ -73,7 +73,8 @@ def reads(
     for read in found:
         name = read["name"] or read["by"]
         purpose = read["purpose"] or "no purpose named"
-        typer.echo(f"{read['time'][:19]}Z  {name}  {purpose}  {', '.join(read['attributes'])}")
+        what = ", ".join(read["attributes"]) or read["action"]
+        typer.echo(f"{read['time'][:19]}Z  {name}  {purpose}  {what}")
     if not found:
         typer.echo("nobody has read personal data of this person")
 

@@ -104,6 +104,7 @@ class Wanted:
 
     actor: str = ""
     kind: str = ""
+    """One kind, or several with commas."""
     target: str = ""
     subject: str = ""
     since: str = ""
@@ -355,9 +356,12 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
             inner = "SELECT sequence FROM about WHERE name=? AND role=?"
             clauses.append(f"r.sequence IN ({inner})")
             values += [name, role]
+    if wanted.kind:
+        kinds = wanted.kind.split(",")
+        clauses.append(f"r.kind IN ({', '.join('?' * len(kinds))})")
+        values += kinds
     for clause, value in (
         ("r.actor=?", wanted.actor),
-        ("r.kind=?", wanted.kind),
         ("r.time>=?", wanted.since),
         ("r.time<?", wanted.until),
         ("r.sequence<?", wanted.before),

@@ -150,7 +150,7 @@ class PersonalData:
 
     async def reads(self, subject: str, before: int | None = None, limit: int = 100) -> list[Read]:
         """Return who read what about a person and why, the newest first."""
-        wanted = Wanted(kind="personalRead", subject=subject, before=before)
+        wanted = Wanted(kind="personalRead,export", subject=subject, before=before)
         found = await self._audit.find(wanted, limit)
         return [Read(entry.sequence, self._read(entry, subject)) for entry in found]
 
@@ -166,6 +166,7 @@ class PersonalData:
             "by": said["actor"],
             "name": None if reader is None else reader.name,
             "kind": None if reader is None else reader.kind,
+            "action": said["action"],
             "purpose": said.get("purpose", ""),
             "purposeName": None if purpose is None else purpose.name,
             "tenant": said.get("tenant", ""),
