@@ -148,6 +148,39 @@ async def test_an_ended_session_does_not_come_back_with_a_restart(tmp_path: Path
         assert not is_known(place, credential)
 
 
+async def test_who_is_switched_off_while_signing_in_is_not_let_in(place: City) -> None:
+    account = place.identities.accounts.named("jin")
+    signed_in, _ = await asyncio.gather(
+        place.identities.sign_in("jin", PASSWORD, ADDRESS),
+        place.identities.people.change(account, "service:local", disabled=True),
+        return_exceptions=True,
+    )
+    if not isinstance(signed_in, BaseException):
+        assert not is_known(place, signed_in.credential)
+    assert place.identities.sessions.of(account.principal_id) == []
+
+
+async def test_a_password_that_is_being_replaced_opens_nothing(place: City) -> None:
+    account = place.identities.accounts.named("jin")
+    signed_in, _ = await asyncio.gather(
+        place.identities.sign_in("jin", PASSWORD, ADDRESS),
+        place.identities.people.set_password(account, "service:local", "nine tall green lamps"),
+        return_exceptions=True,
+    )
+    if not isinstance(signed_in, BaseException):
+        assert not is_known(place, signed_in.credential)
+
+
+async def test_a_session_that_ends_while_it_begins_leaves_nothing(place: City) -> None:
+    account = place.identities.accounts.named("jin")
+    opened, _ = await asyncio.gather(
+        place.identities.open_session(account, "passkey", ADDRESS),
+        place.identities.sessions.end_all(account.principal_id),
+    )
+    assert not is_known(place, opened.credential)
+    assert await place.records.all("session") == {}
+
+
 async def test_ending_all_but_one_leaves_that_one(place: City) -> None:
     kept, other = await enter(place), await enter(place)
     stranger = await enter(place, "kim")

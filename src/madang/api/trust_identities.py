@@ -274,7 +274,9 @@ class _Own:
 
     async def end_others(self, request: Request) -> Response:
         current = self._session(request)
-        await self._all.sessions.end_all(_by(request), but=current.id if current else "")
+        for session in self._all.sessions.of(_by(request)):
+            if session is not current:
+                await self._all.end_session(session.id, _by(request))
         return Response(status_code=204)
 
     async def end_session(self, request: Request) -> Response:

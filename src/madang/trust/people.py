@@ -110,6 +110,10 @@ class People:
         except Overloaded:
             self._throttle.withdraw(name, address)
             raise
+        if account is not None:
+            current = self._accounts.get(account.id)  # that took a while
+            is_same = current is not None and current.password == account.password
+            account = current if is_same else None
         if account is None or not right or account.disabled:
             # An unknown name is not kept: people type passwords into the wrong field.
             who = account.principal_id if account else PUBLIC.id

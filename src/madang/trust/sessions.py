@@ -176,8 +176,7 @@ class Sessions:
         except BaseException:
             self._drop(session)
             raise
-        mine = sorted(self._of[principal_id], key=lambda id: self._sessions[id].seen)
-        await self._end(mine[:-MOST_EACH])
+        await self._end([one.id for one in self.of(principal_id)[MOST_EACH:]])
         return session, credential.text() if is_page else ""
 
     async def keep(self, session: Session) -> None:
@@ -222,7 +221,8 @@ class Sessions:
         self._of.setdefault(session.principal_id, set()).add(session.id)
 
     def _drop(self, session: Session) -> None:
-        del self._sessions[session.id]
+        if self._sessions.pop(session.id, None) is None:
+            return  # it has ended meanwhile
         mine = self._of[session.principal_id]
         mine.discard(session.id)
         if not mine:
