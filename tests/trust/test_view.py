@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ import orjson
 import pytest
 
 from madang.model.entity import Entity
+from madang.model.errors import BadRequestData
 from madang.query.reach import WHOLE, Hidden, Reach
 from madang.query.tree import Exists, HasType, InScope, Not, Or, Query, Selector
 from madang.query.tree import Path as Term
 from madang.store.protocol import Batch, Change
+from madang.trust.marks import mark_of
+from madang.trust.principal import PUBLIC
 from tests.trust.twin import CITY, HOMES, PHONES, T0, Twin, change, made, place, prop, rel, twin
 
 KIM = "urn:person:1"
@@ -66,6 +69,39 @@ async def test_pages_of_rows_and_of_texts_hide_the_same(city: Twin) -> None:
     texts = (await view.documents(Query())).texts
     assert [row.document.decode() for row in rows] == texts
     assert not any("010-" in text or "home" in text for text in texts)
+
+
+async def test_pages_of_layouts_without_anything_hidden_are_not_looked_at(
+    city: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = city.view(Reach(hidden=(PHONES, Hidden("location", frozenset({"Person"})))))
+    benches, persons = by_type("Bench"), by_type("Person")
+
+    def fail(texts: list[str]) -> list[str]:
+        raise AssertionError("texts were looked at")
+
+    monkeypatch.setattr(view.sight, "texts", fail)
+    assert len((await view.documents(benches)).texts) == 2
+    with pytest.raises(AssertionError, match="looked at"):
+        await view.documents(persons)
+
+
+async def test_a_new_layout_is_noticed(city: Twin) -> None:
+    view = city.view(Reach(hidden=(Hidden("owner"),)))
+    benches = by_type("Bench")
+    store = city.whole.store
+    since = store.generation
+    assert "owner" not in "".join((await view.documents(benches)).texts)
+    assert view.sight.is_clear(benches, store, since)
+    owned = made({"id": "urn:bench:3", "type": "Bench", "owner": prop("kim")})
+    await store.commit(Batch(states={owned.id: owned}))
+    assert not view.sight.is_clear(benches, store, since)
+    texts = (await view.documents(benches)).texts
+    assert len(texts) == 3
+    assert "owner" not in "".join(texts)
+    await store.commit(Batch(states={owned.id: None}))
+    # A page that was read before it went is looked at all the same.
+    assert not view.sight.is_clear(benches, store, since)
 
 
 async def test_a_stream_hides_too(city: Twin) -> None:
@@ -156,6 +192,28 @@ async def test_all_persons_an_attribute_is_about_must_consent(city: Twin) -> Non
     assert await shown() == [True, False]
 
 
+async def test_what_is_known_about_oneself_needs_no_consent(city: Twin) -> None:
+    kim = replace(PUBLIC, entities=frozenset({KIM}))
+    view = city.view(Reach(hidden=(OPENED, Hidden("home"))), who=kim)
+    found = await view.entities([KIM, "urn:person:2"])
+    assert {"phone", "nick"} <= found[KIM].document.keys()
+    assert "home" not in found[KIM].document
+    assert "phone" not in found["urn:person:2"].document
+
+
+async def test_consent_is_asked_for_the_attribute_and_the_types(city: Twin) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def consented(subject: str, purpose: str, attribute: str, types: Collection[str]) -> bool:
+        asked.append((subject, purpose, attribute, types))
+        return True
+
+    view = city.view(Reach(hidden=(OPENED,)), "care")
+    view._consented = consented
+    assert "phone" in (await view.entities(["urn:person:2"]))["urn:person:2"].document
+    assert asked == [("urn:person:2", "care", "phone", ["Person", "Official"])]
+
+
 async def test_what_is_hidden_for_another_reason_stays_so(city: Twin) -> None:
     city.consents.add((KIM, "care"))
     row = await city.view(Reach(hidden=(OPENED, Hidden("phone"))), "care").get(KIM)
@@ -184,6 +242,12 @@ async def test_marked_data_that_may_be_seen_is_told_of_too(city: Twin) -> None:
     assert city.read == []
     assert await view.get(KIM) is await city.whole.get(KIM)
     assert city.read == [(frozenset({KIM}), frozenset({KIM}), frozenset({"phone", "home"}))]
+
+
+@pytest.mark.parametrize("name", ["id", "type", "scope"])
+def test_what_every_entity_has_cannot_be_marked(name: str) -> None:
+    with pytest.raises(BadRequestData, match="no attribute"):
+        mark_of({"attribute": name, "types": ["Person"]})
 
 
 # --- changes --------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from madang.query.tree import HasId, HasType, InScope, Not, Or
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
 from madang.store.protocol import Batch, Change
-from madang.trust.principal import PUBLIC
+from madang.trust.principal import PUBLIC, Principal
 from madang.trust.view import View
 
 T0 = 1_760_000_000_000_000
@@ -133,10 +133,10 @@ class Twin:
         self.consents: set[tuple[str, str]] = set()
         self.read: list[Personal] = []
 
-    def view(self, reach: Reach, purpose: str = "") -> View:
+    def view(self, reach: Reach, purpose: str = "", who: Principal = PUBLIC) -> View:
         return View(
             self.whole,
-            PUBLIC,
+            who,
             reach,
             guard=cast(Any, None),
             subscriptions=cast(Any, None),

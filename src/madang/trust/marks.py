@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
+from madang.model.attributes import ENTITY_MEMBERS
 from madang.model.errors import BadRequestData
 from madang.model.names import check_name, shown
 
@@ -71,8 +72,13 @@ def mark_of(body: Mapping[str, Any]) -> Mark:
         raise BadRequestData(
             f"keep must name a law in at most {LONGEST_KEEP} characters, not {shown(keep)}"
         )
+    attribute = check_name(body.get("attribute"), "attribute")
+    if attribute in ENTITY_MEMBERS:
+        raise BadRequestData(
+            f"{attribute} is no attribute and cannot be marked; let a policy leave out the entities"
+        )
     return Mark(
-        attribute=check_name(body.get("attribute"), "attribute"),
+        attribute=attribute,
         types=tuple(sorted({check_name(name, "types") for name in types})),
         sensitivity=sensitivity,
         subject=subject and check_name(subject, "subject"),

@@ -67,6 +67,7 @@ class Sight:
         self._test = None if reach.condition is None else compile(reach.condition)
         self._on_personal = on_personal
         self._shows_all = self.hiding.is_none
+        self._is_whole = self._shows_all and reach.condition is None
         self._queries: dict[int, _Asked] = {}
         self._kinds: dict[str, Kind] = {}
         self._kinds_of_rows: dict[bytes, Kind] = {}
@@ -122,6 +123,8 @@ class Sight:
 
     def row(self, row: Row) -> Row | None:
         """Return a row as it is seen; None if it is not."""
+        if self._is_whole:
+            return row
         found = _KIND.match(row.document)
         if found is None:
             return self._row_read(row)
@@ -137,6 +140,8 @@ class Sight:
 
     def rows(self, rows: list[Row]) -> list[Row]:
         """Return rows that are within reach as they are seen."""
+        if self._shows_all:
+            return rows
         return self._read(lambda many, reading: [self._shown_row(r, reading) for r in many], rows)
 
     def texts(self, texts: list[str]) -> list[str]:
