@@ -109,7 +109,7 @@ def test_a_past_is_told_and_read_again(server: Server, id: str) -> None:
 def test_what_nobody_knew_is_a_current_entity_with_the_newest_instances(
     server: Server, id: str
 ) -> None:
-    named = {"datasetId": "urn:d:1"}
+    named: dict[str, Any] = {"datasetId": "urn:d:1"}
     gone = {"type": "Property", "value": NULL, "observedAt": at(9)}
     told(
         server, id, scope="/Seoul", speed=[*seen(3, 2, 1)[::-1], *seen(7, 8, **named)],
@@ -178,7 +178,8 @@ def test_every_kind_of_attribute_comes_back_as_it_was_told(server: Server, id: s
             "type": "ListRelationship", "objectList": [{"object": "urn:a:1"}], "observedAt": at(0),
         },
     }  # fmt: skip
-    told(server, id, **{f"the{name.title()}": [one] for name, one in told_of.items()})
+    attributes: dict[str, Any] = {f"the{name.title()}": [one] for name, one in told_of.items()}
+    told(server, id, **attributes)
     body = get(server, f"/{id}")
     for name, one in told_of.items():
         (shown,) = body[f"the{name.title()}"]
@@ -422,8 +423,9 @@ def test_an_entity_beyond_the_cut_is_listed_without_instances(server: Server, ki
     lived(server, early, kind, speed=seen(*range(40)))
     lived(server, late, kind, speed=seen(1, 2, start=300))
     answer = server.request("GET", f"{PAST}?type={kind}&format=temporalValues")
-    first, second = answer.json()  # type: ignore[misc]
+    entities: Any = answer.json()
     assert answer.status == 206
+    first, second = entities
     assert first["id"] == early
     assert second == {"id": late, "type": kind, "speed": {"type": "Property", "values": []}}
 
@@ -462,7 +464,7 @@ def test_a_wrong_correction_is_refused(server: Server, id: str, change: Any) -> 
 
 
 def test_instances_attributes_and_all_are_deleted(server: Server, id: str) -> None:
-    named = {"datasetId": "urn:d:1"}
+    named: dict[str, Any] = {"datasetId": "urn:d:1"}
     told(server, id, speed=[*seen(1, 2), *seen(3, **named), *seen(4, datasetId="urn:d:2")])
     first = get(server, f"/{id}")["speed"][0]["instanceId"]
     path = f"{PAST}/{id}/attrs/speed"
@@ -513,7 +515,7 @@ def test_instances_attributes_and_all_are_deleted(server: Server, id: str) -> No
 def test_wrong_paths_answer_as_the_standard_says(
     server: Server, known: str, method: str, path: str, status: int
 ) -> None:
-    body = None
+    body: dict[str, Any] | None = None
     if method == "PATCH":
         body = {"value": 1}
     elif method == "POST":
