@@ -1,6 +1,7 @@
 """Settings: one table of names, defaults and meanings.
 
 The later wins: default, ``madang.toml``, ``MADANG_*`` variables, command line.
+Long because the table is one: everything that can be set is read in one place.
 """
 
 from __future__ import annotations

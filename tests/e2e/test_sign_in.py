@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.chromium import Authenticator, Watched, chromium
@@ -18,6 +23,7 @@ pytestmark = pytest.mark.slow
 PASSWORD = "seven kites over the yard"
 ADMINISTRATOR = "jin.park"
 expect.set_options(timeout=15_000)
+OPEN_PAGES = ["/", "/docs", "/sign-in", "/welcome?code=none", "/nothing-here"]
 KEY = re.compile(r"mdg_[0-9a-f]+_[0-9a-f]+")
 
 
@@ -258,9 +264,8 @@ def test_passkeys_on_an_address_without_a_name_point_to_where_they_work(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/docs", "/sign-in", "/account", "/nothing-here"])
 def test_pages_fit_a_phone_have_labels_and_enough_contrast(
-    browser: Browser, hub: Hub, path: str, scheme: str
+    browser: Browser, hub: Hub, scheme: str
 ) -> None:
     context = browser.new_context(
         base_url=hub.url,
@@ -269,13 +274,74 @@ def test_pages_fit_a_phone_have_labels_and_enough_contrast(
         color_scheme="dark" if scheme == "dark" else "light",
     )
     page = context.new_page()
-    if path == "/account":
-        page.goto("/sign-in?next=/account")
-        page.locator("#name").fill(ADMINISTRATOR)
-        page.locator("#password").fill(PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url("**/account")
-    page.goto(path)
     script = Path(__file__).with_name("page_checks.js").read_text("utf-8")
-    assert page.evaluate(script) == []
+
+    def wrong(path: str) -> object:
+        page.goto(path)
+        return page.evaluate(script)
+
+    assert {path: wrong(path) for path in OPEN_PAGES} == {path: [] for path in OPEN_PAGES}
+    page.goto("/sign-in?next=/account")
+    page.locator("#name").fill(ADMINISTRATOR)
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/account")
+    assert wrong("/account") == []
     context.close()
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for localhost that nobody has signed but itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    crt, pem = folder / "hub.crt", folder / "hub.pem"
+    crt.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return crt, pem
+
+
+def test_over_tls_cookies_keep_to_the_host_and_pages_stay_encrypted(
+    browser: Browser, tmp_path: Path
+) -> None:
+    crt, pem = certificate(tmp_path)
+    config = tmp_path / "madang.toml"
+    server = Server(tmp_path / "data", "--config", str(config), open=False)
+    url = f"https://localhost:{server.port}"
+    config.write_text(f'base_url = "{url}"\ntls_certificate = "{crt}"\ntls_key = "{pem}"\n')
+    context = browser.new_context(locale="en-GB", base_url=url, ignore_https_errors=True)
+    server.launch()
+    try:
+        server.wait_for(lambda: "/welcome?code=" in server.log_end())
+        page = context.new_page()
+        Authenticator(page)
+        page.goto(re.findall(r"https://\S+/welcome\?code=\S+", server.log_end())[-1])
+        page.locator("#name").fill(ADMINISTRATOR)
+        page.get_by_role("button", name="Use a passkey instead").click()
+        expect(page).to_have_url(f"{url}/account")
+        start = page.goto("/")
+        assert start is not None
+        assert start.headers["strict-transport-security"] == "max-age=31536000"
+        (session,) = [one for one in context.cookies() if one["name"].endswith("session")]
+        assert session["name"] == "__Host-madang_session"
+        assert (session["secure"], session["httpOnly"], session["sameSite"]) == (True, True, "Lax")
+    finally:
+        context.close()
+        server.stop()

@@ -10,19 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import madang.web
+from madang.api.account import DONE
+from madang.api.welcome import KINDS
 from madang.web.texts import LANGUAGES, Texts, preferred
 
 TEXTS = {language: Texts(language) for language in LANGUAGES}
 WEB = Path(madang.web.__file__).parent
+LINKS = KINDS.values()
 PLACE = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
 HANGUL = re.compile(r"[가-힣]")
 
 
 def test_both_languages_have_the_same_texts() -> None:
-    assert TEXTS["ko"].keys() == TEXTS["en"].keys()
+    assert set(TEXTS["ko"]) == set(TEXTS["en"])
 
 
-@pytest.mark.parametrize("key", sorted(TEXTS["en"].keys()))
+@pytest.mark.parametrize("key", sorted(TEXTS["en"]))
 def test_both_languages_take_the_same_values(key: str) -> None:
     places = {language: set(PLACE.findall(t.template(key))) for language, t in TEXTS.items()}
     assert places["ko"] == places["en"]
@@ -31,8 +34,8 @@ def test_both_languages_take_the_same_values(key: str) -> None:
 def test_korean_is_korean_and_english_is_not() -> None:
     same = {"site.api", "docs.title", "start.ngsi", "start.ngsi_hint"}
     korean, english = TEXTS["ko"], TEXTS["en"]
-    assert {key for key in korean.keys() if not HANGUL.search(korean.template(key))} <= same  # noqa: SIM118
-    assert not {key for key in english.keys() if HANGUL.search(english.template(key))}  # noqa: SIM118
+    assert {key for key in korean if not HANGUL.search(korean.template(key))} <= same
+    assert not {key for key in english if HANGUL.search(english.template(key))}
 
 
 def test_every_text_a_template_names_is_there() -> None:
@@ -42,7 +45,17 @@ def test_every_text_a_template_names_is_there() -> None:
         for found in re.findall(r"""\bt\(["']([a-z_]+\.[a-z0-9_]+)["'][,)]""", template.read_text())
     }
     assert len(named) > 80
-    assert named <= TEXTS["en"].keys()
+    assert named <= set(TEXTS["en"])
+
+
+def test_every_text_is_used() -> None:
+    files = [*WEB.rglob("*.html"), *WEB.rglob("*.py"), *WEB.parent.joinpath("api").glob("*.py")]
+    source = "".join(file.read_text("utf-8") for file in files)
+    made_up = {"roles", "problem", "openid", "passkey"}  # sections whose keys are put together
+    made_up_keys = {f"account.{done}" for done in DONE}
+    made_up_keys |= {f"welcome.{part}_{kind}" for part in ("title", "lead") for kind in LINKS}
+    unused = [key for key in TEXTS["en"] if key.partition(".")[0] not in made_up]
+    assert [key for key in unused if key not in source and key not in made_up_keys] == []
 
 
 def test_values_are_escaped() -> None:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from madang.trust.sessions import Session
 
 FRESH: Final = 3600 * 1_000_000
-"""How long after signing in the ways to sign in can be changed. [us]"""
+"""How long after signing in the ways to sign in can be changed (ASVS 5.0 V7.5.1). [us]"""
 
 
-class SignInAgain(Unauthorized):
-    """What is asked for needs a sign-in of the last hour (OWASP ASVS 5.0 V7.5.1)."""
+DONE: Final = frozenset({"changed", "added", "removed", "ended", "others_ended", "key_revoked"})
+"""What the address may say has been done."""
 
 
 class AccountPages:
@@ -237,11 +237,6 @@ class AccountPages:
             "expires": key.expires,
             "used": used,
         }
-
-
-DONE: Final = frozenset(
-    {"changed", "added", "removed", "ended", "others_ended", "key_revoked"}
-)  # what the address may say has been done
 
 
 def _listed(form: Form, name: str) -> list[str]:

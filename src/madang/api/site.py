@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import orjson
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
@@ -112,14 +113,16 @@ class Site:
         if "text/html" not in request.headers.get("accept", ""):
             return None
         t = self.texts(request)
-        status = error.status if f"problem.title_{error.status}" in t.keys() else 500  # noqa: SIM118
+        status = error.status if f"problem.title_{error.status}" in t else 500
         wait = error.retry_after_s if isinstance(error, TooManyRequests) else 1
         public = status == 403 and self.principal(request) is PUBLIC
         advice = t(f"problem.do_{status}{'_public' if public else ''}", seconds=wait)
-        values = {"number": status, "advice": advice, "detail": error.detail}
+        detail = error.detail
         if isinstance(error, StalePage):
-            values |= {"advice": error.detail, "detail": ""}
-        page = self.answer(request, "problem.html", status, **values)
+            advice, detail = Markup(escape(detail)), ""
+        page = self.answer(
+            request, "problem.html", status, number=status, advice=advice, detail=detail
+        )
         if status == 429:
             page.headers["Retry-After"] = str(wait)
         return page

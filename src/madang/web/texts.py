@@ -6,7 +6,7 @@ A text may hold ``{name}`` for values and simple HTML; values are escaped when t
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Final
 
@@ -38,8 +38,12 @@ class Texts:
         """
         return self._texts[key].format(**values)
 
-    def keys(self) -> set[str]:
-        return set(self._texts)
+    def __contains__(self, key: str) -> bool:
+        return key in self._texts
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the keys."""
+        return iter(self._texts)
 
     def template(self, key: str) -> str:
         """Return a text as it is written, with its places for values."""
