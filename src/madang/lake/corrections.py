@@ -134,25 +134,43 @@ def add(files: Files, instances: Sequence[Instance]) -> None:
 def _stage(files: Files, cursor: duckdb.DuckDBPyConnection, instances: Sequence[Instance]) -> None:
     """Put instances into the temporary table ``staged``, each with a number of its own."""
     first = files.number(len(instances))
-    columns = list(zip(*(_plain(one) for one in instances), strict=True))
+    # As one text: of each value in a list, DuckDB would ask whether NumPy or pandas made it.
+    rows = orjson.dumps([(n, *_plain(one)) for n, one in enumerate(instances)]).decode()
+    columns = ", ".join(f"CAST(x->>{n} AS {kind}) AS {name}" for n, (name, kind) in _STAGED)
     cursor.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE staged AS
         SELECT entity, type, attribute, dataset, kind, make_timestamp(moment) AS time, observed,
                {value_columns(_VALUE, "kind")}, unit, more, deleted,
                make_timestamp(since) AS created, make_timestamp(changed) AS modified,
-               {first} - n + 1 AS seq, trace
-        FROM (SELECT unnest($1::VARCHAR[]) AS entity, unnest($2::VARCHAR[]) AS type,
-                     unnest($3::VARCHAR[]) AS attribute, unnest($4::VARCHAR[]) AS dataset,
-                     unnest($5::VARCHAR[]) AS kind, unnest($6::BIGINT[]) AS moment,
-                     unnest($7::BOOLEAN[]) AS observed, unnest($8::VARCHAR[]) AS value,
-                     unnest($9::VARCHAR[]) AS unit, unnest($10::VARCHAR[]) AS more,
-                     unnest($11::BOOLEAN[]) AS deleted, unnest($12::BIGINT[]) AS since,
-                     unnest($13::BIGINT[]) AS changed, unnest($14::VARCHAR[]) AS trace,
-                     unnest(range(1, len($1::VARCHAR[]) + 1)) AS n)
+               {first} - n AS seq, trace
+        FROM (SELECT {columns} FROM (SELECT unnest(from_json($1, '["JSON"]')) AS x))
         """,
-        [list(column) for column in columns],
+        [rows],
     )
+
+
+_STAGED = tuple(
+    enumerate(
+        {
+            "n": "BIGINT",
+            "entity": "VARCHAR",
+            "type": "VARCHAR",
+            "attribute": "VARCHAR",
+            "dataset": "VARCHAR",
+            "kind": "VARCHAR",
+            "moment": "BIGINT",
+            "observed": "BOOLEAN",
+            "value": "VARCHAR",
+            "unit": "VARCHAR",
+            "more": "VARCHAR",
+            "deleted": "BOOLEAN",
+            "since": "BIGINT",
+            "changed": "BIGINT",
+            "trace": "VARCHAR",
+        }.items()
+    )
+)
 
 
 def _plain(one: Instance) -> tuple[Any, ...]:
