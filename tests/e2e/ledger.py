@@ -18,6 +18,7 @@ from typing import Any
 from madang.hub.history import Histories, History
 from madang.lake.protocol import Logged
 from madang.store.engine import SqliteEngine
+from madang.store.protocol import ItemKind
 
 Value = int | None
 """The number an entity has; None is an entity that is not there."""
@@ -101,7 +102,7 @@ async def dissect(data: Path) -> Autopsy:
             return Autopsy([], [])
         faults = await store.check()
         shared = Histories(copied / "lake", memory_mb=256, drain_s=60)
-        history = History("", store, shared)
+        history = History("", store, _nothing_kept, shared)
         changes, found = await history.read(lambda lake: (lake.log(0, 10_000_000), lake.check()))
         faults += found
         numbers = [change.seq for change in changes]
@@ -111,6 +112,10 @@ async def dissect(data: Path) -> Autopsy:
         shared.close()
         await engine.close()
     return Autopsy(faults, [_change(change) for change in changes])
+
+
+async def _nothing_kept(kind: ItemKind, id: str, body: bytes | None) -> None:
+    raise AssertionError("an autopsy changes nothing")
 
 
 def _change(change: Logged) -> tuple[str, Value]:

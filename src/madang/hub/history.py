@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,9 +20,10 @@ import structlog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.protocol import Figures, Lake, Series
+from madang.lake.rules import Rules, dump, parse
 from madang.model.errors import NgsiError
 from madang.store.engine import stem
-from madang.store.protocol import Store
+from madang.store.protocol import ItemKind, Store
 
 if TYPE_CHECKING:
     import polars
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger("madang.history")
 
 T = TypeVar("T")
+Keep = Callable[[ItemKind, str, bytes | None], Awaitable[None]]
 
+RULES = "history"  # of the store's item that holds policies and holds
 READERS = 4  # reads at the same time; the engine uses all cores for each
 CHUNK = 20_000  # changes taken from the outbox in one go
 BULK = 100_000  # instances that are moved into files at once
@@ -38,6 +41,7 @@ TAIL = 1_000_000  # instances that may wait in memory; some 200 MB
 LOOK = 1.0  # [s] between two looks at what waits
 UPKEEP = 60.0  # [s] between two looks at whether files should be merged
 DRAINS = 16  # after which that is looked at sooner
+RETAIN = 3600.0  # [s] between two applications of the policies
 RETRY = 30.0  # [s] until a lake that could not be written is tried again
 
 
@@ -70,14 +74,18 @@ class History:
     Args:
         name: the tenant's.
         store: its state, with the outbox.
+        keep: stores one of the hub's own things; see :meth:`madang.hub.writer.Writer.keep`.
         shared: engine, threads and the folder of all lakes.
     """
 
-    def __init__(self, name: str, store: Store, shared: Histories) -> None:
+    def __init__(self, name: str, store: Store, keep: Keep, shared: Histories) -> None:
         self.name = name
         self.alarm: str | None = None
         """Why the lake could not be written the last time, or None."""
         self._store = store
+        self._keep = keep
+        self._rules = Rules()
+        self._retained = 0.0
         self._shared = shared
         self._folder = shared.folder / stem(name)
         self._lake: Lake | None = None
@@ -92,6 +100,9 @@ class History:
 
     async def start(self) -> None:
         """Begin to move rows into the lake when there are some."""
+        for id, body in await self._store.items("setting"):
+            if id == RULES:
+                await self._enforce(parse(body))
         self._known = self._store.last_change - (await self._store.size())["outbox"]
         self._work = asyncio.get_running_loop().create_task(self._run())
 
@@ -136,6 +147,22 @@ class History:
         async with self._changing:
             return (await self._drained()).drained
 
+    @property
+    def rules(self) -> Rules:
+        """The policies and holds in force."""
+        return self._rules
+
+    async def set_rules(self, rules: Rules) -> None:
+        """Put policies and holds in force, in place of those before; they are durable then."""
+        await self._keep("setting", RULES, dump(rules))
+        await self._enforce(rules)
+
+    async def _enforce(self, rules: Rules) -> None:
+        self._rules = rules
+        self._retained = 0.0
+        if self._lake is not None:
+            self._lake.hold(rules.holds)
+
     async def close(self) -> None:
         """End the work in the background; what waits is still in the outbox."""
         if self._work is not None:
@@ -155,6 +182,7 @@ class History:
                     shared.writers, lambda: DuckLake(shared.engine, self._folder)
                 )
                 await self._agree(lake)
+                lake.hold(self._rules.holds)
                 self._lake = lake
             return self._lake
 
@@ -216,6 +244,7 @@ class History:
                     await self.drain()
                     self._waits_since = None
                     drains += 1
+                await self._retain()
                 if self._lake is not None and (drains >= DRAINS or time.monotonic() > upkeep):
                     upkeep, drains = time.monotonic() + UPKEEP, 0
                     await self._thread(self._shared.writers, self._lake.maintain)
@@ -224,6 +253,14 @@ class History:
                 # Most often a full disk. Whatever it is, moving history must go on after it.
                 self._raise_alarm(error)
                 await asyncio.sleep(RETRY)
+
+    async def _retain(self) -> None:
+        """Apply the policies, now and then."""
+        policies = self._rules.policies
+        if policies and time.monotonic() > self._retained:
+            self._retained = time.monotonic() + RETAIN
+            now = time.time_ns() // 1000
+            await self.change(lambda lake: lake.retain(policies, now))
 
     def _is_due(self) -> bool:
         """Tell whether enough waits, or anything waits for long enough."""

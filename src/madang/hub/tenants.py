@@ -70,12 +70,12 @@ class Tenants:
     async def make(self, name: str, store: Store) -> Tenant:
         """Return a tenant with its contexts and subscriptions taken up from the store."""
         tenant = Tenant(name, store)
-        tenant.history = History(name, store, self._histories)
         writer = tenant.writer
 
         async def keep(kind: ItemKind, id: str, body: bytes | None) -> None:
             await writer.keep(kind, id, body)
 
+        tenant.history = History(name, store, keep, self._histories)
         tenant.contexts = Contexts(
             self._remote,
             lambda id, body: keep("context", id, body),

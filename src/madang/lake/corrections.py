@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import polars
 
 MUST = ("entity", "type", "attribute", "time")
+NAMED = ("entity", "type", "attribute")
 _VALUE = "CAST(value AS JSON)"
 _ID = re.compile(re.escape(PREFIX) + r"(-?\d{1,18}):[0-9a-f]{8}", re.ASCII)
 
@@ -38,20 +40,43 @@ class Arrow:
 
 def load(files: Files, source: polars.DataFrame | Path, created: int) -> int:
     """Answer :meth:`madang.lake.protocol.Lake.load`."""
-    with files.writing, files.transaction() as cursor:
-        if isinstance(source, Path):
-            given = f"read_parquet('{quoted(source)}')"
-        else:
-            cursor.register("given_frame", Arrow(source))
-            # A stream can be read once; the rows are looked at twice.
-            cursor.execute("CREATE OR REPLACE TEMP TABLE given AS FROM given_frame")
-            given = "temp.given"
+    with files.writing, _given(files, source) as given, files.transaction() as cursor:
         return _load(files, cursor, given, created)
 
 
-def _load(files: Files, cursor: duckdb.DuckDBPyConnection, given: str, created: int) -> int:
+@contextmanager
+def _given(files: Files, source: polars.DataFrame | Path) -> Iterator[str]:
+    """Give the name under which SQL finds what is to be loaded, checked, with enumerated names.
+
+    Sorting by the position of a name among all names takes half the time of sorting by the names.
+    """
+    home = f"memory.{files.name}"
+    cursor = files.cursor()
+    try:
+        if isinstance(source, Path):
+            given = f"SELECT * FROM read_parquet('{quoted(source)}')"
+            cursor.execute(f"CREATE OR REPLACE VIEW {home}.given AS {given}")
+        else:
+            cursor.register("given_frame", Arrow(source))
+            cursor.execute(f"CREATE OR REPLACE TABLE {home}.given AS FROM given_frame")
+        _check(cursor, f"{home}.given")
+        for name in NAMED:
+            cursor.execute(
+                f"CREATE TYPE {home}.given_{name} AS ENUM"
+                f" (SELECT DISTINCT {name} FROM {home}.given ORDER BY {name})"
+            )
+        yield home
+    finally:
+        for name in NAMED:
+            cursor.execute(f"DROP TYPE IF EXISTS {home}.given_{name}")
+        kind = "VIEW" if isinstance(source, Path) else "TABLE"
+        cursor.execute(f"DROP {kind} IF EXISTS {home}.given")
+        cursor.close()
+
+
+def _load(files: Files, cursor: duckdb.DuckDBPyConnection, home: str, created: int) -> int:
+    given = f"{home}.given"
     names = [row[0] for row in cursor.execute(f"DESCRIBE FROM {given}").fetchall()]
-    _check(cursor, given, names)
     count = int(_one(cursor, f"SELECT count(*) FROM {given}"))
     first = files.number(count)
     values = {
@@ -61,25 +86,30 @@ def _load(files: Files, cursor: duckdb.DuckDBPyConnection, given: str, created: 
         **{name: name for name in names},
         "created": window.instant(created),
         "modified": "NULL",
-        "seq": f"{first} - row_number() OVER () + 1",
+        "seq": "0",
     }
-    columns = ", ".join(f"CAST({values.get(n, 'NULL')} AS {k}) AS {n}" for n, k in COLUMNS.items())
+    select = ", ".join(f"CAST({values.get(n, 'NULL')} AS {k}) AS {n}" for n, k in COLUMNS.items())
+    files.kinds.learn(cursor, f"(SELECT {select} FROM {given})")
+    inner = ", ".join(
+        f"CAST({name} AS {home}.given_{name}) AS {name}" if name in NAMED else name
+        for name in names
+    )
+    select = select.replace("CAST(0 AS BIGINT)", f"{first} - row_number() OVER () + 1")
     cursor.execute(
         f"INSERT INTO {files.files}.instance ({NAMES})"
-        f" SELECT {columns} FROM {given} ORDER BY {ORDER}"
+        f" SELECT {select} FROM (SELECT {inner} FROM {given} ORDER BY {ORDER})"
     )
     _introduce(files, cursor, f"SELECT entity, type, time FROM {given}", created)
-    files.kinds.learn(cursor, f"(SELECT {columns} FROM {given})")
     return count
 
 
-def _check(cursor: duckdb.DuckDBPyConnection, given: str, names: Sequence[str]) -> None:
+def _check(cursor: duckdb.DuckDBPyConnection, given: str) -> None:
+    names = [row[0] for row in cursor.execute(f"DESCRIBE FROM {given}").fetchall()]
     if missing := [name for name in MUST if name not in names]:
         raise ValueError(f"history to load must have the column {missing[0]}; it has {names}")
     if unknown := [name for name in names if name not in COLUMNS]:
         raise ValueError(f"history has no column {unknown[0]}; it may have {', '.join(COLUMNS)}")
-    values = [name for name in ("number", "text", "json") if name in names]
-    if not values:
+    if not {"number", "text", "json"}.intersection(names):
         raise ValueError("history to load must have a column number, text or json")
     lacking = " OR ".join(f"{name} IS NULL" for name in MUST)
     if _one(cursor, f"SELECT count(*) FROM {given} WHERE {lacking}"):

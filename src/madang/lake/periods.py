@@ -44,6 +44,23 @@ def parse(text: str) -> Period:
     return period
 
 
+def render(period: Period) -> str:
+    """Return a period as an ISO 8601 duration.
+
+    >>> render(parse("P1Y6M")), render(parse("P1DT30M")), render(parse("PT0.5S"))
+    ('P18M', 'P1DT30M', 'PT0.5S')
+    """
+    if period.months:
+        return f"P{period.months}M"
+    days, rest = divmod(period.microseconds, DAY)
+    hours, rest = divmod(rest, 3600 * SECOND)
+    minutes, rest = divmod(rest, 60 * SECOND)
+    seconds = f"{rest / SECOND:.6f}".rstrip("0").rstrip(".")
+    parts = ((hours, "H"), (minutes, "M"), (seconds if rest else 0, "S"))
+    time = "".join(f"{number}{unit}" for number, unit in parts if number)
+    return "P" + (f"{days}D" if days else "") + (f"T{time}" if time else "" if days else "T0S")
+
+
 def boundaries(start: int, last: int, every: Period) -> list[int]:
     """Return the starts of the periods from ``start`` up to the one after that with ``last``.
 

@@ -66,15 +66,21 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def candidates(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, query: Query) -> list[str]:
     """Return the ids of all entities that have ever been what the selectors ask for, in order."""
-    rows = cursor.execute(
-        f"SELECT DISTINCT entity FROM history WHERE attribute = '{TYPE}'"
-        f" AND {selected(kinds, query)} ORDER BY entity{' DESC' if _falls(query) else ''}"
-    ).fetchall()
-    patterns = [selector.id_pattern for selector in query.selectors]
+    selectors = query.selectors
+    if selectors and all(one.ids and one.types is None for one in selectors):
+        found = list({id for selector in selectors for id in selector.ids})
+    else:
+        rows = cursor.execute(
+            f"SELECT DISTINCT entity FROM history WHERE attribute = '{TYPE}'"
+            f" AND {selected(kinds, query)}"
+        ).fetchall()
+        found = [str(row[0]) for row in rows]
+    found.sort(reverse=_falls(query))
+    patterns = [selector.id_pattern for selector in selectors]
     if None in patterns or not patterns:
-        return [row[0] for row in rows]
+        return found
     tests = [pattern.compiled(one).search for one in patterns if one is not None]
-    return [id for (id,) in rows if any(test(id, 0, pattern.TEXT) for test in tests)]
+    return [id for id in found if any(test(id, 0, pattern.TEXT) for test in tests)]
 
 
 def _falls(query: Query) -> bool:

@@ -37,11 +37,14 @@ class Spans(NamedTuple):
 
 def create(cursor: duckdb.DuckDBPyConnection, name: str, spans: Spans) -> None:
     """Make a temporary table of spans: ``who``, ``since``, ``until``."""
+    # As one text: of each value in a list, DuckDB would ask whether NumPy or pandas made it.
+    rows = orjson.dumps(list(zip(*spans, strict=True))).decode()
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE {name} AS"
-        " SELECT unnest($1::VARCHAR[]) AS who, make_timestamp(unnest($2::BIGINT[])) AS since,"
-        " make_timestamp(unnest($3::BIGINT[])) AS until",
-        [spans.entities, spans.since, spans.until],
+        " SELECT x->>0 AS who, make_timestamp(CAST(x->>1 AS BIGINT)) AS since,"
+        " make_timestamp(CAST(x->>2 AS BIGINT)) AS until"
+        """ FROM (SELECT unnest(from_json($1, '["JSON"]')) AS x)""",
+        [rows],
     )
 
 
