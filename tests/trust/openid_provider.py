@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -63,12 +64,18 @@ def approve(address: str, subject: str) -> dict[str, str]:
 Claims = dict[str, Any]
 
 
+@cache
+def usual_key() -> RSAKey:
+    """Return the key that providers sign with unless a test changes it; making one is slow."""
+    return RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
+
+
 class Cheat:
     """A provider whose ID tokens, description and keys a test forges as it likes."""
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
+        self.key = usual_key()
         self.more_keys: list[Any] = []
         self.description: Claims = {
             "issuer": issuer,
