@@ -90,7 +90,7 @@ async def test_staff_hand_out_and_erase_by_command(town: Town, tmp_path: Path) -
     assert f"removed  {kim}  hobby, name, telephone\n" in output
     assert "kept     urn:v:1 in health  diagnosis  because of 의료법 제22조\n" in output
     assert "left     urn:r:3  email  is about others as well\n" in output
-    assert output.endswith("history  none\nconsents 1 removed\naccount  removed\n")
+    assert "values removed\nconsents 1 removed\naccount  removed\n" in output
 
 
 async def test_an_unknown_person_is_told(town: Town) -> None:

@@ -89,8 +89,7 @@ def _tell(report: dict[str, Any]) -> None:
         typer.echo(f"left     {_place(one)}  {one['attribute']}  is about others as well")
     for one in report["failed"]:
         typer.echo(f"failed   {_place(one)}  {one['why']}")
-    history = report["history"]
-    typer.echo("history  none" if history is None else f"history  {history:,} values removed")
+    typer.echo(f"history  {report['history']:,} values removed")
     typer.echo(f"consents {report['consents']:,} removed")
     typer.echo(f"account  {report['account']}")
 

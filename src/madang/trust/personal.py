@@ -7,12 +7,13 @@ keep); GDPR articles 15, 17 and 20.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from madang.hub.operations import Delete, Keep, Operation
+from madang.lake.protocol import HeldBack
 from madang.model.errors import BadRequestData, NgsiError
 from madang.model.names import check_uri, is_uri
 from madang.trust.audit import Audit
@@ -21,6 +22,7 @@ from madang.trust.consents import Consents
 from madang.trust.events import Event
 from madang.trust.marks import Mark
 from madang.trust.personal_archive import Archive
+from madang.trust.personal_history import PersonalHistory
 from madang.trust.personal_search import About, search
 
 if TYPE_CHECKING:
@@ -36,18 +38,6 @@ PAGE = 1_000
 _AT_ONCE = 250  # operations of one write
 _OWN_KINDS = {"signIn", "signOut", "account", "key", "token", "consent", "export", "erasure"}
 """What a person did that tells of nobody else."""
-
-
-class PersonalHistory(Protocol):
-    """What the past of entities has about a person."""
-
-    def of(
-        self, tenant: str, id: str, attributes: Collection[str] | None
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Yield what an entity's attributes were; None is all of them."""
-
-    async def erase(self, tenant: str, id: str, attributes: Collection[str] | None) -> int:
-        """Remove that; return how many values were removed."""
 
 
 class Read(NamedTuple):
@@ -68,8 +58,8 @@ class Erasure:
     shared: list[dict[str, Any]] = field(default_factory=list)
     """About other persons as well: somebody must decide."""
     failed: list[dict[str, Any]] = field(default_factory=list)
-    history: int | None = None
-    """Values removed from history; None if there is no history."""
+    history: int = 0
+    """Values removed from history."""
     consents: int = 0
     account: str = "none"
     """``removed``, ``none``, or why it stays."""
@@ -115,8 +105,8 @@ class PersonalData:
         marks: Callable[[], Iterable[Mark]],
         folder: Path,
     ) -> None:
-        self.history: PersonalHistory | None = None
         self.consents = consents
+        self._history = PersonalHistory(hub)
         self._hub = hub
         self._identities = identities
         self._audit = audit
@@ -188,10 +178,9 @@ class PersonalData:
         with Archive.make(self._folder, subject) as archive:
             await archive.add("account", self._about_account(subject))
             await archive.add("consents", self._about_consents(subject))
-            ids: list[About] = []
-            await archive.add("entities", self._about_state(subject, ids))
-            if self.history is not None:
-                await archive.add("history", self._about_history(self.history, ids))
+            found: list[About] = []
+            await archive.add("entities", self._about_state(subject, found))
+            await archive.add("history", self._about_history(subject, found))
             await archive.add("reads", self._about_reads(subject))
             await archive.add("activity", self._about_activity(subject))
         return archive.file
@@ -213,12 +202,19 @@ class PersonalData:
             yield {"tenant": about.tenant.name, "entity": about.document}
 
     async def _about_history(
-        self, history: PersonalHistory, found: list[About]
+        self, subject: str, found: list[About]
     ) -> AsyncIterator[dict[str, Any]]:
+        # The person's own past may be there although the entity is not any more.
+        past: dict[tuple[str, str], set[str] | None] = {
+            (t.name, subject): None for t in self._tenants()
+        }
         for about in found:
-            names = None if about.is_person and not about.others else set(about.document)
-            async for value in history.of(about.tenant.name, about.entity.id, names):
-                yield {"tenant": about.tenant.name, "id": about.entity.id, **value}
+            is_whole = about.is_person and not about.others
+            names = None if is_whole else {*about.document} - {"id", "type"}
+            past[about.tenant.name, about.entity.id] = names
+        for (tenant, id), names in past.items():
+            async for value in self._history.of(tenant, id, names):
+                yield {"tenant": tenant, "id": id, **value}
 
     async def _about_reads(self, subject: str) -> AsyncIterator[dict[str, Any]]:
         before: int | None = None
@@ -265,7 +261,7 @@ class PersonalData:
             report = Erasure(subject)
             found = [one async for one in search(self._tenants(), self._marks(), subject)]
             await self._erase_state(found, report)
-            await self._erase_history(found, report)
+            await self._erase_history(subject, found, report)
             report.consents, laws = await self.consents.erase(subject, by=by, address=address)
             report.kept += [{"what": "consents", "law": law} for law in laws]
             await self._erase_account(subject, by, report)
@@ -286,17 +282,20 @@ class PersonalData:
             for first in range(0, len(operations), _AT_ONCE):
                 await _write(tenant, operations[first : first + _AT_ONCE], report)
 
-    async def _erase_history(self, found: list[About], report: Erasure) -> None:
-        if self.history is None:
-            return
-        report.history = 0
+    async def _erase_history(self, subject: str, found: list[About], report: Erasure) -> None:
+        going: dict[tuple[str, str], list[str] | None] = {
+            (t.name, subject): None for t in self._tenants()
+        }
         for about in found:
             plan = _plan(about)
-            if plan.operation is not None:
-                names = None if isinstance(plan.operation, Delete) else plan.going
-                report.history += await self.history.erase(
-                    about.tenant.name, about.entity.id, names
-                )
+            is_gone = isinstance(plan.operation, Delete)
+            going[about.tenant.name, about.entity.id] = None if is_gone else plan.going
+        for (tenant, id), names in going.items():
+            try:
+                report.history += await self._history.erase(tenant, id, names)
+            except HeldBack as held:
+                place = {"tenant": tenant, "id": id, "attribute": "history"}
+                report.kept.append(place | {"law": str(held)})
 
     async def _erase_account(self, subject: str, by: str, report: Erasure) -> None:
         account = self._account(subject)
