@@ -16,7 +16,7 @@ from madang.model.entity import Entity
 from madang.model.view import View
 from madang.model.without import without
 from madang.query.fits import fits
-from madang.query.reach import Hidden, Reach
+from madang.query.reach import HiddenNames, Reach
 from madang.store.protocol import Change
 
 Lookup = Callable[[Collection[str]], Awaitable[dict[str, Entity]]]
@@ -41,16 +41,14 @@ class Sight:
         self.mark = _mark(reach)
         """Tells one reach from another, in any process."""
         self._fits = fits(reach.condition)
-        self._hidden = reach.hidden
+        self._hidden = HiddenNames(reach.hidden)
         self._personal = reach.personal
 
     def entity(self, entity: Entity) -> Entity | None:
         """Return an entity as it is seen, or None if it is not."""
         if self._fits is not None and not self._fits(entity):
             return None
-        if not self._hidden:
-            return entity
-        hidden = hidden_of(self._hidden, entity)
+        hidden = self._hidden.of(entity.document["type"])
         return entity if hidden.isdisjoint(entity.document) else without(entity, hidden)
 
     def change(self, change: Change) -> Change | None:
@@ -90,11 +88,6 @@ class Sight:
 def sight_of(reach: Reach) -> Sight | None:
     """Return what a reach lets see; None is everything, with nothing personal in it."""
     return None if reach.is_whole and not reach.personal else Sight(reach)
-
-
-def hidden_of(hidden: Collection[Hidden], entity: Entity) -> set[str]:
-    """Return the names of the attributes that are hidden in an entity of its types."""
-    return {one.attribute for one in hidden if one.concerns(entity.document)}
 
 
 def _mark(reach: Reach) -> str:

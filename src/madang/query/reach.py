@@ -7,6 +7,7 @@ of types, notifications or through the conditions of a query.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from madang.model.attributes import LINKS, instances
@@ -41,6 +42,26 @@ class Hidden:
             return [] if self.subject is None else [document["id"]]
         named = instances(document.get(self.subject, []))
         return [target for one in named if one["type"] in LINKS for target in links(one)]
+
+
+class HiddenNames:
+    """The names of what is hidden of an entity, found by its types."""
+
+    __slots__ = ("_by_type", "_everywhere", "_known")
+
+    def __init__(self, hidden: Collection[Hidden]) -> None:
+        self._everywhere = frozenset(one.attribute for one in hidden if not one.types)
+        self._by_type: dict[str, set[str]] = {}
+        for one in hidden:
+            for kind in one.types:
+                self._by_type.setdefault(kind, set()).add(one.attribute)
+        self._known = {kind: self._everywhere | names for kind, names in self._by_type.items()}
+
+    def of(self, types: str | list[str]) -> frozenset[str]:
+        """Return the names hidden of an entity of a type, or of several."""
+        if type(types) is str:
+            return self._known.get(types, self._everywhere)
+        return self._everywhere.union(*(self._by_type.get(kind, ()) for kind in types))
 
 
 @dataclass(frozen=True, slots=True)

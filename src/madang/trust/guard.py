@@ -33,7 +33,7 @@ from madang.model.errors import (
 from madang.model.state import Outcome
 from madang.model.without import name_of
 from madang.query.fits import fits
-from madang.query.reach import Hidden, Reach
+from madang.query.reach import HiddenNames, Reach
 from madang.trust.actions import AttributeAction, EntityAction
 from madang.trust.events import Event, Recorder
 from madang.trust.principal import Principal
@@ -95,9 +95,9 @@ class Guard:
         self._create = fits(create.condition)
         self._update = fits(update.condition)
         self._delete = fits(delete.condition)
-        self._creates = create.hidden
-        self._unwritten = update.hidden
-        self._unseen = read.hidden
+        self._creates = HiddenNames(create.hidden)
+        self._unwritten = HiddenNames(update.hidden)
+        self._unseen = HiddenNames(read.hidden)
         self._whole = all(reach.is_whole for reach in (read, create, update, delete))
 
     def guarded(self, operations: Sequence[Operation]) -> Sequence[Operation]:
@@ -181,10 +181,7 @@ class Guard:
             return self._deleted(operation, current, now)
         if self._update is not None and not self._update(current):
             raise self.forbidden("updateEntity", operation.id)
-        if not (self._unwritten or self._unseen):
-            outcome = operation.apply(current, now)
-        else:
-            outcome = self._kept(operation, current, now)
+        outcome = self._kept(operation, current, now)
         after = outcome.entity
         if after is not None and after is not current:
             self._judge_update(operation, current, after)
@@ -196,7 +193,7 @@ class Guard:
             return
         if self._create is not None and not all(map(self._create, _parts(after))):
             raise self.forbidden("createEntity", operation.id, after)
-        self._refuse_names(self._creates, operation, after)
+        self._refuse_names(self._creates.of(after.document["type"]), operation)
 
     def _judge_update(self, operation: Operation, before: Entity, after: Entity) -> None:
         """Refuse to move an entity out of the reach, or into a type or scope out of it."""
@@ -233,33 +230,37 @@ class Guard:
 
     def _kept(self, operation: Operation, current: Entity, now: int) -> Outcome:
         """Apply an operation, but refuse or undo what it does to hidden attributes."""
-        self._refuse_names(self._unwritten, operation, current)
+        types = current.document["type"]
+        unwritten, unseen = self._unwritten.of(types), self._unseen.of(types)
+        if unwritten:
+            self._refuse_names(unwritten, operation)
         outcome = operation.apply(current, now)
         after = outcome.entity
         if after is None or after is current:
             return outcome
-        self._refuse_names(self._unwritten, operation, after)
-        named = _named(operation)
-        kept = _of(self._unwritten, current) | (_of(self._unseen, current) - named)
+        if after.document["type"] != types:
+            self._refuse_names(self._unwritten.of(after.document["type"]), operation)
+        if not (unwritten or unseen):
+            return outcome
+        kept = unwritten | (unseen - _named(operation))
         lost = {n for n in kept if n in current.document and n not in after.document}
         if not lost:
             return outcome
         whole = _with(after, current, lost)
-        if not lost <= _of((*self._unwritten, *self._unseen), whole):
+        types = whole.document["type"]
+        if not lost <= self._unwritten.of(types) | self._unseen.of(types):
             raise self.forbidden("updateEntity", operation.id, after)  # it would come to light
         deleted = tuple(path for path in outcome.deleted if name_of(path) not in lost)
         return outcome._replace(entity=whole, deleted=deleted)
 
-    def _refuse_names(
-        self, hidden: Collection[Hidden], operation: Operation, entity: Entity
-    ) -> None:
+    def _refuse_names(self, hidden: frozenset[str], operation: Operation) -> None:
         """Refuse to write attributes that must not be written to an entity of its types.
 
         It is said before looking whether they are there, so the answer does not tell.
         """
         if not hidden:
             return
-        refused = _of(hidden, entity) & _named(operation)
+        refused = hidden & _named(operation)
         if refused:
             raise NotAllowed(
                 "writeAttribute",
@@ -347,12 +348,6 @@ def _named(operation: Operation) -> frozenset[str]:
         return operation.names if operation.drop else frozenset()
     content = getattr(operation, "content", None)
     return frozenset() if content is None else frozenset(content.names)
-
-
-def _of(hidden: Collection[Hidden], entity: Entity) -> set[str]:
-    """Return the names of attributes that are hidden of an entity of its types."""
-    types = entity.types
-    return {one.attribute for one in hidden if not one.types or not one.types.isdisjoint(types)}
 
 
 def _with(after: Entity, before: Entity, names: Collection[str]) -> Entity:
