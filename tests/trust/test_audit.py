@@ -21,6 +21,7 @@ from madang.trust import audit as audit_module
 from madang.trust import merkle
 from madang.trust.audit import Audit, NotRecorded
 from madang.trust.audit_file import AuditReader, Wanted
+from madang.trust.audit_verify import verify
 from madang.trust.checkpoint import BadHead, Head, Signer, Verifier, opened
 from madang.trust.events import Event
 
@@ -294,6 +295,13 @@ async def test_the_file_refuses_anything_but_the_next_record(audit: Audit, sql: 
         other.execute(sql)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+async def test_nobody_else_on_the_machine_reads_the_file(audit: Audit) -> None:
+    await audit.record(read(1))
+    files = [file for file in audit.file.parent.iterdir() if file.name.startswith("audit")]
+    assert [file.name for file in files if file.stat().st_mode & 0o077] == []
+
+
 async def test_a_file_that_is_no_log_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "audit.sqlite").write_bytes(b"nonsense " * 1000)
     log = Audit(tmp_path / "audit.sqlite", SIGNER)
@@ -339,7 +347,9 @@ def test_after_kill_everything_acknowledged_is_there(tmp_path: Path, wait_s: flo
     acknowledged = {tuple(line.split()) for line in told if len(line.split()) == 2}
     reader = AuditReader(file)
     kept = {(e.content()["actor"][7:], e.content()["targets"][0]) for e in reader.walk()}
+    faults = verify(reader).found.faults
     reader.close()
+    assert faults == []
     assert {(who.decode(), n.decode()) for who, n in acknowledged} <= kept
 
 

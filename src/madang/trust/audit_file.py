@@ -168,6 +168,8 @@ class AuditWriter:
     """
 
     def __init__(self, file: Path, signer: Signer) -> None:
+        file.touch(0o600)
+        file.chmod(0o600)  # also one that was restored; SQLite makes the files beside it alike
         self._connection = connect(file)
         self._connection.pragma("wal_autocheckpoint", 1_000)
         self._connection.pragma("cache_size", -4_096)
