@@ -37,7 +37,7 @@ def forms_of(page: str) -> list[tuple[str, dict[str, str]]]:
 
 def alert_of(page: str) -> str:
     """Return what a page says is wrong."""
-    found = re.search(r'role="alert"><p>(.*?)</p>', page, re.DOTALL)
+    found = re.search(r'role="alert" id="error"><p>(.*?)</p>', page, re.DOTALL)
     return found.group(1) if found else ""
 
 
