@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -85,14 +86,28 @@ def lines(city: City) -> Iterator[str]:
         yield f"| `{row.method} {row.path}` | {', '.join(row.actions)} | {words} |"
 
 
-async def table() -> str:
+@asynccontextmanager
+async def a_city() -> AsyncIterator[City]:
+    """Open a new city with the policies that the package ships."""
     with tempfile.TemporaryDirectory() as folder:
         city = await City.open(Settings(data=Path(folder)))
         try:
-            return "\n".join(lines(city)) + "\n"
+            yield city
         finally:
             await city.trust.close()
             await city.engine.close()
+
+
+async def table() -> str:
+    """Return the table in Markdown."""
+    async with a_city() as city:
+        return "\n".join(lines(city)) + "\n"
+
+
+async def routes() -> set[str]:
+    """Return every route there is, as ``GET /path``."""
+    async with a_city() as city:
+        return {f"{row.method} {row.path}" for row in rows(city)}
 
 
 if __name__ == "__main__":
