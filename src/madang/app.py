@@ -95,6 +95,7 @@ class City:
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self.stop)
         await self.hub.start()
+        await self.trust.personal.start()
         self.trust.listening(listening.getsockname()[1])
         self.system.ready = True
         log.info("madang.ready", url=self.settings.url)

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from madang.api import sign_in, trust_audit, trust_identities, trust_policies
+from madang.api import sign_in, trust_audit, trust_identities, trust_personal, trust_policies
 from madang.api.entry import Doors
 from madang.api.guarded import BodyLimit, mounted, problem
 from madang.api.security_headers import Cors, SecurityHeaders
@@ -53,6 +53,7 @@ def surfaces(settings: Settings, trust: Trust, system: System, site: Site) -> li
         *sign_in.surfaces(site, doors),
         *trust_identities.surfaces(identities),
         *trust_audit.surfaces(trust.audit),
+        *trust_personal.surfaces(trust.personal),
         *trust_policies.surfaces(
             trust.policies, identities.find, partial(system.hub.tenant, create=False)
         ),

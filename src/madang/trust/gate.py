@@ -76,6 +76,7 @@ class Gate:
         recorder: Recorder,
         view: Callable[[Principal, Tenant, str, str], View],
         *,
+        check_purpose: Callable[[str], object],
         is_open: bool,
         proxies: frozenset[str] = frozenset(),
     ) -> None:
@@ -84,6 +85,7 @@ class Gate:
         self._limits = limits
         self._recorder = recorder
         self._view = view
+        self._check_purpose = check_purpose
         self._proxies = proxies
         self.is_open = is_open
         self.local_key = ""
@@ -180,11 +182,14 @@ class Gate:
             now: a clock that never goes back. [s]
 
         Raises:
+            BadRequestData: the purpose is not in the catalogue.
             Unauthorized, Forbidden: this principal may not.
             TooManyRequests: the limit is reached.
         """
         principal = self.principal(credential, address)
         self.admit(principal, address, "api", now)
+        if purpose:
+            self._check_purpose(purpose)
         self._check(principal, actions, tenant_name, purpose, address)
         key = (authorization or "", tenant_name, purpose)
         door = self._doors.get(key)

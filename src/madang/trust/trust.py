@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from madang.hub.clock import Clock
 from madang.query.reach import WHOLE, Reach
 from madang.trust import local
 from madang.trust.audit import Audit
 from madang.trust.audit_file import place
 from madang.trust.checkpoint import Signer
+from madang.trust.consents import Consents
 from madang.trust.events import Event
 from madang.trust.gate import Gate
 from madang.trust.guard import Guard
@@ -20,8 +22,10 @@ from madang.trust.limits import Limits
 from madang.trust.openid import OpenId
 from madang.trust.openid_secrets import ProviderSecrets
 from madang.trust.own_subscriptions import OwnSubscriptions
+from madang.trust.personal import PersonalData
 from madang.trust.policy import Policies
 from madang.trust.principal import LOCAL, OPEN, Principal
+from madang.trust.purposes import Purposes
 from madang.trust.records import Records
 from madang.trust.secrets import Secrets
 from madang.trust.view import View
@@ -50,6 +54,7 @@ class Trust:
         self.audit = audit
         self.identities = identities
         self.policies = Policies(records, audit)
+        self.consents = Consents(records, audit, Purposes(records, audit), Clock().now)
         self.openid = OpenId(settings.openid)
         self.gate = Gate(
             identities,
@@ -57,12 +62,15 @@ class Trust:
             Limits(settings),
             audit,
             self._view,
+            check_purpose=self.consents.purposes.check,
             is_open=settings.open,
             proxies=frozenset(settings.trusted_proxies),
         )
         identities.on_change.append(lambda _: self._changed())
         self.policies.on_change.append(self._changed)
         self._hub: Hub | None = None
+        self.personal: PersonalData
+        """Made when the hub is there; see :meth:`watch`."""
 
     @classmethod
     async def open(cls, settings: Settings, engine: Engine) -> Trust:
@@ -76,11 +84,21 @@ class Trust:
         await identities.start()
         trust.openid.secrets = ProviderSecrets(records, identities.secrets)
         await trust.policies.start()
+        await trust.consents.purposes.start()
+        await trust.consents.start()
         return trust
 
     def watch(self, hub: Hub) -> None:
         """Let the subscriptions of a hub be judged anew whenever something changes."""
         self._hub = hub
+        self.personal = PersonalData(
+            hub,
+            self.identities,
+            self.consents,
+            self.audit,
+            lambda: self.policies.marks,
+            self.folder,
+        )
 
     def listening(self, port: int) -> None:
         """Make the key of this machine, now that the port is known."""
@@ -171,7 +189,7 @@ class Trust:
             guard=guard,
             subscriptions=OwnSubscriptions(tenant.subscriptions, principal.id, sees_all=sees_all),
             purpose=purpose,
-            consented=lambda *_: False,
+            consented=self.consents.given,
             on_personal=on_personal,
         )
 
