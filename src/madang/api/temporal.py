@@ -16,7 +16,7 @@ from madang.api.entities import page_headers
 from madang.api.http import Response
 from madang.api.negotiation import accepted
 from madang.api.temporal_selection import FAR, History, body_search, retrieval, search
-from madang.lake.protocol import Lake, Past, Wanted
+from madang.lake.protocol import Aggregate, Aggregates, Lake, Past, Wanted
 from madang.model import evolution, time
 from madang.model.context import Context
 from madang.model.errors import ResourceNotFound
@@ -105,18 +105,15 @@ def _many(lake: Lake, asked: History, context: Context) -> Shown:
         return Shown([body for body in bodies if body], page.count, page.more)
     # What the cut left nothing of is listed all the same, with no instance.
     query = replace(asked.wanted.query, count=False)
-    whole = lake.pasts(replace(asked.wanted, query=query, most=None, last_n=1))
-    left = {past.id: past for past in page.entities}
-    bodies = [
-        _body(left.get(past.id) or replace(past, instances=[]), past.instances, asked, context)
-        for past in whole.entities
-    ]
+    wanted = replace(asked.wanted, query=query, most=None, last_n=None)
+    outlines = _by_entity(lake.aggregates(wanted, ("totalCount",), None))
+    bodies = [_body(past, outlines.get(past.id, ()), asked, context) for past in page.entities]
     covered = _covered(page.cut, asked.wanted)
     return Shown([body for body in bodies if body], page.count, page.more, covered)
 
 
 def _body(
-    past: Past, outline: Sequence[evolution.Moment], asked: History, context: Context
+    past: Past, outline: Sequence[evolution.Series], asked: History, context: Context
 ) -> Body | None:
     if asked.shape == "temporalValues":
         return evolution.simplified(past, asked.view, context, asked.by, outline)
@@ -142,11 +139,12 @@ _FAR = time.parse(FAR)
 
 def _aggregated(lake: Lake, asked: History, context: Context) -> Shown:
     page = lake.aggregates(asked.wanted, asked.methods, asked.every)
-    bodies = [
-        evolution.aggregated(list(rows), asked.view, context)
-        for _, rows in groupby(page.rows, key=lambda row: row.entity)
-    ]
+    bodies = [evolution.aggregated(rows, asked.view, context) for rows in _by_entity(page).values()]
     return Shown([body for body in bodies if body], page.count, page.more)
+
+
+def _by_entity(page: Aggregates) -> dict[str, list[Aggregate]]:
+    return {id: list(rows) for id, rows in groupby(page.rows, key=lambda row: row.entity)}
 
 
 def _one(lake: Lake, id: str, asked: History, context: Context, now: int) -> Shown:

@@ -37,8 +37,8 @@ PLURAL = {
 """The member that holds the pairs of value and time, by the member that holds one value."""
 
 
-class Moment(Protocol):
-    """One attribute instance; see :class:`madang.lake.protocol.Instance`."""
+class Series(Protocol):
+    """What instances with the same name, datasetId and type have in common."""
 
     @property
     def attribute(self) -> str: ...
@@ -46,6 +46,11 @@ class Moment(Protocol):
     def dataset(self) -> str | None: ...
     @property
     def kind(self) -> str: ...
+
+
+class Moment(Series, Protocol):
+    """One attribute instance; see :class:`madang.lake.protocol.Instance`."""
+
     @property
     def time(self) -> int: ...
     @property
@@ -83,19 +88,13 @@ class Past(Protocol):
     def deleted(self) -> int | None: ...
 
 
-class Aggregate(Protocol):
+class Aggregate(Series, Protocol):
     """What the instances of a period come to; see :class:`madang.lake.protocol.Aggregate`."""
 
     @property
     def entity(self) -> str: ...
     @property
     def types(self) -> tuple[str, ...]: ...
-    @property
-    def attribute(self) -> str: ...
-    @property
-    def dataset(self) -> str | None: ...
-    @property
-    def kind(self) -> str: ...
     @property
     def start(self) -> int: ...
     @property
@@ -105,7 +104,7 @@ class Aggregate(Protocol):
 
 
 def normalized(
-    past: Past, view: View, names: Context, outline: Iterable[Moment] = ()
+    past: Past, view: View, names: Context, outline: Iterable[Series] = ()
 ) -> Body | None:
     """Return an entity with an array of instances for each attribute (clause 4.5.7).
 
@@ -113,15 +112,15 @@ def normalized(
         past: what is shown.
         view: members, language and system times; its format is not used.
         names: the @context of the answer.
-        outline: instances of the attributes to list even if ``past`` has none of theirs.
+        outline: what to list even if ``past`` has no instance of it.
 
     Returns:
         The body, or None if the projection leaves nothing of it.
     """
     document: Document = {}
-    for moment in outline:
-        if view.keeps(moment.attribute):
-            document[moment.attribute] = []
+    for one in outline:
+        if view.keeps(one.attribute):
+            document[one.attribute] = []
     for moment in past.instances:
         if view.keeps(moment.attribute):
             instance = _instance(moment, view.sys_attrs)
@@ -135,7 +134,7 @@ def simplified(
     view: View,
     names: Context,
     by: TimeProperty,
-    outline: Iterable[Moment] = (),
+    outline: Iterable[Series] = (),
 ) -> Body | None:
     """Return an entity with pairs of value and time for each attribute (clause 4.5.9).
 
@@ -144,23 +143,23 @@ def simplified(
         view: members, language and system times; its format is not used.
         names: the @context of the answer.
         by: which time stands beside a value.
-        outline: instances of the attributes to list even if ``past`` has none of theirs.
+        outline: what to list even if ``past`` has no instance of it.
 
     Returns:
         The body, or None if the projection leaves nothing of it.
     """
-    series = _Series(names)
-    for moment in outline:
-        if view.keeps(moment.attribute):
-            kind, plural = _naming(moment.kind, view.lang)
-            series.of(moment, kind).setdefault(plural, [])
+    found = _Attributes(names)
+    for one in outline:
+        if view.keeps(one.attribute):
+            kind, plural = _naming(one.kind, view.lang)
+            found.of(one, kind).setdefault(plural, [])
     for moment in past.instances:
         if view.keeps(moment.attribute):
             kind, plural = _naming(moment.kind, view.lang)
             pair = [_plain(moment, view.lang, names), time.render(_at(moment, by))]
-            series.of(moment, kind).setdefault(plural, []).append(pair)
+            found.of(moment, kind).setdefault(plural, []).append(pair)
     head = {**_head(past.id, past.types, view, names), **_times(past, view)}
-    return {**head, **series.shown()} or None
+    return {**head, **found.shown()} or None
 
 
 def aggregated(rows: Sequence[Aggregate], view: View, names: Context) -> Body | None:
@@ -175,26 +174,26 @@ def aggregated(rows: Sequence[Aggregate], view: View, names: Context) -> Body | 
         The body, or None if the projection leaves nothing of it. What a method cannot be applied to
         is left out, and so is the scope.
     """
-    series = _Series(names)
+    found = _Attributes(names)
     for row in rows:
         if row.kind == SCOPE or not view.keeps(row.attribute):
             continue
         period = time.render(row.start), time.render(row.end)
         for method, value in row.values.items():
             if value is not None:
-                series.of(row, row.kind).setdefault(method, []).append([value, *period])
-    return {**_head(rows[0].entity, rows[0].types, view, names), **series.shown()} or None
+                found.of(row, row.kind).setdefault(method, []).append([value, *period])
+    return {**_head(rows[0].entity, rows[0].types, view, names), **found.shown()} or None
 
 
-class _Series:
+class _Attributes:
     """The attributes of a simplified or aggregated entity, one object a kind and datasetId."""
 
     def __init__(self, names: Context) -> None:
         self._compact = names.compact
         self._found: dict[str, dict[tuple[str, str | None], Body]] = {}
 
-    def of(self, item: Moment | Aggregate, kind: str) -> Body:
-        """Return the object that an instance, or an aggregate, belongs to."""
+    def of(self, item: Series, kind: str) -> Body:
+        """Return the object that a series is shown as."""
         objects = self._found.setdefault(item.attribute, {})
         key = kind, item.dataset
         found = objects.get(key)
