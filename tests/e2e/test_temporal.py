@@ -370,6 +370,19 @@ def test_what_is_not_offered_is_refused(server: Server, id: str) -> None:
     assert server.request("HEAD", f"{PAST}/{id}").status == 200
 
 
+def test_times_at_the_edges_of_the_calendar_are_times(server: Server, id: str) -> None:
+    edges = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]
+    lived(
+        server, id, speed=[{"type": "Property", "value": 1, "observedAt": edge} for edge in edges]
+    )
+    assert values(get(server, f"/{id}"), member="observedAt") == edges
+    for length in ("P1D", "P1000Y", "P9999Y"):
+        query = f"aggrMethods=avg&aggrPeriodDuration={length}&timerel=after&timeAt={edges[1]}"
+        assert get(server, f"/{id}?{query}")["speed"]["avg"] == [[1.0, edges[1], edges[1]]]
+    instants = "timerel=after&timeAt=0001-01-01T00:00:00Z&aggrMethods=avg"
+    assert get(server, f"/{id}?{instants}&aggrPeriodDuration=PT1S", 400)["title"]
+
+
 # --- long answers ------------------------------------------------------------------------------
 
 

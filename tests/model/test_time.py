@@ -10,9 +10,13 @@ from madang.model import time
 from madang.model.errors import BadRequestData
 
 
-@given(st.integers(0, 4_000_000_000_000_000))
+@given(st.integers(time.parse("0001-01-01T00:00:00Z"), time.LAST))
 def test_an_instant_survives_being_written_and_read(instant: int) -> None:
     assert time.parse(time.render(instant)) == instant
+
+
+def test_what_is_later_than_any_datetime_is_shown_as_the_last_one() -> None:
+    assert time.render(time.LAST + 5) == time.render(time.LAST) == "9999-12-31T23:59:59.999999Z"
 
 
 @pytest.mark.parametrize(

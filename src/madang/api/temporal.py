@@ -15,7 +15,7 @@ from madang.api.call import Call
 from madang.api.entities import page_headers
 from madang.api.http import Response
 from madang.api.negotiation import accepted
-from madang.api.temporal_selection import FAR, History, body_search, retrieval, search
+from madang.api.temporal_selection import History, body_search, retrieval, search
 from madang.lake.protocol import Aggregate, Aggregates, Lake, Past, Wanted
 from madang.model import evolution, time
 from madang.model.context import Context
@@ -131,10 +131,7 @@ def _covered(cut: tuple[int, int], wanted: Wanted) -> tuple[int, int]:
         start = None if window.relation == "before" else window.time_at
     elif window is not None:
         start = {"before": window.time_at, "between": window.end_time_at}.get(window.relation)
-    return cut[0] if start is None or start == _FAR else start, cut[1]
-
-
-_FAR = time.parse(FAR)
+    return cut[0] if start is None or start == time.LAST else start, cut[1]
 
 
 def _aggregated(lake: Lake, asked: History, context: Context) -> Shown:

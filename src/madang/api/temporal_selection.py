@@ -17,6 +17,7 @@ from madang.api.query_body import parameters_of
 from madang.api.selection import matched, orders_of, selectors_of, types_of
 from madang.lake import periods
 from madang.lake.protocol import EVERYTHING, Method, Period, Wanted
+from madang.model import time
 from madang.model.context import Context
 from madang.model.errors import BadRequestData, InvalidRequest
 from madang.model.evolution import TimeProperty
@@ -30,7 +31,7 @@ Shape = Literal["normalized", "temporalValues", "aggregatedValues"]
 
 SHAPES: Final[tuple[Shape, ...]] = get_args(Shape)
 METHODS: Final[frozenset[Method]] = frozenset(get_args(Method))
-FAR: Final = "9999-12-31T23:59:59.999999Z"
+FAR: Final = time.render(time.LAST)
 """The end of a window that has none."""
 MOST_LAST: Final = 10**9
 """The largest ``lastN``: nothing has so many instances."""

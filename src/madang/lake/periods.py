@@ -6,10 +6,11 @@ Source: ISO 8601-1:2019 clause 5.5.2; ETSI GS CIM 009 clause 4.5.19 (``aggrPerio
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 
 from madang.lake.protocol import Period
 from madang.model.errors import BadRequestData
+from madang.model.time import LAST
 
 SECOND = 1_000_000  # [us]
 DAY = 86_400 * SECOND
@@ -89,6 +90,8 @@ def months_later(start: int, months: int) -> int:
     """Return the instant so many months later, or earlier if they are below zero."""
     moment = _EPOCH + timedelta(microseconds=start)
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    if year > MAXYEAR:
+        return LAST + 1
     for day in range(moment.day, 27, -1):
         try:
             later = moment.replace(year=year, month=month + 1, day=day)

@@ -14,6 +14,9 @@ from madang.model.errors import BadRequestData
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:[.,]\d{1,9})?Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+LAST = 253_402_300_799_999_999
+"""The last instant that has a DateTime: the end of the year 9999. [us since 1970]"""
+
 _SECONDS = {f"{second:02d}Z": second * 1_000_000 for second in range(60)}
 
 
@@ -42,13 +45,15 @@ def _parsed(text: str) -> int:
 def render(instant: int) -> str:
     """Return an instant as RFC 3339 text in UTC, with as many decimals as it needs.
 
+    What lies after the year 9999, such as the end of a period, is shown as its end.
+
     >>> render(1_700_000_000_000_000)
     '2023-11-14T22:13:20Z'
     >>> render(1_700_000_000_123_000)
     '2023-11-14T22:13:20.123Z'
     """
-    moment = _EPOCH + timedelta(microseconds=instant)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    moment = _EPOCH + timedelta(microseconds=min(instant, LAST))
+    text = moment.isoformat(timespec="seconds")[:19]
     part = moment.microsecond
     if part == 0:
         return text + "Z"
