@@ -186,6 +186,7 @@ class Trust:
             tenant,
             principal,
             reach("readEntity"),
+            past=reach("readHistory"),
             guard=guard,
             subscriptions=OwnSubscriptions(tenant.subscriptions, principal.id, sees_all=sees_all),
             purpose=purpose,

@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from madang.model.entity import Entity
-from madang.query.reach import Reach
+from madang.query.reach import EMPTY, Reach
 from madang.query.tree import Query
 from madang.store.protocol import Change, Documents, Page, Row, Shape
 from madang.trust.hiding import OnPersonal
+from madang.trust.past import Past
 from madang.trust.principal import Principal
 from madang.trust.sight import Sight
 
@@ -42,6 +43,7 @@ class View:
         tenant: what there is.
         principal: who looks.
         read: what they may read.
+        past: what they may read of history; nothing unless given.
         guard: judges their writes.
         subscriptions: theirs, or those they may see.
         purpose: what they read for; consent is given to purposes.
@@ -55,6 +57,7 @@ class View:
         principal: Principal,
         read: Reach,
         *,
+        past: Reach = EMPTY,
         guard: Guard,
         subscriptions: OwnSubscriptions,
         purpose: str = "",
@@ -69,6 +72,7 @@ class View:
         self.principal = principal
         self.sight = Sight(read, self._is_open, on_personal)
         self._tenant = tenant
+        self._past = Sight(past, self._is_open, on_personal)
         self._guard = guard
         self._purpose = purpose
         self._consented = consented
@@ -81,6 +85,11 @@ class View:
         return person in self.principal.entities or self._consented(
             person, self._purpose, attribute, types
         )
+
+    @property
+    def past(self) -> Past:
+        """The history of the tenant, with what of it may be seen."""
+        return Past(self._tenant.history, self._past)
 
     async def write(self, operations: Sequence[Operation]) -> list[Result]:
         """Apply those operations that the principal may; the others come to errors."""
