@@ -122,11 +122,21 @@ class Metrics(Collector):
                 "madang_notifications_waiting", "Notifications not delivered yet", labels=["tenant"]
             ),
         }
+        behind = GaugeMetricFamily(
+            "madang_history_waiting", "Changes not in the lake's files yet", labels=["tenant"]
+        )
+        alarm = GaugeMetricFamily(
+            "madang_history_alarm", "1 if the lake cannot be written", labels=["tenant"]
+        )
         for name, tenant in list(hub.open.items()):
             for figure, family in families.items():
                 family.add_metric([name or "default"], getattr(tenant.writer, figure))
             counters = tenant.subscriptions.delivery.counters
             for figure, told in sent.items():
                 told.add_metric([name or "default"], getattr(counters, figure))
+            behind.add_metric([name or "default"], tenant.history.waiting)
+            alarm.add_metric([name or "default"], tenant.history.alarm is not None)
         yield from families.values()
         yield from sent.values()
+        yield behind
+        yield alarm

@@ -69,7 +69,10 @@ class System:
     async def status(self, request: Request) -> Response:
         """What is in each tenant, for ``madang status``."""
         tenants = {
-            name or "default": await tenant.store.size()
+            name or "default": {
+                **await tenant.store.size(),
+                **({"alarm": tenant.history.alarm} if tenant.history.alarm else {}),
+            }
             for name, tenant in sorted(self.hub.open.items())
         }
         return JSONResponse({"version": __version__, "ready": self.ready, "tenants": tenants})

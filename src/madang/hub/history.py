@@ -148,6 +148,12 @@ class History:
             return (await self._drained()).drained
 
     @property
+    def waiting(self) -> int:
+        """How many changes are not in the lake's files yet."""
+        drained = self._lake.drained if self._lake is not None else self._known
+        return max(self._store.last_change - drained, 0)
+
+    @property
     def rules(self) -> Rules:
         """The policies and holds in force."""
         return self._rules
@@ -264,9 +270,8 @@ class History:
 
     def _is_due(self) -> bool:
         """Tell whether enough waits, or anything waits for long enough."""
-        drained = self._lake.drained if self._lake is not None else self._known
-        waiting = self._store.last_change - drained
-        if waiting <= 0:
+        waiting = self.waiting
+        if not waiting:
             self._waits_since = None
             return False
         now = time.monotonic()
