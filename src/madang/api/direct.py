@@ -25,6 +25,7 @@ _WRITES = frozenset({b"POST", b"PATCH", b"PUT"})
 _PRINTABLE = bytes(range(0x21, 0x7F))
 _LOOK = 5.0  # [s] between two looks at whether a connection is idle or stuck
 _RECEIVE = 120.0  # [s] a request may take to arrive
+_MOST_HEAD = 65_536  # [bytes] of a request line and headers, beyond the piece they begin in
 _UNUSUAL = frozenset({"transfer-encoding", "expect", "upgrade"})
 _header_names: dict[bytes, str] = {}
 
@@ -132,6 +133,8 @@ class DirectProtocol(HttpToolsProtocol):
         self._chunk = b""
         self._since = 0.0
         self._held = False  # the next of the pipeline waits only for the reader
+        self._in_head = False
+        self._bare = 0  # bytes since the request, its headers or its body last got on
         self.address = ""
 
     # --- the short way ------------------------------------------------------------------------
@@ -144,7 +147,12 @@ class DirectProtocol(HttpToolsProtocol):
             if (previous is None or previous.response_complete) and self._is_known(data):
                 return
             self._chunk = data
+        self._bare += len(data)
         super().data_received(data)
+        if self._begun and self._bare > _MOST_HEAD and not self.transport.is_closing():
+            head = b"content-length: 0\r\nconnection: close\r\n\r\n"
+            self.transport.write(b"".join((STATUS_LINE[431], self._common_headers(), head)))
+            self.transport.close()
 
     def _is_known(self, data: bytes) -> bool:
         """Answer a whole request with known headers; else leave it to the parser."""
@@ -175,22 +183,25 @@ class DirectProtocol(HttpToolsProtocol):
         chunk, self._chunk = self._chunk, b""
         line_end = chunk.find(b"\r\n")
         end = chunk.find(b"\r\n\r\n", line_end) + 4
-        plain = cycle.keep_alive and not cycle.refused and not _UNUSUAL & self.fields.keys()
+        plain = cycle.keep_alive and not cycle.refused and not _UNUSUAL & cycle.headers.keys()
         if plain and end > 3 and len(chunk) == end + cycle.size and end - line_end < _LONGEST_BLOCK:
             if len(_blocks) >= _MOST_BLOCKS:
                 _blocks.clear()
-            _blocks[chunk[line_end:end]] = HeaderBlock(self.fields, cycle.size)
+            _blocks[chunk[line_end:end]] = HeaderBlock(cycle.headers, cycle.size)
 
     # --- parser callbacks ---------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self._begun = True
+        self._begun = self._in_head = True
+        self._bare = 0
         self.url = b""
         self.headers = []
         self.fields = {}
         self.expect_100_continue = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # a trailer is no header (RFC 9110 section 6.5.1)
         if not self.url.startswith(self.lane.prefix):
             super().on_header(name, value)
             return
@@ -200,6 +211,8 @@ class DirectProtocol(HttpToolsProtocol):
         fields[key] = f"{fields[key]}, {text}" if key in fields else text
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._bare = 0
         if not self.url.startswith(self.lane.prefix):
             self._to_asgi()
             return
@@ -225,6 +238,7 @@ class DirectProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
+        self._bare = 0
         cycle: Any = self.cycle
         if not isinstance(cycle, DirectCycle):
             super().on_body(body)

@@ -262,12 +262,19 @@ class Contexts:
 
 
 def _key(source: object) -> str | bytes:
-    """Return what a source is remembered by: a URL as it is, anything else as JSON."""
+    """Return what a source is remembered by: a URL as it is, anything else as JSON.
+
+    Raises:
+        BadRequestData: it is nested so deeply that it cannot be written out again.
+    """
     if isinstance(source, list) and len(source) == 1:
         source = source[0]
     if isinstance(source, str):
         return source
-    return orjson.dumps(source)
+    try:
+        return orjson.dumps(source)
+    except TypeError:
+        raise BadRequestData("the @context is nested too deeply") from None
 
 
 def _details(url: str, id: str, kind: str, created: int) -> dict[str, Any]:
