@@ -78,7 +78,7 @@ def application(
         answer.headers.update(error.headers or {})
         return answer
 
-    return Starlette(
+    app = Starlette(
         routes=mounted(surfaces(settings, trust, system, site), trust.gate, hub),
         middleware=[
             Middleware(SecurityHeaders, url=settings.url, cors=cors),
@@ -86,3 +86,6 @@ def application(
         ],
         exception_handlers={NgsiError: answer_error, HTTPException: answer_no_route},
     )
+    # The redirect would name the host that the request named, which may be anybody's.
+    app.router.redirect_slashes = False
+    return app
