@@ -163,6 +163,7 @@ class Settings(BaseModel):
         "Instances of each attribute of an entity in one answer of the temporal API; a longer one"
         " is cut in time (206).",
         ge=1,
+        le=100_000,
     )
     query_time_limit_s: float = _setting(
         10.0, "Limits", "Seconds a query may take; more is answered 403 TooComplexQuery.", gt=0

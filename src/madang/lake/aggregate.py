@@ -132,8 +132,10 @@ def _aggregate(
     if every is None or every == Period():
         start = first if span.start is None else span.start
         end = last if span.end is None else span.end
-    else:
+    elif every.months:
         start, end = begun, boundaries(begun, begun, every)[1]
+    else:
+        start, end = begun, begun + every.microseconds
     results = {
         method: value if numeric else _plain(method, value)
         for method, value in zip(methods, values, strict=True)

@@ -16,6 +16,9 @@ from madang.query.tree import Condition
 if TYPE_CHECKING:
     import duckdb
 
+FEW_NEWEST = 10_000
+"""Of each attribute; for more, all are sorted."""
+
 Span = tuple[Instance, int | None]
 """A scope, from its time on, until before another instant if there is one."""
 
@@ -51,19 +54,23 @@ def _cut(cursor: duckdb.DuckDBPyConnection, wanted: Wanted, condition: str) -> i
     most = wanted.most
     if most is None or (wanted.last_n is not None and wanted.last_n <= most):
         return None
-    column = window.time_of(wanted.temporal)
     row = cursor.execute(
         f"""
-        WITH numbered AS (
-            SELECT {column} AS t, {_numbered(wanted)} AS n,
-                   count(*) OVER (PARTITION BY entity, attribute) AS size
-            FROM history WHERE {condition}
-        )
-        SELECT epoch_us({"max" if wanted.last_n else "min"}(t)) FROM numbered
-        WHERE n = {most} AND size > {most}
+        SELECT epoch_us({"max" if wanted.last_n else "min"}(edge))
+        FROM ({_edges(wanted, condition, most)}) WHERE size > {most}
         """
     ).fetchone()
     return None if row is None else row[0]
+
+
+def _edges(wanted: Wanted, condition: str, number: int) -> str:
+    """Return the SQL of the time of the so-manieth instance of each attribute of each entity."""
+    column = window.time_of(wanted.temporal)
+    first = f"{'max' if wanted.last_n else 'min'}({column}, {number})"
+    return (
+        f"SELECT entity, attribute, list_last({first}) AS edge, count(*) AS size"
+        f" FROM history WHERE {condition} GROUP BY entity, attribute"
+    )
 
 
 def _instances(
@@ -72,9 +79,15 @@ def _instances(
     column = window.time_of(wanted.temporal)
     if cut is not None:
         condition += f" AND {column} {'>=' if wanted.last_n else '<='} {window.instant(cut)}"
-    qualified = f"QUALIFY {_numbered(wanted)} <= {int(wanted.last_n)}" if wanted.last_n else ""
+    source, qualified = "history", ""
+    if wanted.last_n:
+        qualified = f"QUALIFY {_numbered(wanted)} <= {wanted.last_n}"
+        if wanted.last_n <= FEW_NEWEST:  # whole rows are sorted only from these times on
+            edges = _edges(wanted, condition, wanted.last_n)
+            source = f"history JOIN ({edges}) USING (entity, attribute)"
+            condition += f" AND {column} >= edge"
     rows = cursor.execute(
-        f"SELECT {COLUMNS} FROM history WHERE {condition} {qualified}"
+        f"SELECT {COLUMNS} FROM {source} WHERE {condition} {qualified}"
         f" ORDER BY entity, attribute, dataset NULLS FIRST, {_order(wanted)}"
     ).fetchall()
     return [instance_of(row) for row in rows]
