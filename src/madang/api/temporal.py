@@ -16,7 +16,7 @@ from madang.api.entities import page_headers
 from madang.api.http import Response
 from madang.api.negotiation import accepted
 from madang.api.temporal_selection import History, body_search, retrieval, search
-from madang.lake.protocol import Aggregate, Aggregates, Lake, Past, Wanted
+from madang.lake.protocol import Aggregate, Aggregates, Past, Readable, Wanted
 from madang.model import evolution, time
 from madang.model.context import Context
 from madang.model.errors import ResourceNotFound
@@ -95,7 +95,7 @@ def _response(
 # --- in the lake's thread --------------------------------------------------------------------
 
 
-def _many(lake: Lake, asked: History, context: Context) -> Shown:
+def _many(lake: Readable, asked: History, context: Context) -> Shown:
     """Return a page of histories as they are shown."""
     if asked.methods:
         return _aggregated(lake, asked, context)
@@ -134,7 +134,7 @@ def _covered(cut: tuple[int, int], wanted: Wanted) -> tuple[int, int]:
     return cut[0] if start is None or start == time.LAST else start, cut[1]
 
 
-def _aggregated(lake: Lake, asked: History, context: Context) -> Shown:
+def _aggregated(lake: Readable, asked: History, context: Context) -> Shown:
     page = lake.aggregates(asked.wanted, asked.methods, asked.every)
     bodies = [evolution.aggregated(rows, asked.view, context) for rows in _by_entity(page).values()]
     return Shown([body for body in bodies if body], page.count, page.more)
@@ -144,7 +144,7 @@ def _by_entity(page: Aggregates) -> dict[str, list[Aggregate]]:
     return {id: list(rows) for id, rows in groupby(page.rows, key=lambda row: row.entity)}
 
 
-def _one(lake: Lake, id: str, asked: History, context: Context, now: int) -> Shown:
+def _one(lake: Readable, id: str, asked: History, context: Context, now: int) -> Shown:
     """Return the history of one entity as it is shown, if need be without any instance.
 
     Raises:
@@ -163,7 +163,7 @@ def _one(lake: Lake, id: str, asked: History, context: Context, now: int) -> Sho
     return Shown([body])
 
 
-def _without_window(lake: Lake, id: str, asked: History, now: int) -> Past | None:
+def _without_window(lake: Readable, id: str, asked: History, now: int) -> Past | None:
     """Return an entity of which the window holds no instance; None if there is no such history."""
     wanted = asked.wanted
     wider = replace(wanted, omitted=(), datasets=None, temporal=None, last_n=1, most=None)

@@ -18,7 +18,7 @@ from madang.api.router import UnsupportedMethod
 from madang.api.selection import write
 from madang.api.temporal_rows import attribute_of, changed, current, retyped, row
 from madang.hub.operations import Create
-from madang.lake.protocol import HeldBack, Lake, Wanted
+from madang.lake.protocol import Correctable, HeldBack, Readable, Wanted
 from madang.model.context import CORE
 from madang.model.errors import AlreadyExists, Conflict, InvalidRequest, ResourceNotFound
 from madang.model.evolution_input import Evolution, Given, evolution, part
@@ -105,7 +105,7 @@ async def update_instance(call: Call, id: str, name: str, instance: str) -> Resp
     fragment = part(raw, attribute, context)
     now = call.tenant.clock.now()
 
-    def change(lake: Lake) -> bool:
+    def change(lake: Correctable) -> bool:
         old = lake.instance(id, attribute, instance)
         if old is None:
             return False
@@ -141,7 +141,7 @@ def _of(id: str) -> Query:
 async def _types(call: Call, id: str, now: int) -> tuple[str, ...] | None:
     """Return the types of an entity that has a history, even without an attribute."""
 
-    def types(lake: Lake) -> tuple[str, ...] | None:
+    def types(lake: Readable) -> tuple[str, ...] | None:
         found = lake.pasts(Wanted(_of(id), last_n=1)).entities
         if found:
             return found[0].types
@@ -178,7 +178,7 @@ async def _add(
         await _change(call, lambda lake: lake.add(rows))
 
 
-async def _change(call: Call, order: Callable[[Lake], T]) -> T:
+async def _change(call: Call, order: Callable[[Correctable], T]) -> T:
     try:
         return await call.tenant.history.change(order)
     except HeldBack as error:

@@ -25,7 +25,9 @@ from madang.lake.protocol import (
     Series,
     Wanted,
 )
+from madang.lake.seen import SeenFiles
 from madang.model.entity import Entity
+from madang.query.reach import Reach
 from madang.query.tree import Query
 
 if TYPE_CHECKING:
@@ -33,43 +35,10 @@ if TYPE_CHECKING:
     import polars
 
 
-class DuckLake:
-    """The history of one tenant in one folder. See :class:`madang.lake.protocol.Lake`."""
+class Reader:
+    """What can be asked of history, over all of it or what somebody may see of it."""
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
-        self._files = Files(engine, folder)
-
-    def take(self, blocks: Sequence[tuple[int, int, bytes]]) -> None:
-        self._files.take(blocks)
-
-    @property
-    def taken(self) -> int:
-        return self._files.taken
-
-    @property
-    def drained(self) -> int:
-        return self._files.drained
-
-    @property
-    def waiting(self) -> int:
-        return self._files.waiting
-
-    def drain(self) -> int:
-        return self._files.drain()
-
-    def rewind(self, upto: int) -> None:
-        self._files.rewind(upto)
-
-    def load(self, source: polars.DataFrame | Path, *, created: int) -> int:
-        return corrections.load(self._files, source, created)
-
-    # --- reading ------------------------------------------------------------------------------
-
-    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        return self._files.reading()
-
-    def kinds(self) -> list[Kind]:
-        return self._files.kinds.attributes()
+    _files: Files | SeenFiles
 
     def pasts(self, wanted: Wanted) -> Pasts:
         with self._files.reading() as cursor:
@@ -105,14 +74,66 @@ class DuckLake:
         with self._files.reading() as cursor:
             return journal.position(cursor, at)
 
+    def instance(self, entity: str, attribute: str, instance: str) -> Instance | None:
+        with self._files.reading() as cursor:
+            return corrections.find(cursor, "history", entity, attribute, instance)
+
+
+class SeenLake(Reader):
+    """History as one reader sees it. See :class:`madang.lake.protocol.Readable`."""
+
+    def __init__(self, files: Files, reach: Reach) -> None:
+        self._files: SeenFiles = SeenFiles(files, reach)
+
+    def kinds(self) -> list[Kind]:
+        seen = self._files.types()
+        found = self._files.kinds.attributes()
+        return [k for k in found if k.type in seen and k.attribute not in seen[k.type]]
+
+
+class DuckLake(Reader):
+    """The history of one tenant in one folder. See :class:`madang.lake.protocol.Lake`."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self._files: Files = Files(engine, folder)
+
+    def seen(self, reach: Reach) -> SeenLake:
+        return SeenLake(self._files, reach)
+
+    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._files.reading()
+
+    def kinds(self) -> list[Kind]:
+        return self._files.kinds.attributes()
+
+    def take(self, blocks: Sequence[tuple[int, int, bytes]]) -> None:
+        self._files.take(blocks)
+
+    @property
+    def taken(self) -> int:
+        return self._files.taken
+
+    @property
+    def drained(self) -> int:
+        return self._files.drained
+
+    @property
+    def waiting(self) -> int:
+        return self._files.waiting
+
+    def drain(self) -> int:
+        return self._files.drain()
+
+    def rewind(self, upto: int) -> None:
+        self._files.rewind(upto)
+
+    def load(self, source: polars.DataFrame | Path, *, created: int) -> int:
+        return corrections.load(self._files, source, created)
+
     # --- correcting ---------------------------------------------------------------------------
 
     def add(self, instances: Sequence[Instance]) -> None:
         corrections.add(self._files, instances)
-
-    def instance(self, entity: str, attribute: str, instance: str) -> Instance | None:
-        with self._files.reading() as cursor:
-            return corrections.find(cursor, "history", entity, attribute, instance)
 
     def change(self, entity: str, attribute: str, instance: str, new: Instance) -> bool:
         return corrections.change(self._files, entity, attribute, instance, new)

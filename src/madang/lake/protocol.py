@@ -24,6 +24,7 @@ from zlib import crc32
 
 from madang.model.entity import INSTANCE, Attribute, Entity
 from madang.model.errors import MadangError
+from madang.query.reach import Reach
 from madang.query.tree import Query, Temporal
 
 if TYPE_CHECKING:
@@ -278,7 +279,85 @@ class HeldBack(MadangError):
     """Something is under legal hold and must not be deleted or changed."""
 
 
-class Lake(Protocol):
+class Readable(Protocol):
+    """What can be asked of history: all of it, or what somebody may see of it."""
+
+    def pasts(self, wanted: Wanted) -> Pasts:
+        """Return the histories of a page of entities, instance by instance."""
+
+    def aggregates(
+        self, wanted: Wanted, methods: Sequence[Method], every: Period | None
+    ) -> Aggregates:
+        """Return aggregates for each period; None is the whole window.
+
+        Periods begin at the window's ``timeAt`` (after, between), else at the first instance.
+        """
+
+    def frame(self, series: Series) -> polars.DataFrame:
+        """Return values over time as a frame; see :class:`Series`."""
+
+    def state(self, id: str, at: int) -> Entity | None:
+        """Return an entity as it was recorded at an instant; None if it did not exist."""
+
+    def states(self, query: Query, at: int) -> tuple[list[Entity], int | None, bool]:
+        """Return a page of the entities that matched at an instant, their count, and if more."""
+
+    def differences(self, query: Query, since: int, until: int) -> Iterator[Difference]:
+        """Yield the entities that differ between two instants and matched at one of them."""
+
+    def log(self, after: int, limit: int, upto: int | None = None) -> list[Logged]:
+        """Return changes in the order of their sequence numbers.
+
+        Args:
+            after: the position; changes after this number.
+            limit: at most so many.
+            upto: no change after this number.
+        """
+
+    def position(self, at: int) -> int:
+        """Return the number of the last change at or before an instant."""
+
+    def kinds(self) -> list[Kind]:
+        """Return what kinds of attributes there are, by type and name: few, and in memory."""
+
+    def instance(self, entity: str, attribute: str, instance: str) -> Instance | None:
+        """Return an instance, found by its id."""
+
+
+class Correctable(Readable, Protocol):
+    """History that can be corrected."""
+
+    def add(self, instances: Sequence[Instance]) -> None:
+        """Add instances; one of equal entity, attribute, dataset and ``observedAt`` is replaced.
+
+        ``seq`` of the given ones is not used: the lake gives each a number of its own.
+        """
+
+    def change(self, entity: str, attribute: str, instance: str, new: Instance) -> bool:
+        """Replace an instance, found by its id; tell whether it was there."""
+
+    def remove(
+        self,
+        entity: str,
+        attribute: str | None = None,
+        *,
+        instance: str | None = None,
+        datasets: Collection[str | None] | None = None,
+    ) -> int:
+        """Delete history for good, from the files as well; return how many instances went.
+
+        Args:
+            entity: of this entity.
+            attribute: of this attribute; None is the whole entity.
+            instance: only the instance of this id.
+            datasets: only instances with these datasetIds.
+
+        Raises:
+            HeldBack: a legal hold covers it.
+        """
+
+
+class Lake(Correctable, Protocol):
     """The history of one tenant."""
 
     # --- into the lake ------------------------------------------------------------------------
@@ -330,43 +409,8 @@ class Lake(Protocol):
 
     # --- reading ------------------------------------------------------------------------------
 
-    def pasts(self, wanted: Wanted) -> Pasts:
-        """Return the histories of a page of entities, instance by instance."""
-
-    def aggregates(
-        self, wanted: Wanted, methods: Sequence[Method], every: Period | None
-    ) -> Aggregates:
-        """Return aggregates for each period; None is the whole window.
-
-        Periods begin at the window's ``timeAt`` (after, between), else at the first instance.
-        """
-
-    def frame(self, series: Series) -> polars.DataFrame:
-        """Return values over time as a frame; see :class:`Series`."""
-
-    def state(self, id: str, at: int) -> Entity | None:
-        """Return an entity as it was recorded at an instant; None if it did not exist."""
-
-    def states(self, query: Query, at: int) -> tuple[list[Entity], int | None, bool]:
-        """Return a page of the entities that matched at an instant, their count, and if more."""
-
-    def differences(self, query: Query, since: int, until: int) -> Iterator[Difference]:
-        """Yield the entities that differ between two instants and matched at one of them."""
-
-    def log(self, after: int, limit: int, upto: int | None = None) -> list[Logged]:
-        """Return changes in the order of their sequence numbers.
-
-        Args:
-            after: the position; changes after this number.
-            limit: at most so many.
-            upto: no change after this number.
-        """
-
-    def position(self, at: int) -> int:
-        """Return the number of the last change at or before an instant."""
-
-    def kinds(self) -> list[Kind]:
-        """Return what kinds of attributes there are, by type and name: few, and in memory."""
+    def seen(self, reach: Reach) -> Readable:
+        """Return history as somebody sees it; see :mod:`madang.lake.seen`."""
 
     def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Give a cursor that sees one moment of history for as long as the block runs.
@@ -374,40 +418,6 @@ class Lake(Protocol):
         It has the view ``history`` of all instances (columns as :class:`Instance` has them, with
         ``number``, ``text`` and ``json`` for the value and ``longitude``, ``latitude`` of points).
         It is for SQL of our own: nothing keeps strangers' SQL from what is beside it.
-        """
-
-    # --- correcting ---------------------------------------------------------------------------
-
-    def add(self, instances: Sequence[Instance]) -> None:
-        """Add instances; one of equal entity, attribute, dataset and ``observedAt`` is replaced.
-
-        ``seq`` of the given ones is not used: the lake gives each a number of its own.
-        """
-
-    def instance(self, entity: str, attribute: str, instance: str) -> Instance | None:
-        """Return an instance, found by its id."""
-
-    def change(self, entity: str, attribute: str, instance: str, new: Instance) -> bool:
-        """Replace an instance, found by its id; tell whether it was there."""
-
-    def remove(
-        self,
-        entity: str,
-        attribute: str | None = None,
-        *,
-        instance: str | None = None,
-        datasets: Collection[str | None] | None = None,
-    ) -> int:
-        """Delete history for good, from the files as well; return how many instances went.
-
-        Args:
-            entity: of this entity.
-            attribute: of this attribute; None is the whole entity.
-            instance: only the instance of this id.
-            datasets: only instances with these datasetIds.
-
-        Raises:
-            HeldBack: a legal hold covers it.
         """
 
     # --- upkeep -------------------------------------------------------------------------------

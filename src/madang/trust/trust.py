@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ from madang.trust.principal import LOCAL, OPEN, Principal
 from madang.trust.purposes import Purposes
 from madang.trust.records import Records
 from madang.trust.secrets import Secrets
+from madang.trust.seen_history import SeenHistory
+from madang.trust.seen_history import event as history_event
 from madang.trust.view import View
 
 if TYPE_CHECKING:
@@ -182,10 +185,18 @@ class Trust:
                 )
             )
 
+        async def record(ids: Sequence[str]) -> None:
+            if principal.kind == "person" and ids:
+                await self.audit.record(history_event(principal.id, name, ids, address))
+
+        history = SeenHistory(
+            tenant.history, reach("readHistory"), reach("updateEntity"), record, on_personal
+        )
         return View(
             tenant,
             principal,
             reach("readEntity"),
+            history=history,
             past=reach("readHistory"),
             guard=guard,
             subscriptions=OwnSubscriptions(tenant.subscriptions, principal.id, sees_all=sees_all),

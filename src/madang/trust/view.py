@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from madang.hub.writer import Result
     from madang.trust.guard import Guard
     from madang.trust.own_subscriptions import OwnSubscriptions
+    from madang.trust.seen_history import SeenHistory
 
 
 class Consent(Protocol):
@@ -48,6 +49,7 @@ class View:
         subscriptions: theirs, or those they may see.
         purpose: what they read for; consent is given to purposes.
         consented: opens what is hidden unless they have.
+        history: what they may see of the past.
         on_personal: is told of ids, persons and attributes whenever personal data was shown.
     """
 
@@ -63,12 +65,14 @@ class View:
         purpose: str = "",
         consented: Consent,
         on_personal: OnPersonal,
+        history: SeenHistory,
     ) -> None:
         self.name = tenant.name
         self.clock = tenant.clock
         self.opened = tenant.opened
         self.contexts = tenant.contexts
         self.subscriptions = subscriptions
+        self.history = history
         self.principal = principal
         self.sight = Sight(read, self._is_open, on_personal)
         self._tenant = tenant
