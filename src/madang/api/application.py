@@ -11,7 +11,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from madang.api import sign_in, trust_audit, trust_identities, trust_personal, trust_policies
+from madang.api import (
+    history,
+    sign_in,
+    trust_audit,
+    trust_identities,
+    trust_personal,
+    trust_policies,
+)
 from madang.api.entry import Doors
 from madang.api.guarded import BodyLimit, mounted, problem
 from madang.api.security_headers import Cors, SecurityHeaders
@@ -49,6 +56,7 @@ def surfaces(settings: Settings, trust: Trust, system: System, site: Site) -> li
 
     return [
         *system.surfaces(),
+        *history.surfaces(settings),
         *StartPages(site, figures, settings.security_contact).surfaces(),
         *sign_in.surfaces(site, doors),
         *trust_identities.surfaces(identities),

@@ -1,0 +1,242 @@
+"""Answers one question about history in a process of its own: ``python -m madang.lake.sql_job``.
+
+A question of strangers can ask for more memory than there is, or trip over a fault of the engine.
+Here that ends this process and nothing else. The engine has no network, no settings to change, and
+of all files only those that the job names; the process has limits of the operating system beside.
+The job comes as JSON on the standard input, what became of it goes as JSON to the standard output.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from madang.lake import window
+from madang.lake.schema import NAMES
+from madang.lake.sql_check import Refused, check
+from madang.lake.sql_views import quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+Format = Literal["json", "csv", "parquet", "geoparquet", "arrow", "arrow-file"]
+
+THREADS = 2
+SPILL = "4GB"  # on the disk, for what does not fit into memory
+OVERHEAD_MB = 1_500  # of addresses: the interpreter, the engine, stacks of its threads
+_ISO = "%Y-%m-%dT%H:%M:%S.%f"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be answered, of what, and where to."""
+
+    sql: str
+    format: Format
+    output: str
+    """The file to write."""
+    temp: str
+    views: list[tuple[str, str]]
+    """Names of tables, and the SQL that makes them of ``lake.instance``."""
+    files: list[str] = field(default_factory=list)
+    """Parquet files of instances."""
+    deletes: list[tuple[str, str]] = field(default_factory=list)
+    """Files, each with a file of the positions in it that are deleted."""
+    scopes: list[str] = field(default_factory=list)
+    limit: int | None = None
+    """Rows; None is all, for questions of our own, which are written as they come."""
+    memory_mb: int = 256
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    rows: int = 0
+    more: bool = False
+    """There were more rows than the limit."""
+    columns: list[tuple[str, str]] = field(default_factory=list)
+    """Names and SQL types."""
+    refused: str = ""
+    """Why it was not answered; empty if it was."""
+    too_much: str = ""
+    """Which limit it went beyond."""
+
+
+def main() -> None:
+    """Read a job, do it, say what became of it."""
+    job = Job(**orjson.loads(sys.stdin.buffer.read()))
+    _limit(job)
+    sys.stdout.buffer.write(orjson.dumps(asdict(run(job))))
+
+
+def _limit(job: Job) -> None:
+    """Let the operating system end this process before it harms others."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    most = (job.memory_mb + OVERHEAD_MB) * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    seconds = int(job.seconds * (THREADS + 1)) + 10
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+
+
+def run(job: Job) -> Outcome:
+    """Answer a question; the answer is in the file that the job names."""
+    import duckdb
+
+    connection = _connected(job)
+    clock = threading.Timer(job.seconds, connection.interrupt)
+    clock.daemon = True
+    try:
+        if job.limit is not None:
+            check(connection, job.sql, [name for name, _ in job.views])
+        clock.start()
+        return _answer(connection, job)
+    except Refused as error:
+        return Outcome(refused=str(error))
+    except duckdb.InterruptException:
+        return Outcome(too_much=f"it took more than {job.seconds:g} s")
+    except (duckdb.OutOfMemoryException, MemoryError):
+        return Outcome(too_much=f"it needs more than {job.memory_mb} MB of memory")
+    except duckdb.Error as error:
+        return Outcome(refused=_plain(str(error)))
+    finally:
+        clock.cancel()
+
+
+def _plain(text: str) -> str:
+    """Return what the engine says without advice that is not for analysts."""
+    return text.partition("\n\nPossible solutions")[0].strip()
+
+
+def _connected(job: Job) -> duckdb.DuckDBPyConnection:
+    """Return an engine that has the views and can reach nothing else."""
+    import duckdb
+
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "python_enable_replacements": "false",
+            "memory_limit": f"{job.memory_mb}MB",
+            "threads": str(THREADS),
+            "temp_directory": job.temp,
+            "max_temp_directory_size": SPILL,
+        },
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    if job.format == "geoparquet":
+        from madang.lake.engine import extension
+
+        connection.execute(f"LOAD '{extension('spatial')}'")
+    files = [*job.files, *(gone for _, gone in job.deletes), *job.scopes, job.output]
+    connection.execute(f"SET allowed_paths = {window.strings(files)}")
+    connection.execute("SET enable_external_access = false")
+    _make_views(connection, job)
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
+    connection.execute("CREATE SCHEMA lake")
+    connection.execute(f"CREATE VIEW lake.instance AS {_instances(job)}")
+    for number, file in enumerate(job.scopes):
+        connection.execute(
+            f"CREATE VIEW lake.scope_{number} AS FROM read_parquet({window.text(file)})"
+        )
+    for name, sql in job.views:
+        connection.execute(f"CREATE VIEW {quoted(name)} AS {sql}")
+
+
+def _instances(job: Job) -> str:
+    """Return the SQL of all instances that are not deleted out of their files."""
+    spoiled = {file for file, _ in job.deletes}
+    whole = [file for file in job.files if file not in spoiled]
+    parts = []
+    if whole:
+        parts.append(f"SELECT {NAMES} FROM read_parquet({window.strings(whole)})")
+    for file, gone in job.deletes:
+        parts.append(
+            f"SELECT {NAMES} FROM read_parquet({window.text(file)}, file_row_number = true)"
+            f" WHERE file_row_number NOT IN (SELECT pos FROM read_parquet({window.text(gone)}))"
+        )
+    return " UNION ALL ".join(parts)
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, job: Job) -> Outcome:
+    found = connection.sql(job.sql)
+    columns = [(name, str(kind)) for name, kind in zip(found.columns, found.types, strict=True)]
+    if job.limit is None:
+        rows = _write(connection, f"({job.sql}\n)", job)
+        return Outcome(rows, columns=columns)
+    # One more than wanted tells whether there are more.
+    found.limit(job.limit + 1).create("lake.answer")
+    count = _one(connection, "SELECT count(*) FROM lake.answer")
+    rows = min(count, job.limit)
+    _write(connection, f"(FROM lake.answer LIMIT {rows})", job)
+    return Outcome(rows, count > rows, columns)
+
+
+def _write(connection: duckdb.DuckDBPyConnection, source: str, job: Job) -> int:
+    """Write what a source in SQL has into the output; return how many rows."""
+    if job.format == "arrow":
+        return _write_arrow(connection, source, job.output)
+    options = {
+        "json": f"FORMAT json, ARRAY true, TIMESTAMPFORMAT '{_ISO}'",
+        "csv": f"FORMAT csv, HEADER true, TIMESTAMPFORMAT '{_ISO}'",
+        "geoparquet": f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{geo: '{_GEO}'}}",
+    }.get(job.format, "FORMAT parquet, COMPRESSION zstd")
+    # Beside the output no other file may be written, so none that is renamed in the end.
+    to = f"{window.text(job.output)} ({options}, USE_TMP_FILE false)"
+    rows: int = _one(connection, f"COPY {source} TO {to}")
+    if job.format == "arrow-file":
+        _rewritten(Path(job.output))
+    return rows
+
+
+_GEO = orjson.dumps(
+    {
+        "version": "1.1.0",
+        "primary_column": "geometry",
+        "columns": {"geometry": {"encoding": "WKB", "geometry_types": []}},
+    }
+).decode()
+"""The file metadata of GeoParquet 1.1.0; without a crs, coordinates are OGC:CRS84."""
+
+
+def _write_arrow(connection: duckdb.DuckDBPyConnection, source: str, output: str) -> int:
+    import polars
+
+    frame = polars.DataFrame(connection.sql(f"FROM {source}"))
+    frame.write_ipc_stream(output, compat_level=polars.CompatLevel.oldest())
+    return frame.height
+
+
+def _rewritten(file: Path) -> None:
+    """Put an Arrow file in the place of a Parquet file, a piece at a time."""
+    import polars
+
+    made = file.with_suffix(".ipc")
+    polars.scan_parquet(file).sink_ipc(made, compat_level=polars.CompatLevel.oldest())
+    made.replace(file)
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = connection.execute(sql).fetchone()
+    return 0 if row is None else row[0]
+
+
+if __name__ == "__main__":
+    main()
