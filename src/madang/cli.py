@@ -111,6 +111,9 @@ def find(
     q: Annotated[str | None, typer.Option("--q", help="Condition, such as 'pm25>35'.")] = None,
     near: Annotated[str | None, typer.Option(help="longitude,latitude,metres")] = None,
     attrs: Annotated[str | None, typer.Option(help="Attributes to show, with commas.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="As it was then: 2026-01-31, or 2026-01-31T12:00:00Z.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
     tenant: Tenant = "",
     as_json: Json = False,
@@ -128,9 +131,108 @@ def find(
             q=q,
             near=near,
             attrs=attrs,
+            at=at,
             limit=limit,
             as_json=as_json,
             console=console,
+        )
+    )
+
+
+@app.command()
+def diff(
+    since: Annotated[str, typer.Argument(metavar="FROM", help="A day or a DateTime.")],
+    until: Annotated[str, typer.Argument(metavar="TO", help="A day or a DateTime.")],
+    type_name: Annotated[str | None, typer.Option("--type", help="Entity type.")] = None,
+    q: Annotated[str | None, typer.Option("--q", help="Condition, such as 'pm25>35'.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many entities to show.")] = 20,
+    tenant: Tenant = "",
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show what was created, deleted and changed between two times."""
+    from madang.commands import history
+
+    _run(
+        history.diff(
+            since,
+            until,
+            url=url,
+            tenant=tenant,
+            type_name=type_name,
+            q=q,
+            limit=limit,
+            as_json=as_json,
+            console=_console(),
+        )
+    )
+
+
+@app.command()
+def sql(
+    question: Annotated[
+        str | None, typer.Argument(metavar="[SQL]", help="A SELECT; - reads it from a pipe.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Read the SQL from a file.")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="table, csv, json, parquet or arrow.")
+    ] = "table",
+    output: Annotated[Path | None, typer.Option(help="Write the answer to a file.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
+    list_tables: Annotated[
+        bool, typer.Option("--tables", help="Show what can be asked: tables, columns, units.")
+    ] = False,
+    tenant: Tenant = "",
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Ask history in SQL."""
+    from madang.commands import sql as asking
+
+    console = _console()
+    if list_tables:
+        _run(asking.tables(url=url, tenant=tenant, as_json=as_json, console=console))
+        return
+    _run(
+        asking.ask(
+            asking.text_of(question, file),
+            url=url,
+            tenant=tenant,
+            form="json" if as_json else form,
+            output=output,
+            limit=limit,
+            console=console,
+        )
+    )
+
+
+@app.command()
+def export(
+    file: Annotated[
+        Path, typer.Argument(help="New .parquet, .geoparquet, .csv, .arrow or .json file.")
+    ],
+    type_name: Annotated[str, typer.Option("--type", help="Entity type, or history for all.")],
+    since: Annotated[str | None, typer.Option(help="From this day or DateTime on.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to before this day or DateTime.")] = None,
+    attrs: Annotated[
+        str | None, typer.Option(help="Columns, with commas; all if left out.")
+    ] = None,
+    tenant: Tenant = "",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Write a type's history to one file that other programs open."""
+    from madang.commands.export import export as write
+
+    _run(
+        write(
+            file,
+            type_name=type_name,
+            since=since,
+            until=until,
+            attrs=attrs,
+            url=url,
+            tenant=tenant,
+            console=_console(),
         )
     )
 

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from madang.commands.client import API, HubClient, HubError, connect, detail_of
+from madang.commands.terminal import instant
 
 LEAST_COLUMNS = 3
 _LONGEST_CELL = 40
@@ -59,11 +60,12 @@ async def find(
     q: str | None,
     near: str | None,
     attrs: str | None,
+    at: str | None,
     limit: int,
     as_json: bool,
     console: Console,
 ) -> None:
-    """Print the entities that match, as a table or as JSON."""
+    """Print the entities that match, now or at a time, as a table or as JSON."""
     wanted = {"type": type_name, "q": q, "attrs": attrs}
     parameters = {name: value for name, value in wanted.items() if value}
     if near:
@@ -71,8 +73,11 @@ async def find(
     if not parameters:
         parameters["local"] = "true"
     parameters |= {"limit": str(limit), "count": "true"}
+    path = f"{API}/entities"
+    if at:
+        path, parameters = "/history/state", parameters | {"at": instant(at)}
     async with connect(url, tenant) as client:
-        entities, headers = await client.get_with_headers(f"{API}/entities", parameters)
+        entities, headers = await client.get_with_headers(path, parameters)
     if as_json:
         console.file.write(orjson.dumps(entities, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
