@@ -140,6 +140,7 @@ class Twin:
             reach,
             guard=cast(Any, None),
             subscriptions=cast(Any, None),
+            history=cast(Any, None),
             purpose=purpose,
             consented=lambda subject, purpose, attribute, types: (
                 (subject, purpose) in self.consents
