@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("madang.lake")
 
-SMALL_FILES = 8  # before they are merged
+TIERS = ((0, 1 << 20), (1 << 20, 1 << 24))
+"""Sizes of files that are merged with one another [B]: a row is rewritten about twice in all."""
+ENOUGH = 8  # files of a tier before they are merged
 AT_ONCE = 64  # files merged in one transaction
 SNAPSHOT_MINUTES = 10  # for which a snapshot is kept: a read takes no longer
 ORPHAN_HOURS = 1  # after which a file that nothing refers to was left by a crash
@@ -47,16 +49,20 @@ def _merge(files: Files, cursor: duckdb.DuckDBPyConnection, whole: bool) -> None
     name = f"'{files.files}', 'instance'"
     if whole:
         cursor.execute(f"CALL ducklake_rewrite_data_files({name}, delete_threshold => 0)")
-    else:
-        cursor.execute(f"CALL ducklake_rewrite_data_files({name})")
-    (small,) = _row(
-        cursor,
-        f"SELECT count(*) FROM ducklake_list_files({name}) WHERE data_file_size_bytes < 8000000",
-    )
-    if whole or small >= SMALL_FILES:
-        cursor.execute(
-            f"CALL ducklake_merge_adjacent_files({name}, max_compacted_files => {AT_ONCE})"
+        cursor.execute(f"CALL ducklake_merge_adjacent_files({name})")
+        return
+    cursor.execute(f"CALL ducklake_rewrite_data_files({name})")
+    for least, below in TIERS:
+        (count,) = _row(
+            cursor,
+            f"SELECT count(*) FROM ducklake_list_files({name})"
+            f" WHERE data_file_size_bytes >= {least} AND data_file_size_bytes < {below}",
         )
+        if count >= ENOUGH:
+            cursor.execute(
+                f"CALL ducklake_merge_adjacent_files({name}, max_compacted_files => {AT_ONCE},"
+                f" min_file_size => {least}, max_file_size => {below})"
+            )
 
 
 def _forget(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
