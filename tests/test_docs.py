@@ -28,9 +28,11 @@ from tools import access_table, changelog
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+TUTORIAL = DOCS / "tutorial" / "first-notification.md"
+MAKES_KEY = "KEY=$("
 GUIDES = [
     ROOT / "README.md",
-    DOCS / "tutorial" / "first-notification.md",
+    TUTORIAL,
     DOCS / "how-to" / "query.md",
     DOCS / "how-to" / "subscribe.md",
 ]
@@ -70,6 +72,7 @@ def typed(page: Path) -> Iterator[list[str]]:
                     yield words
 
 
+@cache
 def commands() -> dict[str, Any]:
     """Return the commands by name (``policy public add``), as the command line knows them."""
     from madang.cli import app
@@ -255,12 +258,14 @@ def is_ready(url: str) -> bool:
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[str]:
-    """A hub of its own, started as a user starts it; the value is its address."""
+    """A hub of its own, closed as a user's is; the value is its address."""
     url = f"http://127.0.0.1:{free_port()}"
-    program = [str(Path(sys.executable).with_name("madang")), "up", "--no-demo", "--open"]
-    arguments = ["--data", str(tmp_path / "data"), "--port", url.rpartition(":")[2]]
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    program = [".venv/bin/madang", "up", "--no-demo", "--port", url.rpartition(":")[2]]
+    environ = {**os.environ, "MADANG_NOTIFY_HOSTS": "127.0.0.1"}  # as the tutorial starts it
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen([*program, *arguments], cwd=tmp_path, stderr=log, stdout=log)
+        process = subprocess.Popen(program, cwd=tmp_path, env=environ, stderr=log, stdout=log)
         try:
             until = time.monotonic() + 20
             while not is_ready(url):
@@ -273,19 +278,32 @@ def hub(tmp_path: Path) -> Iterator[str]:
             process.wait(timeout=30)
 
 
-def run(script: str, home: Path) -> str:
-    """Run an example; an HTTP status of 400 or more is a failure."""
-    (home / ".curlrc").write_text("fail-with-body\n", "utf-8")
-    done = subprocess.run(
-        ["bash", "-e", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "CURL_HOME": str(home)},
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
-    return done.stdout
+class Terminal:
+    """A shell next to the hub, in which one example is run after the other."""
+
+    def __init__(self, home: Path, hub: str) -> None:
+        self.home = home
+        self.hub = hub
+        self.environ = {**os.environ, "CURL_HOME": str(home), "MADANG_URL": hub}
+        (home / ".curlrc").write_text("fail-with-body\n", "utf-8")
+
+    def run(self, script: str) -> str:
+        """Run an example; an HTTP status of 400 or more is a failure. What it sets stays set."""
+        here = script.replace("http://127.0.0.1:8080", self.hub)
+        kept = self.home / "variables"
+        done = subprocess.run(
+            ["bash", "-e", "-c", f"set -a\n{here}\nenv -0 > {shlex.quote(str(kept))}"],
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=self.environ,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        pairs = [line.split("=", 1) for line in kept.read_text("utf-8").split("\0") if line]
+        self.environ = dict(pairs)
+        return done.stdout
 
 
 def as_json(text: str) -> Any:
@@ -299,9 +317,12 @@ def as_json(text: str) -> Any:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)
 def test_a_guide_works_as_it_stands(page: Path, hub: str, tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, hub)
+    if MAKES_KEY not in page.read_text("utf-8"):  # then it says that $KEY is that of the tutorial
+        terminal.run(next(b.text for b in blocks(TUTORIAL) if MAKES_KEY in b.text))
     output = ""
     for language, text in blocks(page):
         if language == "bash":
-            output = run(text.replace("http://127.0.0.1:8080", hub), tmp_path)
+            output = terminal.run(text)
         elif language == "json" and as_json(output) is not None and "..." not in text:
             assert as_json(output) == json.loads(text)
