@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import orjson
 from starlette.requests import Request
@@ -25,11 +25,14 @@ from madang.lake import sql_run
 from madang.lake.sql_export import export
 from madang.lake.sql_job import Format, Job, Outcome
 from madang.lake.sql_run import Moment
-from madang.lake.sql_views import Table, tables
+from madang.lake.sql_views import Table
 from madang.model import time
 from madang.model.errors import BadRequestData, InvalidRequest, Overloaded
 from madang.model.names import shown
-from madang.trust.past import Past, past_of
+
+if TYPE_CHECKING:
+    from madang.hub.history import History
+    from madang.trust.seen_history import SeenHistory
 
 ROWS: Final = 10_000
 MOST_ROWS: Final = 1_000_000
@@ -81,13 +84,13 @@ class SqlPages:
                 now, asked.sql, asked.format, output, limit=asked.limit, seconds=SECONDS
             )
 
-        return await self._answered(past_of(request.state.tenant), job, asked.format)
+        return await self._answered(request.state.tenant.history, job, asked.format)
 
     async def tables(self, request: Request) -> Response:
         """``GET /history/sql/tables``."""
-        past = past_of(request.state.tenant)
-        kinds = await past.history.read(lambda lake: lake.kinds())
-        found = tables(kinds, past.sight.reach)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            found = (await request.state.tenant.history.tables(Path(folder))).tables
         return JSONResponse(
             {"tables": [_told(table) for table in found.tables], "leftOut": found.left_out}
         )
@@ -108,9 +111,9 @@ class SqlPages:
             sql = export(now.tables, given.get("type", ""), since, until, names, form)
             return sql_run.job(now, sql, form, output, limit=None, seconds=EXPORT_SECONDS)
 
-        return await self._answered(past_of(request.state.tenant), job, form)
+        return await self._answered(request.state.tenant.history, job, form)
 
-    async def _answered(self, past: Past, job: Any, form: Format) -> Response:
+    async def _answered(self, history: History | SeenHistory, job: Any, form: Format) -> Response:
         """Let a process answer, and send what it wrote.
 
         Raises:
@@ -124,7 +127,7 @@ class SqlPages:
         self._waiting += 1
         try:
             async with self._turns:
-                now, outcome = await self._run(past, job, folder, output)
+                now, outcome = await self._run(history, job, folder, output)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -141,10 +144,9 @@ class SqlPages:
         return Streaming(_sent(folder, output), media_type=MEDIA[form], headers=headers)
 
     async def _run(
-        self, past: Past, job: Any, folder: Path, output: Path
+        self, history: History | SeenHistory, job: Any, folder: Path, output: Path
     ) -> tuple[Moment, Outcome]:
-        reach = past.sight.reach
-        now = await past.history.read(lambda lake: sql_run.moment(lake, reach, folder))
+        now = await history.tables(folder)
         work = job(now, output)
         return now, await asyncio.to_thread(sql_run.run, work)
 

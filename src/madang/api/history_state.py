@@ -7,6 +7,7 @@ and ``to``. What counts is when things were observed: a value that arrived late 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -20,14 +21,13 @@ from madang.api.negotiation import GEO_JSON, accepted
 from madang.api.selection import Search, search
 from madang.model import time
 from madang.model.context import Context
-from madang.model.entity import Entity
 from madang.model.errors import BadRequestData
 from madang.model.representation import Body, renderer
+from madang.query.tree import Query
 from madang.trust.hiding import row_of
-from madang.trust.past import Past, past_of
 
 if TYPE_CHECKING:
-    from madang.lake.protocol import Difference, Lake
+    from madang.lake.protocol import Difference, Readable
     from madang.settings import Settings
 
 _STAMPS: Final = frozenset({"createdAt", "modifiedAt", "@context"})
@@ -45,14 +45,12 @@ class StatePages:
         geojson = accepted(request.headers.get("accept"), True) == GEO_JSON
         context = await call.context()
         asked = self._search(call, context, geojson)
-        past = past_of(request.state.tenant)
-        query = past.sight.query(asked.query)
-        found, count, more = await past.history.read(lambda lake: lake.states(query, at))
-        seen = [entity for one in found if (entity := past.sight.entity(one)) is not None]
+        history, query = request.state.tenant.history, asked.query
+        found, count, more = await history.read(lambda lake: lake.states(query, at))
         told = [("History-More", "true" if more else "false")]
         if count is not None:
             told.append(("NGSILD-Results-Count", str(count)))
-        rows = [row_of(entity) for entity in seen]
+        rows = [row_of(entity) for entity in found]
         return _starlette(await answers.many(call, rows, asked.view, context, None, told))
 
     async def diff(self, request: Request) -> Response:
@@ -62,8 +60,8 @@ class StatePages:
             raise BadRequestData("from must be before to")
         context = await call.context()
         asked = self._search(call, context, False)
-        past = past_of(request.state.tenant)
-        found, more = await past.history.read(lambda lake: _found(lake, past, asked, since, until))
+        history, query = request.state.tenant.history, asked.query
+        found, more = await history.read(lambda lake: _page(lake, query, since, until))
         content = {
             "from": time.render(since),
             "to": time.render(until),
@@ -108,42 +106,21 @@ def _starlette(answer: plain.Response) -> Response:
 
 # --- differences --------------------------------------------------------------------------------
 
-Pair = tuple[Entity | None, Entity | None]
-"""An entity before and after."""
 
-
-def _found(
-    lake: Lake, past: Past, asked: Search, since: int, until: int
-) -> tuple[list[Pair], bool]:
-    """Return a page of what differs as it is seen, and whether there is more."""
-    query = asked.query
+def _page(lake: Readable, query: Query, since: int, until: int) -> tuple[list[Difference], bool]:
+    """Return a page of what differs, and whether there is more."""
     end = query.offset + query.limit
-    pairs: list[Pair] = []
-    for one in lake.differences(past.sight.query(query), since, until):
-        pair = _seen(past, one)
-        if pair is not None:
-            pairs.append(pair)
-        if len(pairs) > end:
-            break
-    return pairs[query.offset : end], len(pairs) > end
+    found = list(islice(lake.differences(query, since, until), end + 1))
+    return found[query.offset : end], len(found) > end
 
 
-def _seen(past: Past, one: Difference) -> Pair | None:
-    before, after = (
-        None if entity is None else past.sight.entity(entity) for entity in (one.before, one.after)
-    )
-    old = None if before is None else before.document
-    new = None if after is None else after.document
-    return None if old == new else (before, after)
-
-
-def _told(pairs: list[Pair], asked: Search, context: Context) -> dict[str, Any]:
+def _told(found: list[Difference], asked: Search, context: Context) -> dict[str, Any]:
     """Return differences as JSON: what came, what went, and what changed, before and after."""
     show = renderer(asked.view, context).entity
     created: list[Body] = []
     deleted: list[Body] = []
     changed: list[Body] = []
-    for before, after in pairs:
+    for _, before, after in found:
         old = None if before is None else show(before)
         new = None if after is None else show(after)
         if old is None and new is not None:

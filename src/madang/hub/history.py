@@ -21,7 +21,9 @@ from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.protocol import Figures, Lake, Series
 from madang.lake.rules import Rules, dump, parse
+from madang.lake.sql_run import Moment, moment
 from madang.model.errors import NgsiError
+from madang.query.reach import WHOLE
 from madang.store.engine import stem
 from madang.store.protocol import ItemKind, Store
 
@@ -122,6 +124,14 @@ class History:
     async def frame(self, series: Series) -> polars.DataFrame:
         """Return values over time as a Polars frame."""
         return await self.read(lambda lake: lake.frame(series))
+
+    async def tables(self, folder: Path) -> Moment:
+        """Return what SQL may ask: tables, and the files that hold them, which stay for minutes.
+
+        Args:
+            folder: for what is in no file of the lake yet; to be removed afterwards.
+        """
+        return await self.read(lambda lake: moment(lake, WHOLE, folder))
 
     async def figures(self) -> Figures:
         """Return figures for operators."""

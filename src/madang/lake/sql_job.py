@@ -151,7 +151,7 @@ def _make_views(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
     connection.execute(f"CREATE VIEW lake.instance AS {_instances(job)}")
     for number, file in enumerate(job.scopes):
         connection.execute(
-            f"CREATE VIEW lake.scope_{number} AS FROM read_parquet({window.text(file)})"
+            f"CREATE TEMP VIEW reach_{number} AS FROM read_parquet({window.text(file)})"
         )
     for name, sql in job.views:
         connection.execute(f"CREATE VIEW {quoted(name)} AS {sql}")

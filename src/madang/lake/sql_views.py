@@ -14,9 +14,10 @@ from typing import Literal
 
 from madang.lake import window
 from madang.lake.protocol import Kind
+from madang.lake.seen import Untold, judged
 from madang.query.decide import decided, rest_of
-from madang.query.reach import Hidden, Reach
-from madang.query.tree import And, Condition, HasId, InScope, Not, Or
+from madang.query.reach import HiddenNames, Reach
+from madang.query.tree import InScope
 
 HISTORY = "history"
 MOST_COLUMNS = 1_000  # of one table; data with more uses values as names
@@ -59,7 +60,7 @@ class Table:
     about: str
     columns: tuple[Column, ...]
     sql: str
-    """What makes it of the table ``instance`` and those of :attr:`Tables.scopes`."""
+    """What makes it of the table ``lake.instance`` and those of :attr:`Tables.scopes`."""
 
 
 @dataclass(slots=True)
@@ -69,8 +70,8 @@ class Tables:
     tables: list[Table] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     """What is not there though it may be in reach, one sentence each."""
-    scopes: list[Condition] = field(default_factory=list)
-    """Conditions of scopes; number n needs a table ``scope_n`` of ``who``, ``since``, ``until``."""
+    scopes: list[InScope] = field(default_factory=list)
+    """Number n needs a table ``temp.reach_n`` of ``who``, ``since``, ``until``."""
 
     def named(self, name: str) -> Table | None:
         """Return a table by its name, whatever the case of its letters."""
@@ -99,10 +100,6 @@ _HISTORY = (
     Column("deleted", "BOOLEAN", "this says that the attribute was deleted"),
     Column("created", "TIMESTAMP", "when it was recorded (UTC)"),
 )
-
-
-class _Untold(Exception):
-    """A condition that a table cannot express."""
 
 
 def tables(kinds: Sequence[Kind], reach: Reach) -> Tables:
@@ -134,8 +131,8 @@ def _rule(text: str, reach: Reach, found: Tables) -> str | None:
         return "true" if known else None
     rest = rest_of(reach.condition, lambda item: decided(item, types))
     try:
-        return _row_condition(rest, found.scopes)
-    except _Untold:
+        return judged(rest, found.scopes)
+    except Untold:
         found.left_out.append(
             f"{', '.join(types)}: what you may see of it depends on values or places, which tables"
             " cannot tell; the temporal API answers"
@@ -143,47 +140,17 @@ def _rule(text: str, reach: Reach, found: Tables) -> str | None:
         return None
 
 
-def _row_condition(condition: Condition, scopes: list[Condition]) -> str:
-    match condition:
-        case And(items):
-            parts = [_row_condition(item, scopes) for item in items]
-            return f"({' AND '.join(parts) or 'true'})"
-        case Or(items):
-            parts = [_row_condition(item, scopes) for item in items]
-            return f"({' OR '.join(parts) or 'false'})"
-        case Not(item):
-            return f"(NOT {_row_condition(item, scopes)})"
-        case HasId(ids):
-            return window.among("entity", ids)
-        case InScope():
-            if condition not in scopes:
-                scopes.append(condition)
-            # Columns of the row, seen from inside the subquery, are not the span's.
-            return (
-                f"EXISTS (SELECT 1 FROM lake.scope_{scopes.index(condition)} AS span WHERE"
-                " span.who = entity AND time >= span.since AND time < span.until)"
-            )
-        case _:
-            raise _Untold
-
-
-def _hidden(text: str, kinds: Iterable[Kind], reach: Reach, found: Tables) -> set[str]:
+def _hidden(text: str, kinds: Iterable[Kind], reach: Reach, found: Tables) -> frozenset[str]:
     """Return the attributes that are left out of entities with these types.
 
     Those that may be seen but are personal are, too: each reading of them must be put on record
     with the person it is about, which an aggregate does not tell.
     """
-    types = set(text.split(" "))
-
-    def concerned(rules: Iterable[Hidden]) -> set[str]:
-        return {
-            rule.attribute for rule in rules if not rule.types or not types.isdisjoint(rule.types)
-        }
-
-    hidden, personal = concerned(reach.hidden), concerned(reach.personal)
+    types = text.split(" ")
+    hidden, personal = (HiddenNames(some).of(types) for some in (reach.hidden, reach.personal))
     there = {kind.attribute for kind in kinds if kind.type == text}
     found.left_out += [
-        f"{', '.join(sorted(types))}.{name}: it is personal, and each reading goes on record with"
+        f"{', '.join(types)}.{name}: it is personal, and each reading goes on record with"
         " the person it is about; the temporal API answers"
         for name in sorted((personal - hidden) & there)
     ]
@@ -193,7 +160,7 @@ def _hidden(text: str, kinds: Iterable[Kind], reach: Reach, found: Tables) -> se
 # --- tables -------------------------------------------------------------------------------------
 
 
-def _history(rules: dict[str, str], hidden: dict[str, set[str]], reach: Reach) -> Table:
+def _history(rules: dict[str, str], hidden: dict[str, frozenset[str]], reach: Reach) -> Table:
     names = ", ".join(column.name for column in _HISTORY)
     where = "true"
     if not reach.is_whole or reach.personal:
@@ -206,7 +173,7 @@ def _history(rules: dict[str, str], hidden: dict[str, set[str]], reach: Reach) -
     return Table(HISTORY, "every instance of every attribute", _HISTORY, sql)
 
 
-def _without(names: set[str]) -> str:
+def _without(names: frozenset[str]) -> str:
     return f" AND NOT {window.among('attribute', sorted(names))}" if names else ""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from madang.lake.protocol import (
@@ -25,6 +26,7 @@ from madang.lake.protocol import (
     Series,
     Wanted,
 )
+from madang.lake.sql_run import Moment, moment
 from madang.model.entity import Entity
 from madang.model.errors import Forbidden
 from madang.query.reach import Hidden, HiddenNames, Reach
@@ -80,6 +82,11 @@ class SeenHistory:
         found = await self._history.read(asked)
         reading.tell(self._on_personal)
         return found
+
+    async def tables(self, folder: Path) -> Moment:
+        """Return what SQL may ask of it; see :meth:`madang.hub.history.History.tables`."""
+        reach = self._reach
+        return await self._history.read(lambda lake: moment(lake, reach, folder))
 
     async def frame(self, series: Series) -> polars.DataFrame:
         """Return values over time as a Polars frame."""

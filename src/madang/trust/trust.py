@@ -197,7 +197,6 @@ class Trust:
             principal,
             reach("readEntity"),
             history=history,
-            past=reach("readHistory"),
             guard=guard,
             subscriptions=OwnSubscriptions(tenant.subscriptions, principal.id, sees_all=sees_all),
             purpose=purpose,

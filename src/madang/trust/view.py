@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from madang.model.entity import Entity
-from madang.query.reach import EMPTY, Reach
+from madang.query.reach import Reach
 from madang.query.tree import Query
 from madang.store.protocol import Change, Documents, Page, Row, Shape
 from madang.trust.hiding import OnPersonal
-from madang.trust.past import Past
 from madang.trust.principal import Principal
 from madang.trust.sight import Sight
 
@@ -44,7 +43,6 @@ class View:
         tenant: what there is.
         principal: who looks.
         read: what they may read.
-        past: what they may read of history; nothing unless given.
         guard: judges their writes.
         subscriptions: theirs, or those they may see.
         purpose: what they read for; consent is given to purposes.
@@ -59,7 +57,6 @@ class View:
         principal: Principal,
         read: Reach,
         *,
-        past: Reach = EMPTY,
         guard: Guard,
         subscriptions: OwnSubscriptions,
         purpose: str = "",
@@ -76,7 +73,6 @@ class View:
         self.principal = principal
         self.sight = Sight(read, self._is_open, on_personal)
         self._tenant = tenant
-        self._past = Sight(past, self._is_open, on_personal)
         self._guard = guard
         self._purpose = purpose
         self._consented = consented
@@ -89,11 +85,6 @@ class View:
         return person in self.principal.entities or self._consented(
             person, self._purpose, attribute, types
         )
-
-    @property
-    def past(self) -> Past:
-        """The history of the tenant, with what of it may be seen."""
-        return Past(self._tenant.history, self._past)
 
     async def write(self, operations: Sequence[Operation]) -> list[Result]:
         """Apply those operations that the principal may; the others come to errors."""
