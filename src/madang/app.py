@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 import ssl
@@ -191,6 +192,7 @@ def tune() -> None:
 def serve(settings: Settings) -> None:
     """Run the city until it is told to stop (SIGINT, SIGTERM)."""
     configure(settings)
+    os.umask(0o077)  # what is in the data folder is nobody else's on this machine
     check_certificate(settings)
     sock = listen(settings)
     tune()
