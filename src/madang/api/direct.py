@@ -35,6 +35,8 @@ class Lane(Protocol):
 
     prefix: bytes
     max_body: int
+    always: Sequence[tuple[str, str]]
+    """Headers of every answer."""
 
     def answer(self, request: Request) -> Coroutine[Any, Any, Response]:
         """Answer a request; never raises."""
@@ -318,11 +320,12 @@ class DirectProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
 
     def _common_headers(self) -> bytes:
-        """Return the Date header, joined anew only when Uvicorn has renewed it."""
+        """Return Date and what is always sent, joined anew only when Uvicorn has a new date."""
         current = self.server_state.default_headers
         if current is not self._date:
             self._date = current
-            self._common = b"".join(b"%b: %b\r\n" % header for header in current)
+            date = b"".join(b"%b: %b\r\n" % header for header in current)
+            self._common = date + _recurring(self.lane.always)
         return self._common
 
     # --- time ---------------------------------------------------------------------------------

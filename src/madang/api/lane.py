@@ -13,6 +13,7 @@ from madang.api.cookies import credential_in
 from madang.api.http import Request, Response
 from madang.api.negotiation import BareStatus
 from madang.api.router import Route, Router, UnsupportedMethod
+from madang.api.security_headers import headers_of_data
 from madang.model.errors import (
     InternalError,
     NgsiError,
@@ -66,6 +67,7 @@ class NgsiLane:
         cors: Cors,
     ) -> None:
         self.max_body = settings.max_body_bytes
+        self.always = headers_of_data(settings.url)
         self._hub = hub
         self._gate = gate
         self._cors = cors

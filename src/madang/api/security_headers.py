@@ -42,6 +42,18 @@ ALWAYS: Final[Mapping[str, str]] = {
 }
 HSTS: Final = "max-age=31536000"
 
+
+def headers_of_data(url: str) -> Pairs:
+    """Return the headers of every answer of the API, which is data for its reader alone.
+
+    Args:
+        url: the address under which others reach the hub.
+    """
+    names = ("X-Content-Type-Options", "Cache-Control")
+    hsts = (("Strict-Transport-Security", HSTS),) if urlsplit(url).scheme == "https" else ()
+    return (*((name, ALWAYS[name]) for name in names), *hsts)
+
+
 _METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS: Final = (
     "Authorization, Content-Type, Accept, Link, NGSILD-Tenant, Purpose, If-Match, If-None-Match"
