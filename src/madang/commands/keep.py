@@ -1,9 +1,9 @@
-"""``madang backup`` and ``restore``: every tenant's store, copied while in use, verified, swapped.
+"""``madang backup`` and ``restore``: everything, copied while in use, verified, swapped.
 
 A backup is a folder or a .tar: ``manifest.json`` and, under ``state/``, one store file a tenant,
-the system store (accounts, keys, policies, consents) and the audit log. The manifest has the
-SHA-256, the size and the number of entities of each. The audit log is copied last, so nothing that
-the other copies hold is missing from it.
+the system store (accounts, keys, policies, consents) and the audit log; under ``lake/`` the history
+of each tenant. The manifest has the SHA-256, the size and the number of entities of each. The audit
+log is copied last, so nothing that the other copies hold is missing from it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import orjson
 from rich.console import Console
 
 from madang import __version__
+from madang.commands import keep_lake
+from madang.commands.keep_lake import LAKE
 from madang.lock import held
 from madang.model.errors import MadangError
 from madang.store.engine import SUFFIX, SYSTEM, SqliteEngine
@@ -61,7 +63,9 @@ def backup(data: Path, target: Path, console: Console) -> None:
         _remove(folder)
         (folder / STATE).mkdir(parents=True)
         tenants = asyncio.run(_copy_stores(source, folder / STATE))
-        _write(folder / MANIFEST, _manifest(tenants, _copy_others(source, folder / STATE)))
+        lakes = _copy_lakes(data, folder)
+        others = _copy_others(source, folder / STATE)
+        _write(folder / MANIFEST, _manifest(tenants, lakes, others))
         if target.suffix == ".tar":
             _pack(folder, packed)
         (packed if target.suffix == ".tar" else folder).rename(target)
@@ -161,12 +165,25 @@ def _counts(size: dict[str, int]) -> dict[str, int]:
     return {name: size.get(name, 0) for name in ("entities", "outbox", "deliveries")}
 
 
-def _manifest(tenants: list[dict[str, Any]], others: list[dict[str, Any]]) -> dict[str, Any]:
+def _copy_lakes(data: Path, folder: Path) -> list[dict[str, Any]]:
+    try:
+        files = keep_lake.copy(data, folder)
+    except keep_lake.LakeChanged as error:
+        raise BackupError(str(error)) from error
+    for file in files:
+        _sync(folder / file)
+    return [{"file": file} | _marks(folder / file) for file in files]
+
+
+def _manifest(
+    tenants: list[dict[str, Any]], lakes: list[dict[str, Any]], others: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "madang": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "tenants": tenants,
+        "lakes": lakes,
         "others": others,
     }
 
@@ -181,13 +198,22 @@ def restore(data: Path, source: Path, *, force: bool, console: Console) -> None:
     Raises:
         BackupError: the backup is not sound, or the folder has data and ``force`` was not given.
     """
+    if not source.exists():
+        raise BackupError(f"there is no backup {source}")
     if data.is_dir() and any(data.iterdir()) and not force:
         raise BackupError(f"{data} is not empty; --force replaces its data (stop the hub first)")
     try:
         with held(data), _unpacked(source, data) as folder:
             tenants = _verified(folder)
             _keep_audit(data / STATE, folder / STATE)
+            if (folder / LAKE).exists():
+                _swap(folder / LAKE, data / LAKE, data)
             _swap(folder / STATE, data / STATE, data)
+    except tarfile.ReadError as error:
+        raise BackupError(
+            f"{source} cannot be restored: it is neither a folder nor a whole .tar file, as"
+            " `madang backup` makes them"
+        ) from error
     except (OSError, tarfile.TarError) as error:
         raise BackupError(f"{source} cannot be restored: {error}") from error
     total = sum(item["entities"] for item in tenants)
@@ -201,8 +227,6 @@ def restore(data: Path, source: Path, *, force: bool, console: Console) -> None:
 @contextmanager
 def _unpacked(source: Path, data: Path) -> Iterator[Path]:
     """Copy a backup into a folder within the data folder, so that a rename can finish it."""
-    if not source.exists():
-        raise BackupError(f"there is no backup {source}")
     with TemporaryDirectory(prefix=_RESTORING, dir=data) as place:
         folder = Path(place)
         if source.is_dir():
@@ -224,6 +248,8 @@ def _verified(folder: Path) -> list[dict[str, Any]]:
     for item in everything:
         if checksum(folder / STATE / item["file"]) != item["sha256"]:
             raise BackupError(f"the checksum of {item['file']} is wrong: the backup is damaged")
+    if fault := keep_lake.fault(folder, manifest.get("lakes", []), checksum):
+        raise BackupError(fault)
     found = {item["tenant"]: item for item in asyncio.run(inspect(folder / STATE))}
     for item in wanted:
         if _counts(found[item["tenant"]]) != _counts(item):
@@ -262,7 +288,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 def _swap(new: Path, state: Path, data: Path) -> None:
     """Put ``new`` in the place of ``state``; on failure the old one is back."""
-    old = data / f"{STATE}.replaced"
+    old = data / f"{state.name}.replaced"
     _remove(old)
     if state.exists():
         state.rename(old)

@@ -1,0 +1,147 @@
+"""History is part of a backup: every change once, wherever it lay when the copy was made."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from madang.commands.keep import BackupError, backup, restore
+from madang.hub.hub import Hub
+from madang.hub.operations import Upsert
+from madang.hub.tenant import Tenant
+from madang.hub.tenants import Tenants
+from madang.lake.protocol import Wanted
+from madang.model.context import CORE
+from madang.model.normalize import entity as normalized
+from madang.settings import Settings
+from madang.store.engine import SqliteEngine
+
+TENANTS = ("", "강남구/1")
+ROOM = "urn:ngsi-ld:Room:1"
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+class City:
+    """A hub over one data folder."""
+
+    def __init__(self, data: Path) -> None:
+        self._tenants = Tenants(Settings(data=data, history_drain_s=3600))
+        self.hub = Hub(SqliteEngine(data / "state"), self._tenants.make)
+
+    async def __aenter__(self) -> City:
+        await self.hub.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.hub.close()
+        await self._tenants.close()
+
+    async def tenant(self, name: str) -> Tenant:
+        return await self.hub.tenant(name, create=True)
+
+    async def write(self, name: str, *values: int) -> None:
+        for value in values:
+            content = normalized({"id": ROOM, "type": "Room", "n": value}, CORE)
+            await (await self.tenant(name)).write([Upsert(ROOM, content, update=True)])
+
+    async def values(self, name: str) -> list[int]:
+        history = (await self.tenant(name)).history
+        pasts = await history.read(lambda lake: lake.pasts(Wanted()).entities)
+        return [one.value for past in pasts for one in past.instances]
+
+
+async def _furnish(data: Path) -> None:
+    async with City(data) as city:
+        for number, name in enumerate(TENANTS):
+            await city.write(name, number, 10, 11)
+            await (await city.tenant(name)).history.drain()
+            await city.write(name, 12)
+
+
+async def _check(data: Path) -> None:
+    async with City(data) as city:
+        for number, name in enumerate(TENANTS):
+            assert await city.values(name) == [number, 10, 11, 12]
+            await city.write(name, 13)
+            await (await city.tenant(name)).history.drain()
+            assert await city.values(name) == [number, 10, 11, 12, 13]
+
+
+@pytest.mark.parametrize("name", ["copy", "copy.tar"])
+def test_history_comes_back_with_the_state(tmp_path: Path, name: str) -> None:
+    data, other = tmp_path / "data", tmp_path / "other"
+    asyncio.run(_furnish(data))
+    backup(data, tmp_path / name, console())
+    restore(other, tmp_path / name, force=False, console=console())
+    asyncio.run(_check(other))
+
+
+def test_a_backup_of_a_running_hub_has_every_change_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    async def run() -> int:
+        async with City(data) as city:
+            await city.write("", *range(20))
+            await (await city.tenant("")).history.drain()
+            copying = asyncio.create_task(
+                asyncio.to_thread(backup, data, tmp_path / "copy", console())
+            )
+            written = 20
+            while not copying.done():
+                await city.write("", written)
+                written += 1
+                await (await city.tenant("")).history.drain()
+            await copying
+            return written
+
+    written = asyncio.run(run())
+    restore(tmp_path / "other", tmp_path / "copy", force=False, console=console())
+
+    async def check() -> None:
+        async with City(tmp_path / "other") as city:
+            values = await city.values("")
+            assert sorted(values) == list(range(len(values)))
+            assert 20 <= len(values) <= written
+
+    asyncio.run(check())
+
+
+def test_a_damaged_lake_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    asyncio.run(_furnish(data))
+    backup(data, tmp_path / "copy", console())
+    file = next((tmp_path / "copy" / "lake").rglob("*.parquet"))
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(BackupError, match="checksum"):
+        restore(tmp_path / "other", tmp_path / "copy", force=False, console=console())
+    file.unlink()
+    with pytest.raises(BackupError, match="not those its manifest names"):
+        restore(tmp_path / "other", tmp_path / "copy", force=False, console=console())
+
+
+def test_an_older_state_beside_a_newer_lake_loses_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    asyncio.run(_furnish(data))
+    backup(data, tmp_path / "copy", console())
+
+    async def go_on() -> None:
+        async with City(data) as city:
+            await city.write("", 13, 14)
+            await (await city.tenant("")).history.drain()
+
+    asyncio.run(go_on())
+    (tmp_path / "copy" / "state" / "default.sqlite").replace(data / "state" / "default.sqlite")
+
+    async def check() -> None:
+        async with City(data) as city:
+            await city.write("", 99)
+            assert sorted(await city.values("")) == [0, 10, 11, 12, 13, 14, 99]
+
+    asyncio.run(check())
