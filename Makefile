@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 SYNC := $(UV) sync --quiet --locked --inexact
 CODE := src tests bench tools
+# A file of tests stays in one process: its tests share servers.
+PARALLEL := -n 2 --dist loadfile
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -23,10 +25,10 @@ install: $(VENV)/.runtime  ## install without starting
 
 test: $(VENV)/.dev  ## run every test (ARGS="-k name")
 	@sh tools/programs.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 fast: $(VENV)/.dev  ## run the tests that take no more than a few seconds each
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 lint: $(VENV)/.dev  ## formatting, lint and types
 	$(BIN)/ruff format --check $(CODE)
