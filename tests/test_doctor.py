@@ -13,8 +13,11 @@ import pytest
 
 from madang import doctor
 from madang.doctor import Finding, examine
+from madang.lake.ducklake import DuckLake
+from madang.lake.engine import Engine
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
+from tests.lake.outbox import Outbox, entity
 
 
 @pytest.fixture
@@ -68,6 +71,33 @@ def other_program() -> Iterator[int]:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         yield listening.getsockname()[1]
+
+
+async def test_a_damaged_lake_is_found(settings: Settings) -> None:
+    folder = settings.data / "lake" / "default"
+    engine = Engine(settings.data / "lake" / "scratch")
+    lake = DuckLake(engine, folder)
+    lake.take([Outbox().put(entity("urn:ngsi-ld:Room:1", n=1))])
+    lake.drain()
+    lake.close()
+    engine.close()
+
+    async def told() -> list[tuple[str, str]]:
+        found = [one for one in await examine(settings) if one.subject == "History in default"]
+        return [(one.verdict, one.text) for one in found]
+
+    (good,) = await told()
+    assert good[0] == "good"
+    assert "2 rows" in good[1]
+    file = next(folder.rglob("*.parquet"))
+    file.unlink()
+    (bad,) = await told()
+    assert bad[0] == "bad"
+    assert "cannot be opened" in bad[1]
+    assert file.name in bad[1]
+    (folder / "catalog.sqlite").write_bytes(b"no database at all" * 100)
+    (bad,) = await told()
+    assert "cannot be opened" in bad[1]
 
 
 async def test_a_port_of_another_program_is_bad_for_http_and_a_warning_for_mqtt(

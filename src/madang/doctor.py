@@ -19,6 +19,9 @@ from typing import Literal, NamedTuple
 import apsw
 
 from madang import __version__
+from madang.lake.ducklake import DuckLake
+from madang.lake.engine import Engine
+from madang.model.errors import MadangError
 from madang.settings import Settings, is_loopback
 from madang.store.engine import SqliteEngine
 
@@ -44,7 +47,8 @@ class Finding(NamedTuple):
 async def examine(settings: Settings) -> list[Finding]:
     """Run all checks; they change nothing in the data."""
     findings = [*_versions(), *_disk(settings.data), *_ports(settings), *_exposure(settings)]
-    return [*findings, *[finding async for finding in _stores(settings.data)]]
+    stores = [finding async for finding in _stores(settings.data)]
+    return [*findings, *stores, *_lakes(settings.data)]
 
 
 def _versions() -> Iterator[Finding]:
@@ -190,3 +194,30 @@ async def _stores(data: Path) -> AsyncIterator[Finding]:
                 yield Finding("good", subject, f"sound, {entities:,} entities")
     finally:
         await engine.close()
+
+
+def _lakes(data: Path) -> Iterator[Finding]:
+    """Compare the files of each lake with its catalog."""
+    engine = Engine(data / "lake" / "scratch")
+    try:
+        for catalog in sorted((data / "lake").glob("*/catalog.sqlite")):
+            yield from _lake(engine, catalog.parent)
+    finally:
+        engine.close()
+
+
+def _lake(engine: Engine, folder: Path) -> Iterator[Finding]:
+    subject = f"History in {folder.name}"
+    try:
+        lake = DuckLake(engine, folder)
+        faults, figures = lake.check(), lake.figures()
+        lake.close()
+    except (OSError, MadangError) as error:
+        yield Finding("bad", subject, str(error), "install what it names, or restore a backup")
+        return
+    for fault in faults:
+        remedy = "stop the hub, keep a copy of the folder, then `madang restore` a backup"
+        yield Finding("bad", subject, fault, remedy)
+    if not faults:
+        size = f"{figures.bytes / 1e6:,.1f} MB in {figures.files:,} files"
+        yield Finding("good", subject, f"sound, {figures.rows:,} rows, {size}")

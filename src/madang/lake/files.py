@@ -48,16 +48,24 @@ class Files:
         self.reshaping = threading.Lock()
         """Held by whoever rewrites files or deletes from them; taken before ``writing``."""
         self._cursor = engine.cursor()
-        schema.attach(self._cursor, self.files, self.name, folder)
-        self.drained = self._number("SELECT upto FROM {lake}.mark")
-        self.taken = self.drained
         self.waiting = 0
         self.holds: Sequence[Hold] = ()
         self.kinds = Kinds()
-        self.kinds.read(self._cursor, self.files)
-        self.publish()
+        self._open()
+        self.taken = self.drained
         self._own = self._lowest()
         """The lowest number given so far to a row that came from no change."""
+
+    def _open(self) -> None:
+        import duckdb
+
+        try:
+            schema.attach(self._cursor, self.files, self.name, self.folder)
+            self.drained = self._number("SELECT upto FROM {lake}.mark")
+            self.kinds.read(self._cursor, self.files)
+            self.publish()
+        except duckdb.Error as error:
+            raise OSError(f"the lake in {self.folder} cannot be opened: {error}") from error
 
     def _number(self, sql: str) -> int:
         row = self._cursor.execute(sql.format(lake=self.files)).fetchone()

@@ -204,9 +204,7 @@ def check(files: Files) -> list[str]:
         found += _fault(data, size)
         if deletes is not None:
             found += _fault(deletes, deletes_size)
-    found += [
-        f"{path} belongs to no table; `madang doctor --mend` removes it" for (path,) in orphans
-    ]
+    found += [f"{path} belongs to no table; the hub removes it when it runs" for (path,) in orphans]
     if beyond:
         found.append(f"{beyond} instances are in the files though their drain was not completed")
     return found
