@@ -34,6 +34,7 @@ GUIDES = [
     ROOT / "README.md",
     TUTORIAL,
     DOCS / "how-to" / "query.md",
+    DOCS / "how-to" / "history.md",
     DOCS / "how-to" / "subscribe.md",
 ]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
