@@ -10,6 +10,7 @@ Source: DuckLake 1.0 specification, https://ducklake.select.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ class Files:
         self.reshaping = threading.Lock()
         """Held by whoever rewrites files or deletes from them; taken before ``writing``."""
         self._cursor = engine.cursor()
+        self._synced = {file.name for file in (folder / "files").rglob("*.parquet")}
         self.waiting = 0
         self.holds: Sequence[Hold] = ()
         self.kinds = Kinds()
@@ -65,6 +67,9 @@ class Files:
             self.kinds.read(self._cursor, self.files)
             self.publish()
         except duckdb.Error as error:
+            with suppressed("lake.not_detached"):
+                self._cursor.execute(f"DROP SCHEMA IF EXISTS memory.{self.name} CASCADE")
+                self._cursor.execute(f"DETACH DATABASE IF EXISTS {self.files}")
             raise OSError(f"the lake in {self.folder} cannot be opened: {error}") from error
 
     def _number(self, sql: str) -> int:
@@ -186,6 +191,7 @@ class Files:
             kinds = self.kinds.write(cursor, self.files)
             if drained is not None:
                 cursor.execute(f"UPDATE {self.files}.mark SET upto = {drained}")
+            self._sync()
             cursor.execute("COMMIT")
             self.kinds.written(kinds)
             self.drained = self.drained if drained is None else drained
@@ -198,6 +204,18 @@ class Files:
             raise
         finally:
             cursor.close()
+
+    def _sync(self) -> None:
+        """Make sure that new files are on the disk before the catalog names them."""
+        for file in (self.folder / "files").rglob("*.parquet"):
+            if file.name not in self._synced:
+                for path in (file, file.parent):
+                    descriptor = os.open(path, os.O_RDONLY)
+                    try:
+                        os.fsync(descriptor)
+                    finally:
+                        os.close(descriptor)
+                self._synced.add(file.name)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:

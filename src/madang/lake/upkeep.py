@@ -35,34 +35,35 @@ ABOUT = f"attribute IN ('{TYPE}', '{SCOPE}')"
 
 def maintain(files: Files, whole: bool) -> None:
     """Answer :meth:`madang.lake.protocol.Lake.maintain`."""
+    name = f"'{files.files}', 'instance'"
     with files.reshaping:
+        threshold = ", delete_threshold => 0" if whole else ""
+        with files.transaction() as cursor:
+            cursor.execute(f"CALL ducklake_rewrite_data_files({name}{threshold})")
+        for sizes in [""] if whole else _due_tiers(files, name):
+            with files.transaction() as cursor:
+                cursor.execute(f"CALL ducklake_merge_adjacent_files({name}{sizes})")
         cursor = files.cursor()
         try:
-            _merge(files, cursor, whole)
-            files.publish()
             _forget(files, cursor)
         finally:
             cursor.close()
 
 
-def _merge(files: Files, cursor: duckdb.DuckDBPyConnection, whole: bool) -> None:
-    name = f"'{files.files}', 'instance'"
-    if whole:
-        cursor.execute(f"CALL ducklake_rewrite_data_files({name}, delete_threshold => 0)")
-        cursor.execute(f"CALL ducklake_merge_adjacent_files({name})")
-        return
-    cursor.execute(f"CALL ducklake_rewrite_data_files({name})")
-    for least, below in TIERS:
-        (count,) = _row(
-            cursor,
-            f"SELECT count(*) FROM ducklake_list_files({name})"
-            f" WHERE data_file_size_bytes >= {least} AND data_file_size_bytes < {below}",
-        )
-        if count >= ENOUGH:
-            cursor.execute(
-                f"CALL ducklake_merge_adjacent_files({name}, max_compacted_files => {AT_ONCE},"
-                f" min_file_size => {least}, max_file_size => {below})"
-            )
+def _due_tiers(files: Files, name: str) -> list[str]:
+    """Return the sizes of files that there are enough of to merge them, as arguments."""
+    cursor = files.cursor()
+    try:
+        found = cursor.execute(
+            f"SELECT data_file_size_bytes FROM ducklake_list_files({name})"
+        ).fetchall()
+    finally:
+        cursor.close()
+    return [
+        f", max_compacted_files => {AT_ONCE}, min_file_size => {least}, max_file_size => {below}"
+        for least, below in TIERS
+        if sum(least <= size < below for (size,) in found) >= ENOUGH
+    ]
 
 
 def _forget(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
