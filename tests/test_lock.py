@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from madang.lock import FolderInUse, held
+from madang.lock import FolderInUse, FolderUnusable, held
 
 HOLD = """
 import pathlib, sys
@@ -33,4 +33,10 @@ def test_a_folder_belongs_to_one_process_until_it_ends(tmp_path: Path) -> None:
             pass
         other.kill()
     with held(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FolderUnusable, match="name another with --data"), held(tmp_path / "file"):
         pass

@@ -11,6 +11,10 @@ from pathlib import Path
 from madang.model.errors import MadangError
 
 
+class FolderUnusable(MadangError):
+    """The data folder can be neither made nor opened."""
+
+
 class FolderInUse(MadangError):
     """Another process works on the data folder."""
 
@@ -23,8 +27,15 @@ def held(folder: Path) -> Iterator[None]:
 
     Raises:
         FolderInUse: another process has it.
+        FolderUnusable: it can be neither made nor opened.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderUnusable(
+            f"the data folder {folder} cannot be made ({error.strerror}); name another with --data,"
+            " or have yourself given the right to write there"
+        ) from error
     if sys.platform == "win32":
         yield
         return

@@ -149,3 +149,12 @@ def test_a_token_is_revoked_by_its_session_or_from_a_pipe(hub: Hub) -> None:
 @pytest.mark.parametrize("words", [(), ("map", "--user", "jin")])
 def test_a_token_is_of_a_key_or_of_a_person(hub: Hub, words: tuple[str, ...]) -> None:
     assert isinstance(run("token", "create", *words).exception, BadOption)
+
+
+@pytest.mark.parametrize(("kind", "option"), [("--app", "--read"), ("--device", "--entity")])
+def test_a_key_that_can_do_nothing_is_told_so(hub: Hub, kind: str, option: str) -> None:
+    hub.answer = {"id": "1", "key": CREDENTIAL}
+    done = run("key", "create", "x", kind)
+    assert "nothing yet: revoke it and name" in done.stderr
+    assert option in done.stderr
+    assert "nothing yet" not in run("key", "create", "x", kind, option, "urn:a:1").stderr

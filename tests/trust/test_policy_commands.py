@@ -217,3 +217,11 @@ def test_a_role_that_does_not_manage_policies_is_turned_away(hub: Server) -> Non
     answer = hub.request("PUT", "/trust/policies/mine", {"text": BENCHES}, bob)
     assert answer.status == 403
     assert hub.request("GET", "/trust/explanation?who=bob&action=enter", headers=bob).status == 403
+
+
+def test_a_key_is_explained_by_its_name(hub: Server, policy: Policy) -> None:
+    wanted = {"kind": "app", "name": "Bench map", "reads": ["Bench"]}
+    assert hub.request("POST", "/trust/keys", wanted, hub.local_key()).status == 201
+    assert "Bench map may do readEntity on Bench" in policy(
+        "explain", "Bench map", "readEntity", "Bench"
+    )

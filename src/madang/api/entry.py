@@ -104,18 +104,19 @@ class Entry:
     ) -> HTMLResponse:
         """Return the page to sign in."""
         onward = safe_next(next, "")
+        here = "/sign-in" + (f"?next={quote(onward)}" if onward else "")
         t = self._site.texts(request)
         return self._site.answer(
             request,
             "sign_in.html",
             status,
-            here="/sign-in" + (f"?next={quote(onward)}" if onward else ""),
+            here=here,
             next=onward,
             name=name,
             note=note or (t("sign_in.first") if onward else ""),
             error=error,
             place=self._doors.passkeys is not None,
-            elsewhere=self._site.elsewhere(request),
+            elsewhere=self._site.elsewhere(request, here),
             providers=self._doors.openid.buttons(),
         )
 

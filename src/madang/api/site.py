@@ -66,12 +66,16 @@ class Site:
         found: Principal = getattr(request.state, "principal", PUBLIC)
         return found
 
-    def elsewhere(self, request: Request) -> str:
-        """Return where this page must be opened for passkeys to work; empty if that is here."""
+    def elsewhere(self, request: Request, here: str = "") -> str:
+        """Return where a page must be opened for passkeys to work; empty if that is here.
+
+        Args:
+            here: where the page can be asked for, if not where it was.
+        """
         place = self.place
         if place is None or place.rp_id != "localhost" or request.url.hostname == "localhost":
             return ""
-        return place.origin + self.pages.root + _here(request)
+        return place.origin + self.pages.root + (here or _here(request))
 
     # --- answers ------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from madang.hub.tenant import Tenant
 
 Find = Callable[[str], Principal | None]
-"""Finds who is meant by the name of an account, the id of a key, or ``role:operator``."""
+"""Finds who is meant by the name of an account, the id or name of a key, or ``role:operator``."""
 Open = Callable[[str], Awaitable["Tenant"]]
 """Opens a tenant by name, or raises NonexistentTenant."""
 
@@ -111,7 +111,7 @@ class _Pages:
         if who is None:
             raise ResourceNotFound(
                 f"nobody is called {shown(given.get('who', ''))}; expected the name of an account, "
-                "the id of a key, or role:NAME such as role:operator or role:public"
+                "the id or name of a key, or role:NAME such as role:operator or role:public"
             )
         purpose = given.get("purpose", "")
         if len(purpose) > LONGEST_PURPOSE:

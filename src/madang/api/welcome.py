@@ -143,11 +143,12 @@ class WelcomePages:
         wrong: Wrong | None = None,
     ) -> Response:
         t = self._site.texts(request)
+        here = f"/welcome?code={code}"
         return self._site.answer(
             request,
             "welcome.html",
             status,
-            here=f"/welcome?code={code}",
+            here=here,
             kind=KINDS[link.purpose],
             code=code,
             name=link.login or name,
@@ -157,7 +158,7 @@ class WelcomePages:
             field=wrong.field if wrong else "",
             shortest=passwords.SHORTEST,
             place=self._doors.passkeys is not None,
-            elsewhere=self._site.elsewhere(request),
+            elsewhere=self._site.elsewhere(request, here),
         )
 
     def _ended(self, request: Request) -> Response:

@@ -19,7 +19,8 @@ from madang.trust import local
 API = "/ngsi-ld/v1"
 _CONNECT_TIMEOUT_S = 10.0
 _NO_KEY = (
-    "; run this where `madang up` runs (or set MADANG_DATA to its data folder), or set MADANG_KEY"
+    "it wants to know who asks; run this in the folder where `madang up` runs, or set MADANG_DATA"
+    " to its data folder, or put a key (`madang key create`) into MADANG_KEY"
 )
 
 
@@ -95,7 +96,7 @@ def detail_of(body: bytes) -> str:
         problem = orjson.loads(body)
         text = str(problem.get("detail") or problem["title"])
         is_keyless = problem.get("status") == 401 and "Authorization" in text
-        return text + _NO_KEY if is_keyless else text
+        return _NO_KEY if is_keyless else text
     except (orjson.JSONDecodeError, AttributeError, KeyError):
         return body[:200].decode("utf-8", "replace") or "no reason given"
 

@@ -44,6 +44,11 @@ _KEY: Columns = {
     "state": lambda one: one["state"],
 }
 
+_LACKS = {
+    "app": "It can do nothing yet: revoke it and name types with --read and --write; '*' is all.",
+    "device": "It can do nothing yet: revoke it and name what is its own with --entity.",
+}
+
 
 @key_app.command("list")
 def list_keys(
@@ -94,6 +99,9 @@ def create_key(
         body["expiresAt"] = instant(expires)
     made = send("POST", "/trust/keys", url, body)
     _hand_out_key(made, as_json, f"Key {made['id']} of {chosen[0]} {name}, shown this once:")
+    lacks = {"app": not (read or write), "device": not entity}
+    if lacks.get(chosen[0]):
+        typer.echo(_LACKS[chosen[0]], err=True)
 
 
 @key_app.command("rotate")

@@ -96,7 +96,7 @@ def check(
 
 @app.command()
 def explain(
-    who: Annotated[str, typer.Argument(help="Account name, key id, or role:operator.")],
+    who: Annotated[str, typer.Argument(help="Account, key, or role:operator.")],
     action: Annotated[str, typer.Argument(help="What to do, such as readEntity.")],
     what: Annotated[
         str, typer.Argument(help="Entity id, type, or marked attribute such as Person.email.")

@@ -88,7 +88,8 @@ async def find(
     table, hidden = _table(entities, attrs.split(",") if attrs else None, console.width)
     console.print(table)
     more = f"; --limit {total} shows all" if total > len(entities) else ""
-    console.print(f"{len(entities):,} of {total:,} {_kind(entities)}{more}", highlight=False)
+    kind = _kind(entities) if type_name or not more else "entities"  # the rest may be others
+    console.print(f"{len(entities):,} of {total:,} {kind}{more}", highlight=False)
     if hidden:
         names = ", ".join(map(_short, hidden))
         console.print(f"not shown: {escape(names)} (--attrs chooses)", highlight=False, style="dim")

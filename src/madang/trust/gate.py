@@ -28,7 +28,10 @@ FRESH_S = 1.0
 _MOST = 20_000  # doors kept
 _LONGEST_CREDENTIAL = 8_192  # [characters]
 
-SIGN_IN = "sign in, or send a key or token as `Authorization: Bearer ...`"
+SIGN_IN = (
+    "sign in, or send a key or token as `Authorization: Bearer ...`;"
+    " an administrator makes keys with `madang key create`"
+)
 
 
 class Judge(Protocol):
@@ -255,8 +258,10 @@ class Gate:
         self._recorder.note(
             Event("denial", principal.id, actions[0], "denied", tenant, address=address)
         )
+        why = f"`madang policy explain {principal.id} {actions[0]}` says which policy decides"
+        wanted = " or ".join(actions)
         raise Forbidden(
-            f"{principal.name} may not {' or '.join(actions)}{where}; an administrator can grant it"
+            f"{principal.name} may not {wanted}{where}; an administrator can grant it, and {why}"
         )
 
     def may(

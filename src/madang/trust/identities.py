@@ -39,7 +39,8 @@ _REVOKED = 90 * 24 * 60 * MINUTE  # how long users of a revoked key are told why
 _MOST = 100_000  # credentials remembered
 _GONE: Final = "the account or key that this belongs to is switched off or gone; ask who manages it"
 _MALFORMED: Final = (
-    "this is no credential of this hub; a key begins with mdg_, a token is made by POST /token"
+    "this is no credential of this hub; a key begins with mdg_ and ends with 64 hexadecimal digits,"
+    " so copy it whole; a token is made by POST /token"
 )
 
 
@@ -139,8 +140,11 @@ class Identities:
         """Return the principal that somebody names; None for who is unknown or switched off.
 
         Args:
-            who: name of an account, id of a key, ``role:operator`` for anybody who is just that,
-                or the id of a principal.
+            who: name of an account, id or name of a key, ``role:operator`` for anybody who is just
+                that, or the id of a principal.
+
+        Raises:
+            BadRequestData: several keys have that name.
         """
         if who in (PUBLIC.id, LOCAL.id):
             return PUBLIC if who == PUBLIC.id else LOCAL
@@ -148,12 +152,18 @@ class Identities:
         if colon and before == "role":
             return _anybody(rest) if rest in ROLES else None
         if not colon:
-            found = self.accounts.by_login(who) or self.keys.get(who)
-            who = found.principal_id if found else ""
+            who = self._principal_id(who)
         try:
             return self._holder(who).principal()
         except Unauthorized:
             return None
+
+    def _principal_id(self, name: str) -> str:
+        """Return the principal of an account or key; empty if there is none."""
+        try:
+            return (self.accounts.by_login(name) or self.keys.named(name)).principal_id
+        except ResourceNotFound:
+            return ""
 
     def _look(self, credential: str, address: str) -> Principal:
         self._grants.pop(credential, None)
