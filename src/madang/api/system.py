@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,14 +16,17 @@ from madang import __version__
 from madang.api.openapi import document
 from madang.api.surface import Surface
 from madang.hub.changes import FellBehind
+from madang.hub.feed import Event, events
 from madang.model import time
+from madang.model.errors import BadRequestData, NgsiError
+from madang.model.names import shown
 
 if TYPE_CHECKING:
     from madang.api.metrics import Metrics
     from madang.api.surface import Action, Handler
     from madang.hub.hub import Hub
-    from madang.store.protocol import Change
 
+LONGEST_POSITION = 18  # digits
 PULSE = 15.0  # [s] between two signs of life on a silent stream
 
 
@@ -48,7 +51,12 @@ class System:
             surface("/openapi.json", self.openapi, "seePages", "The API, to generate clients"),
             surface("/metrics", self.figures, "seeSystem", "Figures for Prometheus"),
             surface("/status", self.status, "seeSystem", "What is in each tenant"),
-            surface("/changes", self.changes, "readEntity", "Live changes, server-sent events"),
+            surface(
+                "/changes",
+                self.changes,
+                "readEntity",
+                "Changes, live or from a position, server-sent events",
+            ),
         ]
 
     async def health(self, request: Request) -> Response:
@@ -78,59 +86,89 @@ class System:
         return JSONResponse({"version": __version__, "ready": self.ready, "tenants": tenants})
 
     async def changes(self, request: Request) -> Response:
-        """Live changes as server-sent events; ``type`` and ``id`` narrow them."""
-        types = {t for t in request.query_params.get("type", "").split(",") if t}
-        ids = {i for i in request.query_params.get("id", "").split(",") if i}
+        """Changes as server-sent events, live or from a position; ``type`` and ``id`` narrow them.
 
-        def wanted(change: Change) -> bool:
-            state = change.after or change.before
-            fits = not types or (state is not None and not types.isdisjoint(state.types))
-            return fits and (not ids or change.id in ids)
+        Source: WHATWG HTML, section 9.2. The id of an event is its position.
+        """
+        given = request.query_params
+        types = {t for t in given.get("type", "").split(",") if t}
+        ids = {i for i in given.get("id", "").split(",") if i}
 
-        stream = request.state.tenant.follow(wanted if types or ids else None)
+        def wanted(event: Event) -> bool:
+            fits = not types or not types.isdisjoint(event.types)
+            return fits and (not ids or event.id in ids)
+
+        tenant = request.state.tenant
+        after = _position(request.headers.get("last-event-id") or given.get("after"))
+        start = tenant.history.last if after is None else after
+        stream = events(tenant, after)
+        upcoming = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)  # it follows, or says why not, before the client is told so
+        if upcoming.done() and upcoming.exception() is not None:
+            upcoming.result()
         return Streaming(
-            self._events(stream),
+            self._events(stream, upcoming, wanted, start),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store"},
         )
 
-    async def _events(self, stream: AsyncIterator[Change]) -> AsyncIterator[bytes]:
-        upcoming = asyncio.ensure_future(anext(stream))  # follows before the client is told so
-        yield b": following\n\n"
+    async def _events(
+        self,
+        stream: AsyncGenerator[Event, None],
+        upcoming: asyncio.Future[Event],
+        wanted: Callable[[Event], bool],
+        position: int,
+    ) -> AsyncIterator[bytes]:
+        yield b": following\nid: %d\n\n" % position
         stopping = asyncio.ensure_future(self.stopping.wait())
         try:
             while not self.stopping.is_set():
-                await asyncio.wait(
-                    {upcoming, stopping}, timeout=PULSE, return_when=asyncio.FIRST_COMPLETED
-                )
+                either: set[asyncio.Future[Any]] = {upcoming, stopping}
+                await asyncio.wait(either, timeout=PULSE, return_when=asyncio.FIRST_COMPLETED)
                 if not upcoming.done():
-                    yield b": still here\n\n"
+                    yield b": still here\nid: %d\n\n" % position
                     continue
                 try:
-                    change = upcoming.result()
+                    event = upcoming.result()
                 except StopAsyncIteration:
                     return
-                except FellBehind as lost:
+                except (FellBehind, NgsiError) as lost:
                     yield b"event: lost\ndata: " + orjson.dumps({"detail": str(lost)}) + b"\n\n"
                     return
-                yield b"event: change\ndata: " + orjson.dumps(_told(change)) + b"\n\n"
+                position = event.position
+                if wanted(event):
+                    data = orjson.dumps(_told(event))
+                    yield b"event: change\nid: %d\ndata: %b\n\n" % (position, data)
                 upcoming = asyncio.ensure_future(anext(stream))
         finally:
             upcoming.cancel()
             stopping.cancel()
+            await asyncio.gather(upcoming, return_exceptions=True)
+            await stream.aclose()
 
     async def openapi(self, request: Request) -> Response:
         return JSONResponse(document())
 
 
-def _told(change: Change) -> dict[str, Any]:
-    state = change.after or change.before
+def _position(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_POSITION:
+        raise BadRequestData(
+            f"{shown(text)} is no position; it is the id of an event, or 0 for all there ever was"
+        )
+    return int(text)
+
+
+def _told(event: Event) -> dict[str, Any]:
+    kind: Any = event.types[0] if len(event.types) == 1 else list(event.types)
     return {
-        "kind": change.kind,
-        "at": time.render(change.at),
-        "id": change.id,
-        "type": state.document["type"] if state is not None else None,
-        "attributes": change.attributes,
-        "deleted": change.deleted,
-        "entity": change.after.document if change.after is not None else None,
+        "position": event.position,
+        "kind": event.kind,
+        "at": time.render(event.at),
+        "id": event.id,
+        "type": kind or None,
+        "attributes": event.attributes,
+        "deleted": event.deleted,
+        "entity": event.entity,
     }

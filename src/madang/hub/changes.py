@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from madang.model.errors import MadangError
 from madang.store.protocol import Change
@@ -31,6 +31,11 @@ class Changes:
     def __init__(self) -> None:
         self._followers: set[_Follower] = set()
 
+    @property
+    def followed(self) -> bool:
+        """Whether anybody follows."""
+        return bool(self._followers)
+
     def publish(self, changes: list[Change]) -> None:
         for follower in self._followers:
             wanted = follower.wanted
@@ -40,7 +45,9 @@ class Changes:
                 follower.lost = True
             follower.ready.set()
 
-    async def follow(self, wanted: Callable[[Change], bool] | None = None) -> AsyncIterator[Change]:
+    async def follow(
+        self, wanted: Callable[[Change], bool] | None = None
+    ) -> AsyncGenerator[Change, None]:
         """Yield changes from now on.
 
         Raises:

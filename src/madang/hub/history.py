@@ -158,6 +158,16 @@ class History:
             return (await self._drained()).drained
 
     @property
+    def last(self) -> int:
+        """The sequence number of the last change."""
+        return self._store.last_change
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything of it that may be read."""
+        return True
+
+    @property
     def waiting(self) -> int:
         """How many changes are not in the lake's files yet."""
         drained = self._lake.drained if self._lake is not None else self._known

@@ -32,14 +32,14 @@ def _names(document: Document) -> list[str]:
 
 def _came_or_went(change: Change, before: Entity | None, after: Entity | None) -> Change | None:
     """Return a change of which one state at most is seen."""
-    at, id, trace = change.at, change.id, change.trace
+    at, id, trace, number = change.at, change.id, change.trace, change.number
     if after is not None:
         names = change.attributes if change.before is None else _names(after.document)
         shown = tuple(name for name in names if name in after.document)
-        return Change("created", at, id, None, after, shown, (), trace)
+        return Change("created", at, id, None, after, shown, (), trace, number)
     if before is not None:
         gone = tuple(_names(before.document))
-        return Change("deleted", at, id, before, None, (), gone, trace)
+        return Change("deleted", at, id, before, None, (), gone, trace, number)
     return None
 
 
@@ -63,8 +63,9 @@ def _updated(change: Change, before: Entity, after: Entity) -> Change | None:
     ]
     if not attributes and not deleted and old == new:
         return None
-    at, id = change.at, change.id
-    return Change("updated", at, id, before, after, tuple(attributes), tuple(deleted), change.trace)
+    put, gone = tuple(attributes), tuple(deleted)
+    at, id, trace, number = change.at, change.id, change.trace, change.number
+    return Change("updated", at, id, before, after, put, gone, trace, number)
 
 
 def _document(entity: Entity | None) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 
 import structlog
 
@@ -40,7 +40,7 @@ class Tenant:
         self.opened = self.clock.now()
         self.writer = Writer(store, self.clock)
         self.changes = Changes()
-        self.writer.on_changes = self.changes.publish
+        self.writer.on_changes = self._publish
         self._sweep: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -94,9 +94,18 @@ class Tenant:
             await self._without_expired()
         return await self.store.shapes(query, self.clock.now())
 
-    def follow(self, wanted: Callable[[Change], bool] | None = None) -> AsyncIterator[Change]:
+    def follow(
+        self, wanted: Callable[[Change], bool] | None = None
+    ) -> AsyncGenerator[Change, None]:
         """Yield changes from now on. See :meth:`madang.hub.changes.Changes.follow`."""
         return self.changes.follow(wanted)
+
+    def _publish(self, changes: list[Change]) -> None:
+        """Pass on what was just committed; who follows gets the numbers as well."""
+        if self.changes.followed:
+            for number, change in enumerate(changes, self.store.last_change - len(changes) + 1):
+                change.number = number
+            self.changes.publish(changes)
 
     # --- expiry (clause 4.22) -----------------------------------------------------------------
 

@@ -95,6 +95,8 @@ class Change:
     deleted: tuple[str, ...] = ()
     """Names of attributes deleted, as paths of their instances."""
     trace: str = ""
+    number: int = 0
+    """Its sequence number, once it is durable and somebody follows."""
 
 
 class Delivery(NamedTuple):

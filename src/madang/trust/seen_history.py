@@ -72,6 +72,16 @@ class SeenHistory:
         """What may be read."""
         return self._reach
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything of it that may be read."""
+        return not self._reach.is_empty
+
+    @property
+    def last(self) -> int:
+        """The sequence number of the last change of the tenant."""
+        return self._history.last
+
     async def read(self, question: Callable[[Readable], T]) -> T:
         """Ask what may be seen of the lake something, in a thread."""
         reading = Reading()

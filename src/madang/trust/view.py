@@ -6,7 +6,7 @@ stream of changes, and no condition of a query tells of it. Writes pass the guar
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from madang.model.entity import Entity
@@ -130,7 +130,9 @@ class View:
         query = None if condition is None else Query(reach=condition)
         return self.sight.shapes(await self._tenant.shapes(query))
 
-    async def follow(self, wanted: Callable[[Change], bool] | None = None) -> AsyncIterator[Change]:
+    async def follow(
+        self, wanted: Callable[[Change], bool] | None = None
+    ) -> AsyncGenerator[Change, None]:
         """Yield changes from now on, as they are seen.
 
         Raises:

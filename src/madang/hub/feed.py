@@ -1,0 +1,147 @@
+"""The feed of changes from a position on: first what history has of them, then live.
+
+A position is the sequence number of a change: the feed continues after it without a gap and without
+telling anything twice, over restarts of either side. Who reads too slowly for the live stream is
+given the rest from history and then joins the stream again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from madang.hub.changes import FellBehind
+from madang.lake.protocol import SCOPE, Instance, Logged, Readable
+from madang.lake.selection import attribute_of
+from madang.model.attributes import VALUE_MEMBER
+from madang.model.entity import INSTANCE, Document
+from madang.model.errors import BadRequestData, Forbidden
+from madang.store.protocol import Change, ChangeKind
+
+if TYPE_CHECKING:
+    from madang.hub.tenant import Tenant
+    from madang.trust.view import View
+
+BATCH = 5_000  # changes read from history at once
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One acknowledged change."""
+
+    position: int
+    kind: ChangeKind
+    at: int
+    """When it was made. [us since 1970]"""
+    id: str
+    types: tuple[str, ...]
+    attributes: tuple[str, ...]
+    """Names of attributes created or updated."""
+    deleted: tuple[str, ...]
+    """Deleted attributes, as paths of their instances."""
+    entity: Document | None
+    """``id``, ``type`` and the attributes that were put; None if the entity was deleted."""
+
+
+async def events(tenant: Tenant | View, after: int | None = None) -> AsyncGenerator[Event, None]:
+    """Yield the changes after a position, as somebody sees them, without an end.
+
+    Args:
+        tenant: as it is seen.
+        after: the position; None is now.
+
+    Raises:
+        BadRequestData: the position lies ahead of all changes.
+        Forbidden: older changes are wanted, and history may not be read.
+        FellBehind: the reader was too slow, and history may not be read.
+    """
+    history = tenant.history
+    position = history.last if after is None else after
+    if position > history.last:
+        raise BadRequestData(
+            f"the position {position} is ahead of the last change, {history.last}: the state was"
+            " put back from an older copy; read the state anew, and follow from now on"
+        )
+    if position < history.last and not history.is_open:
+        raise Forbidden("to follow from an older position one must be allowed to readHistory")
+    while True:
+        async with aclosing(tenant.follow(None)) as stream:
+            upcoming = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0)  # from here on the stream keeps what happens
+            try:
+                target = history.last
+                while position < target:
+                    told, position = await _replayed(tenant, position, target)
+                    for event in told:
+                        yield event
+                while True:
+                    change = await upcoming
+                    upcoming = asyncio.ensure_future(anext(stream))
+                    if change.number > position:
+                        position = change.number
+                        yield live(change)
+            except StopAsyncIteration:
+                return
+            except FellBehind:
+                if not history.is_open:
+                    raise
+            finally:
+                upcoming.cancel()
+                await asyncio.wait([upcoming])
+
+
+async def _replayed(tenant: Tenant | View, position: int, target: int) -> tuple[list[Event], int]:
+    """Return the next changes that history has, and how far they reach."""
+
+    def ask(lake: Readable) -> list[Logged]:
+        return lake.log(position, BATCH, target)
+
+    found = await tenant.history.read(ask)
+    reached = found[-1].seq if len(found) == BATCH else target
+    return [logged(one) for one in found], reached
+
+
+def live(change: Change) -> Event:
+    """Return the event of a change that has just been made."""
+    state = change.after or change.before
+    entity: Document | None = None
+    if change.after is not None:
+        document = change.after.document
+        entity = {"id": change.id, "type": document["type"]}
+        entity |= {name: document[name] for name in change.attributes if name in document}
+    return Event(
+        change.number,
+        change.kind,
+        change.at,
+        change.id,
+        () if state is None else tuple(state.types),
+        change.attributes,
+        change.deleted,
+        entity,
+    )
+
+
+def logged(one: Logged) -> Event:
+    """Return the event of a change that history has."""
+    names = tuple(dict.fromkeys(put.attribute for put in one.put))
+    entity: Document | None = None
+    if one.kind != "deleted":
+        entity = {"id": one.id, "type": one.types[0] if len(one.types) == 1 else list(one.types)}
+        entity |= {name: _told([put for put in one.put if put.attribute == name]) for name in names}
+    deleted = tuple(_path(gone) for gone in one.deleted)
+    return Event(one.seq, one.kind, one.at, one.id, one.types, names, deleted, entity)
+
+
+def _told(put: Sequence[Instance]) -> object:
+    """Return the instances of one attribute as they stand in a document."""
+    if put[0].attribute == SCOPE:
+        return put[0].value
+    found = [attribute_of(one) for one in put if one.kind in VALUE_MEMBER]
+    return found[0] if len(found) == 1 else found
+
+
+def _path(one: Instance) -> str:
+    return one.attribute if one.dataset is None else one.attribute + INSTANCE + one.dataset
