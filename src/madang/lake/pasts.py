@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from madang.lake import window
 from madang.lake.kinds import Kinds
@@ -34,7 +34,7 @@ def read(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, wanted: Wanted) -> Pas
     if wanted.query.scope is not None:
         found = _while_in_scope(cursor, wanted, wanted.query.scope, found)
     facts = _facts(cursor, page.ids)
-    pasts = [Past(id, facts[id][0], found.get(id, []), *facts[id][1:]) for id in page.ids]
+    pasts = [_past(id, facts.get(id), found.get(id, [])) for id in page.ids]
     return Pasts(pasts, page.count, page.more, _covered(wanted, found, cut))
 
 
@@ -113,28 +113,36 @@ def moment(wanted: Wanted, instance: Instance) -> int:
             return instance.created
 
 
-def _facts(
-    cursor: duckdb.DuckDBPyConnection, ids: list[str]
-) -> dict[str, tuple[tuple[str, ...], int | None, int | None, int | None]]:
-    """Return what is told of the entities themselves: types, created, modified, deleted."""
+def _past(id: str, fact: _Fact | None, instances: list[Instance]) -> Past:
+    recorded = [one.modified or one.created for one in instances]
+    if fact is None:  # whoever asks may not see what is told of the entity itself
+        types = instances[-1].type if instances else ""
+        return Past(id, types_of(types), instances, min(recorded, default=None), None, None)
+    ended = fact.deleted is not None and (fact.begun is None or fact.begun <= fact.deleted)
+    latest = max([fact.modified, *recorded])
+    deleted = fact.deleted if ended else None
+    return Past(id, types_of(fact.types), instances, fact.created, latest, deleted)
+
+
+class _Fact(NamedTuple):
+    """What the rows about an entity itself tell; all of an entity's rows would be too many."""
+
+    types: str
+    created: int
+    modified: int
+    deleted: int | None
+    begun: int | None
+
+
+def _facts(cursor: duckdb.DuckDBPyConnection, ids: list[str]) -> dict[str, _Fact]:
     rows = cursor.execute(
         f"""
-        SELECT entity, arg_max(type, created), epoch_us(min(created)),
-               epoch_us(max(coalesce(modified, created))),
-               epoch_us(max(time) FILTER (attribute = '{TYPE}' AND deleted)),
-               epoch_us(max(time) FILTER (attribute = '{TYPE}' AND NOT deleted))
-        FROM history WHERE {window.among("entity", ids)} GROUP BY entity
+        SELECT entity, arg_max(type, created), epoch_us(min(created)), epoch_us(max(created)),
+               epoch_us(max(time) FILTER (deleted)), epoch_us(max(time) FILTER (NOT deleted))
+        FROM history WHERE attribute = '{TYPE}' AND {window.among("entity", ids)} GROUP BY entity
         """
     ).fetchall()
-    return {
-        id: (
-            types_of(types),
-            created,
-            modified,
-            deleted if deleted is not None and (again is None or again <= deleted) else None,
-        )
-        for id, types, created, modified, deleted, again in rows
-    }
+    return {id: _Fact(*rest) for id, *rest in rows}
 
 
 def _while_in_scope(

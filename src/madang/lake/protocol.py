@@ -113,7 +113,7 @@ class Past:
     created: int | None
     """When the entity was first recorded."""
     modified: int | None
-    """When anything of it was last recorded."""
+    """When the latest of these, or of what is told of the entity itself, was recorded."""
     deleted: int | None
     """When it was deleted, if it has not been created again."""
 
