@@ -158,7 +158,7 @@ class Settings(BaseModel):
     )
     max_page: int = _setting(1000, "Limits", "Largest `limit` of a page.", ge=1)
     max_instances: int = _setting(
-        15,
+        1_000,
         "Limits",
         "Instances of each attribute of an entity in one answer of the temporal API; a longer one"
         " is cut in time (206).",

@@ -20,7 +20,8 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("temporal") / "data") as running:
+    few = {"MADANG_MAX_INSTANCES": "15"}
+    with Server(tmp_path_factory.mktemp("temporal") / "data", environ=few) as running:
         yield running
 
 
