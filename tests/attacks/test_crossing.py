@@ -9,6 +9,7 @@ from tests.attacks.stranger import (
     LD_JSON,
     Headers,
     bearer,
+    content,
     entity,
     key_of,
     person_of,
@@ -84,8 +85,7 @@ def test_what_is_in_another_tenant_is_not_in_ones_own(
     answer = city.request(method, f"{API}/{path}", body, {**key, **own})
     assert b"12345" not in answer.body
     found = city.request("GET", f"{API}/entities/{SECRET}", None, {**city.local_key(), **THERE})
-    treasure = found.json()["treasure"]  # type: ignore[index,call-overload]
-    assert treasure["value"] == 12345
+    assert content(found)["treasure"]["value"] == 12345
     city.request("DELETE", f"{API}/entities/{SECRET}", None, {**key, **own})
 
 

@@ -1,6 +1,7 @@
 """Where one request ends and the next begins: what a proxy before the hub might see otherwise.
 
-Sources: RFC 9112 sections 2.2, 5.2, 6 and 7 (message framing); J. Kettle, HTTP Desync Attacks, 2019.
+Sources: RFC 9112 sections 2.2, 5.2, 6 and 7 (message framing); J. Kettle, HTTP Desync
+Attacks, 2019.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.attacks.stranger import LD_JSON, bearer, raw
+from tests.attacks.stranger import LD_JSON, raw
 from tests.e2e.server import API, Server
 
 UP = [
@@ -58,9 +58,8 @@ LINE_ENDS = ["\r\nSet-Cookie: evil=1", "\nSet-Cookie: evil=1", "\rSet-Cookie: ev
 
 @pytest.mark.parametrize("path", UP)
 def test_no_path_leads_out_of_the_folder_of_static_files(hub: Server, path: str) -> None:
-    answer = raw(
-        hub, f"GET /static/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-    )
+    head = f"GET /static/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = raw(hub, head.encode())
     assert answer.statuses in ([404], [400])
     assert b"import" not in answer.text
     assert b"root:" not in answer.text
@@ -171,10 +170,7 @@ def test_a_subscriber_sets_no_header_that_frames_or_speaks_for_the_hub(
 
 @pytest.mark.parametrize("text", ["mdg_x\r\nX: y", "a" * 9000, "\xff\xfe", "a b c"])
 def test_a_credential_may_be_anything_and_nothing_comes_of_it(hub: Server, text: str) -> None:
-    head = (
-        f"GET /me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {text}\r\n\r\n"
-    )
-    answer = raw(hub, head.encode("latin-1"))
+    head = f"GET /me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {text}"
+    answer = raw(hub, head.encode("latin-1") + b"\r\n\r\n")
     assert answer.statuses == [401]
-    assert bearer("x")  # and the hub answers on
     assert hub.request("GET", "/ready").status == 200

@@ -21,7 +21,15 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from joserfc.jws import JWSRegistry
 
-from tests.attacks.stranger import PASSWORD, bearer, key_of, person_of, session_of, tokens_of
+from tests.attacks.stranger import (
+    PASSWORD,
+    bearer,
+    content,
+    key_of,
+    person_of,
+    session_of,
+    tokens_of,
+)
 from tests.e2e.server import API, Server
 
 ME = "/me"
@@ -73,7 +81,7 @@ def test_a_token_that_says_it_needs_no_signature_is_refused(
 
 def test_the_public_key_signs_nothing(hub: Server, token: str) -> None:
     header, claims, _ = parts(token)
-    [public] = hub.request("GET", "/.well-known/jwks.json").json()["keys"]  # type: ignore[index,call-overload]
+    [public] = content(hub.request("GET", "/.well-known/jwks.json"))["keys"]
     pem = ECKey.import_key(public).as_pem(private=False)
     secrets = [pem, pem.strip(), orjson.dumps(public), public["x"].encode(), b"", b"madang"]
     for name, digest in (("HS256", hashlib.sha256), ("HS512", hashlib.sha512)):
@@ -110,11 +118,13 @@ def test_a_key_of_ones_own_signs_nothing_however_it_is_brought(
 ) -> None:
     header, claims, _ = parts(token)
     mine = ECKey.generate_key("P-256", private=True)
+    signing = mine.private_key
+    assert signing is not None
     if more.get("jwk"):
         more = {"jwk": mine.as_dict(private=False)}
     head = {name: value for name, value in (header | more).items() if value is not None}
     unsigned = written(head, claims).rstrip(".").encode()
-    r, s = decode_dss_signature(mine.private_key.sign(unsigned, ec.ECDSA(hashes.SHA256())))
+    r, s = decode_dss_signature(signing.sign(unsigned, ec.ECDSA(hashes.SHA256())))
     forged = f"{unsigned.decode()}.{b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
     assert refused(hub, forged)
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from madang.model.errors import BadRequestData
+from madang.model.names import shown
 
 NEUTRAL = "@none"
 """The key of a languageMap whose text belongs to no language."""
@@ -30,7 +31,7 @@ def ranges(text: str) -> tuple[str, ...]:
         language = name.strip().lower()
         if not _RANGE.fullmatch(language):
             raise BadRequestData(
-                f"lang must be a list of language tags such as fr,en-GB;q=0.8, not {text!r}"
+                f"lang must be a list of language tags such as fr,en-GB;q=0.8, not {shown(text)}"
             )
         weight = _weight(parameters)
         if weight > 0:

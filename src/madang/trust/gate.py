@@ -8,6 +8,7 @@ all doors at once.
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, cast, get_args
 
@@ -112,6 +113,7 @@ class Gate:
 
         Raises:
             Unauthorized: the credential is not good; the text says what to do.
+            TooManyRequests: too many from this address were not good.
         """
         if self.is_open:
             return OPEN
@@ -121,7 +123,11 @@ class Gate:
             raise Unauthorized("the credential is far too long to be one of this hub's")
         if self.local_key and hmac.compare_digest(credential.encode(), self.local_key.encode()):
             return LOCAL
-        return self._identities.principal_of(credential, address)
+        try:
+            return self._identities.principal_of(credential, address)
+        except Unauthorized:  # each takes work to refuse, so they are counted, too
+            self.admit(PUBLIC, address, "credentials", time.perf_counter())
+            raise
 
     def holds(self, credential: str, address: str) -> bool:
         """Tell whether a credential is good."""
