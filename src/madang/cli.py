@@ -88,9 +88,19 @@ def load(
     errors: Annotated[
         Path | None, typer.Option(help="CSV file for every row that failed, and why.")
     ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Into history only: years at once, nothing is told.")
+    ] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Load files into the hub. Good rows are kept; the exit code is 1 if any row failed."""
+    if history:
+        from madang.commands.backfill import load as load_history
+
+        is_good = load_history(
+            files, url=url, tenant=tenant, mapping=mapping, errors=errors, console=_console()
+        )
+        raise typer.Exit(0 if is_good else 1)
     from madang.commands.load import load as load_files
 
     is_clean = load_files(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1024 * 1024
 """Largest body of a request to a surface; the hub API has a limit of its own."""
+LARGE = {"/history/instances": 128 * 1024 * 1024}
+"""Paths whose bodies go to the disk as they come."""
 _OF_THE_SYSTEM = frozenset(get_args(SystemAction))
 
 
@@ -104,14 +106,14 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        size = 0
+        size, most = 0, LARGE.get(scope["path"], MOST_BYTES)
 
         async def counted() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > MOST_BYTES:
-                raise PayloadTooLarge(f"a body may have {MOST_BYTES:,} bytes at most here")
+            if size > most:
+                raise PayloadTooLarge(f"a body may have {most:,} bytes at most here")
             return message
 
         await self._app(scope, counted, send)

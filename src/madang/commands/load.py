@@ -68,7 +68,7 @@ class Reporter:
 
 
 @contextmanager
-def _error_file(path: Path | None) -> Iterator[Any | None]:
+def error_file(path: Path | None) -> Iterator[Any | None]:
     if path is None:
         yield None
         return
@@ -106,7 +106,7 @@ def load(
         sources = [
             stack.enter_context(open_source(path, rules.read if rules else None)) for path in files
         ]  # all are there before the first is loaded
-        reporter = Reporter(console, tally, stack.enter_context(_error_file(errors)))
+        reporter = Reporter(console, tally, stack.enter_context(error_file(errors)))
         asyncio.run(_load_all(sources, url, tenant, rules, type_name, reporter, tally, console))
     _summarise(console, tally, time.monotonic() - started, errors)
     return tally.is_clean

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from madang.lake.backfill import backfill
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.protocol import Figures, Lake, Series
@@ -147,6 +148,10 @@ class History:
         async with self._changing:
             lake = await self._drained()
             return await self._thread(self._shared.writers, lambda: order(lake))
+
+    async def load(self, file: Path, created: int) -> int:
+        """Load a Parquet file of instances; see :func:`madang.lake.backfill.backfill`."""
+        return await self.change(lambda lake: backfill(lake, file, created))
 
     async def drain(self) -> int:
         """Move everything acknowledged so far into files; return its last sequence number.

@@ -5,6 +5,7 @@ Consent opens nothing of the past here: who agreed to a purpose agreed to what i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from madang.lake.protocol import (
     Series,
     Wanted,
 )
+from madang.lake.rules import Rules
 from madang.lake.sql_run import Moment, moment
 from madang.model.entity import Entity
 from madang.model.errors import Forbidden
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from madang.hub.history import History
 
 T = TypeVar("T")
+
+MOST_TARGETS = 1_000  # of one event in the audit log
 
 
 class SeenHistory:
@@ -102,17 +106,39 @@ class SeenHistory:
         """Return values over time as a Polars frame."""
         return await self.read(lambda lake: lake.frame(series))
 
+    def _admit(self) -> None:
+        if self._update.condition is not None:
+            raise Forbidden(
+                "history can be changed by those only who may change every entity; an"
+                " administrator can grant updateEntity without conditions"
+            )
+
+    async def load(self, file: Path, created: int) -> int:
+        """Load a Parquet file of instances; see :meth:`madang.hub.history.History.load`.
+
+        Raises:
+            Forbidden: the principal may not write all entities, or not an attribute in it.
+        """
+        self._admit()
+        ids, pairs = await asyncio.to_thread(_attributes, file)
+        hidden = HiddenNames(self._update.hidden)
+        for types, name in pairs:
+            if name in hidden.of(types.split(" ")):
+                raise Forbidden(
+                    f"you may not write {name} of {types}; an administrator can grant"
+                    " writeAttribute"
+                )
+        count = await self._history.load(file, created)
+        await self._record(ids)
+        return count
+
     async def change(self, order: Callable[[Correctable], T]) -> T:
         """Let the lake correct history, one at a time; it is on the disk when this returns.
 
         Raises:
             Forbidden: the principal may not write all entities, or not the attribute.
         """
-        if self._update.condition is not None:
-            raise Forbidden(
-                "history can be changed by those only who may change every entity; an"
-                " administrator can grant updateEntity without conditions"
-            )
+        self._admit()
         changed: dict[str, None] = {}
         reading = Reading()
 
@@ -124,6 +150,33 @@ class SeenHistory:
         reading.tell(self._on_personal)
         await self._record(tuple(changed))
         return found
+
+    @property
+    def rules(self) -> Rules:
+        """The policies and holds in force."""
+        return self._history.rules
+
+    async def set_rules(self, rules: Rules) -> None:
+        """Put policies and holds in force; see :meth:`madang.hub.history.History.set_rules`.
+
+        Raises:
+            Forbidden: the principal may not write all entities.
+        """
+        self._admit()
+        await self._history.set_rules(rules)
+
+
+def _attributes(file: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the entities that a file tells of, and types with attributes."""
+    import polars
+
+    rows = polars.scan_parquet(file)
+    try:
+        ids = rows.select("entity").unique().limit(MOST_TARGETS).collect()["entity"].to_list()
+        pairs = rows.select("type", "attribute").unique().collect().rows()
+    except polars.exceptions.PolarsError as error:
+        raise ValueError(f"this is no Parquet file of instances: {error}") from None
+    return ids, [(str(types), str(name)) for types, name in pairs]
 
 
 def _seen(lake: Lake, reach: Reach, reading: Reading) -> Readable:
