@@ -191,6 +191,8 @@ def tune() -> None:
 
 def serve(settings: Settings) -> None:
     """Run the city until it is told to stop (SIGINT, SIGTERM)."""
+    # Engines of history are told names of files, and compare them as absolute ones.
+    settings = settings.model_copy(update={"data": settings.data.absolute()})
     configure(settings)
     os.umask(0o077)  # what is in the data folder is nobody else's on this machine
     check_certificate(settings)

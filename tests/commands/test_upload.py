@@ -126,3 +126,11 @@ async def test_a_refused_batch_fails_all_its_rows() -> None:
         loaded, failures = await send(hub, [item(1, "urn:a"), item(2, "urn:a")])
     assert loaded == 0
     assert [failure.reason for failure in failures] == ["the hub answers 400: not now"] * 2
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_who_is_turned_away_is_told_once_and_not_for_each_row(status: int) -> None:
+    async with fake_hub() as hub:
+        hub.answers = [problem(status) for _ in range(1000)]
+        with pytest.raises(HubError, match=rf"refuses \({status}\): not now$"):
+            await send(hub, [item(row, f"urn:a:{row}") for row in range(1, 20_000)])

@@ -22,6 +22,7 @@ BATCH_BYTES = 4 * 1024 * 1024  # well below the hub's limit of 16 MiB
 GIVE_UP_S = 120.0
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 10.0
+_DOOR = (401, 403)  # turned away as a whole; it would be so with every batch
 _UPSERT = {"options": "update"}  # attributes that a file does not have stay as they are
 _AGAIN = (429, 503)
 
@@ -152,6 +153,9 @@ class Uploader:
         if status in (200, 201, 204):
             self.loaded += len(batch.items)
             return
+        if status in _DOOR:
+            loaded = f"; {self.loaded:,} entities were loaded before" if self.loaded else ""
+            raise HubError(f"the hub refuses ({status}): {detail_of(body)}{loaded}")
         errors = _errors(body) if status == 207 else None
         if errors is None:
             reason = f"the hub answers {status}: {detail_of(body)}"
