@@ -98,9 +98,11 @@ VALUES: list[Any] = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
-def test_no_value_is_taken_for_another(lake: DuckLake, value: Any) -> None:
-    lake.take([Outbox().put(entity("urn:r:1", plain={"type": "Property", "value": value}))])
-    (found,) = past(lake, "urn:r:1")
+def test_no_value_is_taken_for_another(shared: tuple[DuckLake, Outbox], value: Any) -> None:
+    lake, outbox = shared
+    id = f"urn:ngsi-ld:Thing:{next(fresh)}"
+    lake.take([outbox.put(entity(id, plain={"type": "Property", "value": value}))])
+    (found,) = past(lake, id)
     assert found.value == value
     assert type(found.value) is type(value)
 
@@ -108,10 +110,14 @@ def test_no_value_is_taken_for_another(lake: DuckLake, value: Any) -> None:
 @pytest.mark.parametrize("text", ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00,5Z",
                                   "2026-01-01T00:00:00.123456789Z", "0001-01-01T00:00:00Z",
                                   "9999-12-31T23:59:59.999999Z"])  # fmt: skip
-def test_every_date_time_of_the_standard_is_read(lake: DuckLake, text: str) -> None:
+def test_every_date_time_of_the_standard_is_read(
+    shared: tuple[DuckLake, Outbox], text: str
+) -> None:
+    lake, outbox = shared
+    id = f"urn:ngsi-ld:Thing:{next(fresh)}"
     value = {"type": "Property", "value": 1, "observedAt": text}
-    lake.take([Outbox().put(entity("urn:r:1", speed=value))])
-    assert past(lake, "urn:r:1")[0].time == time.parse(text)
+    lake.take([outbox.put(entity(id, speed=value))])
+    assert past(lake, id)[0].time == time.parse(text)
 
 
 def test_only_what_was_put_becomes_history(lake: DuckLake) -> None:

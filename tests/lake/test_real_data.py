@@ -93,7 +93,7 @@ def aberdeen() -> tuple[str, pl.DataFrame]:
     return "AirQualityObserved", narrow(wide, "AirQualityObserved", ["pm10", "pm25"])
 
 
-CITIES = [beijing, los_angeles, aberdeen]
+CITIES = [pytest.param(beijing, marks=pytest.mark.slow), los_angeles, aberdeen]
 
 
 def computed(rows: pl.DataFrame, every: str) -> pl.DataFrame:
