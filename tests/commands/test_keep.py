@@ -194,3 +194,13 @@ def test_a_swap_that_fails_puts_the_old_data_back(
     with pytest.raises(BackupError, match="Input/output error"):
         restore(data, tmp_path / "copy", force=True, console=console())
     assert asyncio.run(_names(data / "state")) == EXPECTED
+
+
+def test_a_new_folder_lacks_the_secret_key_and_restoring_says_so(
+    data: Path, tmp_path: Path
+) -> None:
+    backup(data, tmp_path / "copy", console())
+    told = console()
+    restore(tmp_path / "new", tmp_path / "copy", force=False, console=told)
+    assert isinstance(told.file, io.StringIO)
+    assert "put the secret.key of the hub it came from into" in told.file.getvalue()

@@ -30,7 +30,7 @@ from madang.commands.keep_lake import LAKE
 from madang.lock import held
 from madang.model.errors import MadangError
 from madang.store.engine import SUFFIX, SYSTEM, SqliteEngine
-from madang.trust import audit_file
+from madang.trust import audit_file, secrets
 
 MANIFEST = "manifest.json"
 STATE = "state"
@@ -222,6 +222,12 @@ def restore(data: Path, source: Path, *, force: bool, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if not (data / secrets.FILE).exists() and secrets.VARIABLE not in os.environ:
+        console.print(
+            f"  → put the {secrets.FILE} of the hub it came from into {data} before you start it",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @contextmanager
