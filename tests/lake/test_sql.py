@@ -134,7 +134,11 @@ def test_all_forms_say_the_same(city: DuckLake, tmp_path: Path, form: Format) ->
     sql = "SELECT entity, pm25 FROM Station ORDER BY ALL"
     expected = rows(city, tmp_path, sql)
     ask(city, tmp_path, sql, form=form)
-    read = {"csv": polars.read_csv, "parquet": polars.read_parquet, "arrow": polars.read_ipc_stream}
+    read: dict[str, Any] = {
+        "csv": polars.read_csv,
+        "parquet": polars.read_parquet,
+        "arrow": polars.read_ipc_stream,
+    }
     frame: polars.DataFrame = read[form](tmp_path / "answer")
     assert [list(row) for row in frame.iter_rows()] == expected
 

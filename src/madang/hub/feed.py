@@ -8,10 +8,10 @@ given the rest from history and then joins the stream again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from madang.hub.changes import FellBehind
 from madang.lake.protocol import SCOPE, Instance, Logged, Readable
@@ -21,11 +21,32 @@ from madang.model.entity import INSTANCE, Document
 from madang.model.errors import BadRequestData, Forbidden
 from madang.store.protocol import Change, ChangeKind
 
-if TYPE_CHECKING:
-    from madang.hub.tenant import Tenant
-    from madang.trust.view import View
+T = TypeVar("T")
 
 BATCH = 5_000  # changes read from history at once
+
+
+class Record(Protocol):
+    """A history, as far as the feed needs it."""
+
+    @property
+    def last(self) -> int: ...
+
+    @property
+    def is_open(self) -> bool: ...
+
+    async def read(self, question: Callable[[Readable], T]) -> T: ...
+
+
+class Followed(Protocol):
+    """A tenant, or what somebody sees of one."""
+
+    @property
+    def history(self) -> Record: ...
+
+    def follow(
+        self, wanted: Callable[[Change], bool] | None = None
+    ) -> AsyncGenerator[Change, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +67,7 @@ class Event:
     """``id``, ``type`` and the attributes that were put; None if the entity was deleted."""
 
 
-async def events(tenant: Tenant | View, after: int | None = None) -> AsyncGenerator[Event, None]:
+async def events(tenant: Followed, after: int | None = None) -> AsyncGenerator[Event, None]:
     """Yield the changes after a position, as somebody sees them, without an end.
 
     Args:
@@ -93,7 +114,7 @@ async def events(tenant: Tenant | View, after: int | None = None) -> AsyncGenera
                 await asyncio.wait([upcoming])
 
 
-async def _replayed(tenant: Tenant | View, position: int, target: int) -> tuple[list[Event], int]:
+async def _replayed(tenant: Followed, position: int, target: int) -> tuple[list[Event], int]:
     """Return the next changes that history has, and how far they reach."""
 
     def ask(lake: Readable) -> list[Logged]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("madang.history")
 
 _NO_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate", "can't start new thread")
+MEMORY_MB = 256  # of a question
 GRACE_S = 10.0  # [s] that a process has to end by itself after its time is over
 
 
@@ -85,7 +86,8 @@ def job(
         sql: the question.
         form: of the answer.
         output: file for it; beside it there is room for what does not fit into memory.
-        limit: rows at most; None only for questions of our own, which are not checked.
+        limit: rows at most; None only for questions of our own, which are not checked and may have
+            more memory.
         seconds: that it may take.
     """
     return Job(
@@ -98,6 +100,7 @@ def job(
         deletes=now.deletes,
         scopes=now.scopes,
         limit=limit,
+        memory_mb=MEMORY_MB if limit is not None else 2 * MEMORY_MB,
         seconds=seconds,
     )
 
