@@ -214,6 +214,9 @@ async def test_a_new_key_is_shown_once_with_a_command_to_try_it_and_can_be_revok
     assert found[0] not in account.text
     await browser.submit(account, "/account/keys/revoke")
     assert "No key yet" in (await browser.get("/account")).text
+    assert "can do nothing yet" not in shown.text
+    idle = await browser.submit(account, "/account/keys", {"name": "x", "kind": "app"})
+    assert "can do nothing yet" in idle.text
 
 
 async def test_nobody_ends_sessions_or_revokes_keys_of_others(

@@ -171,6 +171,7 @@ class AccountPages:
             here="/account",
             key_name=key.name,
             credential=credential,
+            idle=not (key.reads or key.writes or key.entities),
             curl=_curl(self._site.url, key, credential),
         )
 
