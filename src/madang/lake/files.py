@@ -231,7 +231,7 @@ class Files:
             cursor.close()
 
     def close(self) -> None:
-        with self.writing, self._taking:
+        with self.reshaping, self.writing, self._taking:
             self._cursor.execute(f"DROP SCHEMA memory.{self.name} CASCADE")
             self._cursor.execute(f"DETACH {self.files}")
             self._cursor.close()
