@@ -7,6 +7,7 @@ here is what a running hub adds: the API beside the pages, fixation, caches, hos
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 import orjson
@@ -186,3 +187,26 @@ def test_no_link_or_redirect_names_the_host_of_the_request(hub: Server, host: st
     path = f"/trust/users/{login}/password-link"
     made = hub.request("POST", path, {}, {**hub.local_key(), "Host": host})
     assert orjson.loads(made.body)["link"].startswith(hub.url)
+
+
+def test_a_name_that_somebody_had_lead_here_does_not_open_an_open_hub(tmp_path: Path) -> None:
+    """DNS rebinding: to the browser, the hub is then a part of the attacker's site."""
+    with Server(tmp_path / "data") as open_hub:
+        for host in (
+            "evil.example",
+            "evil.example:80",
+            "127.0.0.1.evil.example",
+            "a.b@c.d",
+            "1.2.x",
+        ):
+            headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+            entity = {"id": "urn:rebound:1", "type": "T"}
+            assert open_hub.request("POST", f"{API}/entities", entity, headers).status == 403
+            for path in (f"{API}/types", "/trust/users", "/status", "/changes"):
+                answer = open_hub.request("GET", path, headers=headers)
+                assert answer.status == 403
+                assert b"base_url" in answer.body
+        port = open_hub.port
+        for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}", "LOCALHOST", "box"):
+            answer = open_hub.request("GET", f"{API}/types", headers={"Host": host})
+            assert answer.status == 200

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -124,6 +125,36 @@ def _refuse_forged(method: str, headers: Mapping[str, str], ours: str) -> None:
         )
     if origin != ours and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
         raise Forbidden("this was sent by a page of another site; open the page here and try again")
+
+
+def refuse_rebound(host: str | None, url: str) -> None:
+    """Refuse, at a hub where nobody signs in, what came by a name that is not the hub's.
+
+    A page of another site can have its own name lead to this machine (DNS rebinding); to a browser,
+    the hub is then a part of that site. Addresses and names without a dot cannot be had for that.
+
+    Args:
+        host: what the request calls this hub.
+        url: the address under which others reach it.
+
+    Raises:
+        Forbidden: it is a name that somebody else may have given.
+    """
+    if host is not None and not _is_here(host, url):
+        raise Forbidden(
+            f"this hub is not called {host[:80]!r}; open it as {url}, or set base_url to that name"
+        )
+
+
+@lru_cache(maxsize=256)
+def _is_here(host: str, url: str) -> bool:
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if "." not in name or name.endswith(".localhost") or name == urlsplit(url).hostname:
+        return True
+    return ":" in name or name.replace(".", "").isdecimal()
 
 
 def form_token(bound_to: str) -> str:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from madang.api.cookies import credential_of as session_of
-from madang.api.cookies import refuse_forged
+from madang.api.cookies import refuse_forged, refuse_rebound
 from madang.model.errors import NgsiError, PayloadTooLarge, TooManyRequests, Unauthorized
 from madang.trust.actions import SystemAction
 from madang.trust.gate import bearer
@@ -58,6 +58,8 @@ class _Guard:
             TooManyRequests: the limit is reached.
         """
         gate, state, now = self._gate, request.state, time.perf_counter()
+        if gate.is_open:
+            refuse_rebound(request.headers.get("host"), request.state.origin)
         peer = request.client.host if request.client is not None else ""
         state.address = gate.address(peer, request.headers)
         credential = bearer(request.headers)

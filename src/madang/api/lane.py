@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from madang.api.call import Call
-from madang.api.cookies import credential_in
+from madang.api.cookies import credential_in, refuse_rebound
 from madang.api.http import Request, Response
 from madang.api.negotiation import BareStatus
 from madang.api.router import Route, Router, UnsupportedMethod
@@ -87,6 +87,7 @@ class NgsiLane:
             path = route.path
             tenant: Tenant | View | None
             if self._gate.is_open:
+                refuse_rebound(request.headers.get("host"), self._settings.url)
                 tenant = self._hub.open.get(tenant_name)
                 if tenant is None:
                     tenant = await self._hub.tenant(tenant_name, create=route.makes_tenant)
