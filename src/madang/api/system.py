@@ -119,14 +119,14 @@ class System:
         wanted: Callable[[Event], bool],
         position: int,
     ) -> AsyncIterator[bytes]:
-        yield b": following\nid: %d\n\n" % position
+        yield b": following\n\nid: %d\n\n" % position
         stopping = asyncio.ensure_future(self.stopping.wait())
         try:
             while not self.stopping.is_set():
                 either: set[asyncio.Future[Any]] = {upcoming, stopping}
                 await asyncio.wait(either, timeout=PULSE, return_when=asyncio.FIRST_COMPLETED)
                 if not upcoming.done():
-                    yield b": still here\nid: %d\n\n" % position
+                    yield b": still here\n\nid: %d\n\n" % position
                     continue
                 try:
                     event = upcoming.result()

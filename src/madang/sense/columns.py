@@ -43,6 +43,7 @@ class ColumnMapper:
         self.skipped = 0
         self._mapping = mapping
         self._failed = failed
+        self._bad: set[int] = set()
         self._nulls = ["", *mapping.read.null]
         self._parts = [
             (part, _alone(mapping, part, observed=True), _alone(mapping, part, observed=False))
@@ -61,7 +62,17 @@ class ColumnMapper:
         found = []
         for part, moving, still in self._parts:
             found += [piece for piece in self._part(frame, part, moving, still) if piece.height]
-        return pl.concat(found, how="diagonal") if found else pl.DataFrame()
+        if not found:
+            return pl.DataFrame()
+        whole = pl.concat(found, how="diagonal")
+        # A row with one bad cell makes nothing, whichever of its entities the cell is of.
+        good = whole.filter(~pl.col(ROW).is_in(sorted(self._bad))) if self._bad else whole
+        self._bad.clear()
+        return good.drop(ROW)
+
+    def _fail(self, failure: Failure) -> None:
+        self._bad.add(failure.row)
+        self._failed(failure)
 
     def _part(
         self, frame: pl.DataFrame, part: EntityPart, moving: Mapping, still: Mapping
@@ -82,6 +93,7 @@ class ColumnMapper:
         good = self._without_bad(rows, numbers)
         types = part.type if isinstance(part.type, str) else " ".join(part.type)
         keys = [
+            pl.col(ROW),
             pl.col("#id").alias("entity"),
             pl.lit(types).alias("type"),
             pl.col("#time").alias("time"),
@@ -163,7 +175,7 @@ class ColumnMapper:
             bad = whole.filter(pl.col("#bad").is_not_null()).select(ROW, "#bad")
             for number, text in bad.iter_rows():
                 for column, reason in orjson.loads(text):
-                    self._failed(Failure(number, column, reason))
+                    self._fail(Failure(number, column, reason))
         return whole.filter(pl.col("#bad").is_null()).drop("#bad")
 
     def _without_bad(self, frame: pl.DataFrame, numbers: list[str]) -> pl.DataFrame:
@@ -179,7 +191,7 @@ class ColumnMapper:
                 try:
                     cells.number(0 if row[name] is None else row[name])
                 except ValueError as error:
-                    self._failed(Failure(row[ROW], name, str(error)))
+                    self._fail(Failure(row[ROW], name, str(error)))
         return frame.filter(~pl.any_horizontal(is_bad)) if wrong.height else frame
 
     def _still(self, frame: pl.DataFrame, still: Mapping, types: str) -> pl.DataFrame:
@@ -198,7 +210,7 @@ class ColumnMapper:
             try:
                 found = mapper.entities(row)
             except (RowError, BadCell) as error:
-                self._failed(Failure(row[ROW], "", str(error)))
+                self._fail(Failure(row[ROW], "", str(error)))
                 found = []
             texts.append(orjson.dumps(found[0]).decode() if found else None)
         told = rows.with_columns(pl.Series("#still", texts, pl.String))
@@ -274,12 +286,13 @@ def _told(frame: pl.DataFrame, types: str, column: str, *, observed: bool) -> pl
 
     rows: list[dict[str, Any]] = []
     known: dict[str, list[dict[str, Any]]] = {}
-    told = frame.filter(pl.col(column).is_not_null()).select("#id", "#time", column)
-    for id, moment, text in told.iter_rows():
+    told = frame.filter(pl.col(column).is_not_null()).select(ROW, "#id", "#time", column)
+    for number, id, moment, text in told.iter_rows():
         if text not in known:
             known[text] = [*_instances(text)]
-        rows += [{"entity": id, "time": moment, **one} for one in known[text]]
+        rows += [{ROW: number, "entity": id, "time": moment, **one} for one in known[text]]
     schema: dict[str, Any] = {
+        ROW: pl.Int64,
         "entity": pl.String, "time": pl.Datetime("us"), "attribute": pl.String, "kind": pl.String,
         "number": pl.Float64, "text": pl.String, "json": pl.String, "unit": pl.String,
         "longitude": pl.Float64, "latitude": pl.Float64,
