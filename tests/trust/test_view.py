@@ -336,4 +336,4 @@ async def test_a_follower_is_given_changes_as_they_are_seen(city: Twin) -> None:
     assert (found.kind, found.attributes, found.at, found.trace) == ("updated", ("nick",), T0, "t")
     assert [one.kind for one in asked] == ["created", "updated"]
     assert not any("phone" in (one.after or KIM_OLD).document for one in asked)
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import orjson
@@ -67,7 +68,7 @@ class NgsiLane:
         cors: Cors,
     ) -> None:
         self.max_body = settings.max_body_bytes
-        self.always = headers_of_data(settings.url)
+        self.always: Sequence[tuple[str, str]] = headers_of_data(settings.url)
         self._hub = hub
         self._gate = gate
         self._cors = cors
