@@ -68,7 +68,8 @@ class NgsiLane:
         cors: Cors,
     ) -> None:
         self.max_body = settings.max_body_bytes
-        self.always: Sequence[tuple[str, str]] = headers_of_data(settings.url)
+        self._url = settings.url
+        self.always: Sequence[tuple[str, str]] = headers_of_data(self._url)
         self._hub = hub
         self._gate = gate
         self._cors = cors
@@ -88,7 +89,7 @@ class NgsiLane:
             path = route.path
             tenant: Tenant | View | None
             if self._gate.is_open:
-                refuse_rebound(request.headers.get("host"), self._settings.url)
+                refuse_rebound(request.headers.get("host"), self._url)
                 tenant = self._hub.open.get(tenant_name)
                 if tenant is None:
                     tenant = await self._hub.tenant(tenant_name, create=route.makes_tenant)
@@ -130,7 +131,7 @@ class NgsiLane:
         address = self._gate.address(request.address, headers)
         credential = bearer(headers)
         if credential is None:
-            credential = credential_in(request.method, headers, self._settings.url)
+            credential = credential_in(request.method, headers, self._url)
             if credential is not None and not self._gate.holds(credential, address):
                 credential = None  # the session has ended; what is public can still be read
 
