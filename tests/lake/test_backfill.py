@@ -62,3 +62,14 @@ def test_a_file_without_what_instances_need_is_refused(lake: DuckLake, tmp_path:
     polars.DataFrame({"entity": ["urn:a"], "number": [1.0]}).write_parquet(target)
     with pytest.raises(ValueError, match="column"):
         backfill(lake, target, 1)
+
+
+def test_what_is_no_parquet_or_has_wrong_values_is_refused(lake: DuckLake, tmp_path: Path) -> None:
+    target = tmp_path / "given.parquet"
+    target.write_bytes(b"entity,number")
+    with pytest.raises(ValueError, match="no Parquet file of instances") as caught:
+        backfill(lake, target, 1)
+    assert str(tmp_path) not in str(caught.value)
+    with pytest.raises(ValueError, match="no Parquet file of instances"):
+        backfill(lake, file(tmp_path, range(2), observed="perhaps"), 1)
+    assert values(lake) == []

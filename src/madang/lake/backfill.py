@@ -6,6 +6,7 @@ a file a second time changes nothing.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from madang.lake.protocol import Lake
@@ -27,6 +28,30 @@ def backfill(lake: Lake, file: Path, created: int) -> int:
     Raises:
         ValueError: a column is missing or unknown, or a row lacks what it must have.
     """
+    import duckdb
+
+    wrong = (
+        duckdb.BinderException,
+        duckdb.ConversionException,
+        duckdb.InvalidInputException,
+    )
+    try:
+        return _backfill(lake, file, created)
+    except (duckdb.Error, OSError) as error:
+        cause = error.__cause__ if isinstance(error, OSError) else error
+        if isinstance(cause, wrong):
+            raise ValueError(
+                f"this is no Parquet file of instances: {_first_line(cause)}"
+            ) from None
+        raise
+
+
+def _first_line(error: BaseException) -> str:
+    """Return what is wrong, without the path of the file here."""
+    return re.sub(r"'[^']*/[^']*' ?", "", str(error).partition("\n")[0])
+
+
+def _backfill(lake: Lake, file: Path, created: int) -> int:
     given = f"read_parquet('{quoted(file)}')"
     with lake.reading() as cursor:
         names = [row[0] for row in cursor.execute(f"DESCRIBE FROM {given}").fetchall()]
