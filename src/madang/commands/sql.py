@@ -91,7 +91,7 @@ def _tell(left_out: str | None, rows: int, more: bool, shown: bool) -> None:
     """Say beside the answer what is not in it."""
     notes = Console(stderr=True, emoji=False)
     if shown:
-        notes.print(f"{rows:,} rows", highlight=False, style="dim")
+        notes.print(f"{rows:,} {'row' if rows == 1 else 'rows'}", highlight=False, style="dim")
     if more:
         notes.print(f"[yellow]![/] only the first {rows:,} rows; --limit N gets more")
     for sentence in orjson.loads(left_out) if left_out else []:
