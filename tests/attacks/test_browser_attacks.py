@@ -189,6 +189,7 @@ def test_no_link_or_redirect_names_the_host_of_the_request(hub: Server, host: st
     assert orjson.loads(made.body)["link"].startswith(hub.url)
 
 
+@pytest.mark.slow
 def test_a_name_that_somebody_had_lead_here_does_not_open_an_open_hub(tmp_path: Path) -> None:
     """DNS rebinding: to the browser, the hub is then a part of the attacker's site."""
     with Server(tmp_path / "data") as open_hub:

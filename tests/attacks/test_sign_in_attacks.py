@@ -85,6 +85,7 @@ def test_an_owner_who_was_here_before_is_not_locked_out(proxied: Server) -> None
     assert guess(proxied, owner, PASSWORD, "203.0.113.5").status == 200
 
 
+@pytest.mark.slow
 def test_an_address_that_is_made_up_gives_no_new_tries(hub: Server) -> None:
     """Nobody named a proxy here, so what a request says of its sender is not believed."""
     login = f"nobody-{uuid.uuid4().hex[:12]}"
