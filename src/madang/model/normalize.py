@@ -22,6 +22,9 @@ from madang.model.instance import Expires, Json, Reader
 from madang.model.names import is_uri, shown
 from madang.model.shape import Shape, geometries_of
 
+MOST_MEMBERS = 10_000
+"""Of an entity in one request: reading more would hold up all others."""
+
 
 class Normalized(NamedTuple):
     """A client's entity, or a fragment of one, in the form described in :mod:`madang.model`.
@@ -296,6 +299,8 @@ def _layout(raw: Json, names: Context) -> _Layout:
     key = (id(names), *raw)
     layout = _LAYOUTS.get(key)
     if layout is None:
+        if len(raw) > MOST_MEMBERS:
+            raise BadRequestData(f"an entity may have {MOST_MEMBERS:,} attributes at most")
         layout = _Layout(raw, names)
         if len(raw) <= 64 and sum(map(len, raw)) <= 4096:  # strangers cannot make it hold much
             if len(_LAYOUTS) >= _MOST_LAYOUTS:
