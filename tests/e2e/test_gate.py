@@ -7,6 +7,7 @@ import ipaddress
 import os
 import ssl
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -137,6 +138,27 @@ def test_a_session_opens_the_api_to_pages_of_this_hub_only(hub: Server) -> None:
     assert hub.request("POST", create, entity, forged).status == 403
     ours = {**session, "Origin": hub.url, "Sec-Fetch-Site": "same-origin"}
     assert hub.request("POST", create, entity, ours).status == 201
+
+
+def test_a_stream_of_changes_ends_when_its_key_is_revoked(hub: Server) -> None:
+    local = hub.local_key()
+    made = hub.request("POST", "/trust/keys", {"kind": "app", "name": "s", "reads": ["S"]}, local)
+    key = orjson.loads(made.body)
+    entity = {"id": "urn:ngsi-ld:S:1", "type": "S"}
+    connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=20)
+    with closing(connection):
+        connection.request("GET", "/changes", headers={"Authorization": f"Bearer {key['key']}"})
+        stream = connection.getresponse()
+        assert stream.status == 200
+        hub.request("POST", f"{API}/entities", entity, local)
+        while b"urn:ngsi-ld:S:1" not in stream.readline():
+            pass
+        assert hub.request("DELETE", f"/trust/keys/{key['id']}", headers=local).status == 204
+        time.sleep(1.1)
+        hub.request("POST", f"{API}/entities", {**entity, "id": "urn:ngsi-ld:S:2"}, local)
+        rest = stream.read()
+    assert b"event: lost" in rest
+    assert b"urn:ngsi-ld:S:2" not in rest
 
 
 @pytest.mark.parametrize("credential", ["Basic YTpi", "Bearer", "Bearer ", "mdg_x_y", "Bearer x"])

@@ -16,6 +16,7 @@ from madang.api.cookies import refuse_forged, refuse_rebound
 from madang.model.errors import NgsiError, PayloadTooLarge, TooManyRequests, Unauthorized
 from madang.trust.actions import SystemAction
 from madang.trust.gate import bearer
+from madang.trust.view import View
 
 if TYPE_CHECKING:
     from madang.api.surface import Handler, Surface
@@ -53,6 +54,8 @@ class _Guard:
     async def _let_in(self, request: Request, surface: Surface) -> None:
         """Put principal, address and, for an action in a tenant, the tenant into the state.
 
+        For answers without an end, ``holds`` tells whether that tenant still is what may be seen.
+
         Raises:
             Unauthorized, Forbidden: this principal may not.
             TooManyRequests: the limit is reached.
@@ -81,10 +84,29 @@ class _Guard:
 
         purpose = request.headers.get("Purpose", "")
         action: Any = surface.action
-        door = await gate.enter(
-            None, credential, state.address, name, purpose, (action,), find, now
-        )
-        state.tenant = door.tenant
+
+        async def entered() -> Tenant | View:
+            moment = time.perf_counter()
+            door = await gate.enter(
+                None, credential, state.address, name, purpose, (action,), find, moment
+            )
+            return door.tenant
+
+        async def holds() -> bool:
+            try:
+                return sees_the_same(await entered(), state.tenant)
+            except NgsiError:
+                return False
+
+        state.tenant = await entered()
+        state.holds = holds
+
+
+def sees_the_same(one: Tenant | View, other: Tenant | View) -> bool:
+    """Tell whether two who look at a tenant see the same of it."""
+    if isinstance(one, View) and isinstance(other, View):
+        return one.sight.reach == other.sight.reach
+    return one is other
 
 
 async def problem(request: Request, error: Exception) -> Response:

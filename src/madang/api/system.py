@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,6 +21,7 @@ from madang.hub.feed import Event, events
 from madang.model import time
 from madang.model.errors import BadRequestData, NgsiError
 from madang.model.names import shown
+from madang.trust.gate import FRESH_S
 
 if TYPE_CHECKING:
     from madang.api.metrics import Metrics
@@ -107,7 +109,7 @@ class System:
         if upcoming.done() and upcoming.exception() is not None:
             upcoming.result()
         return Streaming(
-            self._events(stream, upcoming, wanted, start),
+            self._events(stream, upcoming, wanted, start, request.state.holds),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store"},
         )
@@ -118,13 +120,20 @@ class System:
         upcoming: asyncio.Future[Event],
         wanted: Callable[[Event], bool],
         position: int,
+        holds: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[bytes]:
         yield b": following\n\nid: %d\n\n" % position
         stopping = asyncio.ensure_future(self.stopping.wait())
+        judged = monotonic()
         try:
             while not self.stopping.is_set():
                 either: set[asyncio.Future[Any]] = {upcoming, stopping}
                 await asyncio.wait(either, timeout=PULSE, return_when=asyncio.FIRST_COMPLETED)
+                if monotonic() - judged > FRESH_S:
+                    if not await holds():
+                        yield _lost("what you may see has changed; follow again from the last id")
+                        return
+                    judged = monotonic()
                 if not upcoming.done():
                     yield b": still here\n\nid: %d\n\n" % position
                     continue
@@ -133,7 +142,7 @@ class System:
                 except StopAsyncIteration:
                     return
                 except (FellBehind, NgsiError) as lost:
-                    yield b"event: lost\ndata: " + orjson.dumps({"detail": str(lost)}) + b"\n\n"
+                    yield _lost(str(lost))
                     return
                 position = event.position
                 if wanted(event):
@@ -158,6 +167,10 @@ def _position(text: str | None) -> int | None:
             f"{shown(text)} is no position; it is the id of an event, or 0 for all there ever was"
         )
     return int(text)
+
+
+def _lost(detail: str) -> bytes:
+    return b"event: lost\ndata: " + orjson.dumps({"detail": detail}) + b"\n\n"
 
 
 def _told(event: Event) -> dict[str, Any]:
