@@ -299,11 +299,17 @@ def restore(
 
 
 @app.command()
-def doctor(data: Data = None, config: Config = None) -> None:
+def doctor(
+    data: Data = None,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Remove what crashes left; the hub must be stopped.")
+    ] = False,
+    config: Config = None,
+) -> None:
     """Check settings, disk, ports, versions and stores, and say how to mend each."""
     from madang.commands import checkup
 
-    if not checkup.show({"data": data}, config, _console()):
+    if not checkup.show({"data": data}, config, _console(), mends=mend):
         raise typer.Exit(1)
 
 

@@ -10,13 +10,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from madang import settings
-from madang.doctor import Finding, examine
+from madang.doctor import Finding, examine, mend
+from madang.lock import FolderInUse
 
 _MARKS = {"good": "[green]✓[/]", "warning": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
-def show(command_line: dict[str, Any], config: Path | None, console: Console) -> bool:
-    """Print what is found; return whether nothing is bad."""
+def show(
+    command_line: dict[str, Any], config: Path | None, console: Console, *, mends: bool = False
+) -> bool:
+    """Print what is found; return whether nothing is bad.
+
+    Args:
+        mends: first remove what crashes left.
+    """
     try:
         chosen = settings.load(command_line, config=config)
     except settings.SettingsError as error:
@@ -26,6 +33,8 @@ def show(command_line: dict[str, Any], config: Path | None, console: Console) ->
         ]
     else:
         findings = [Finding("good", "Settings", _changed(chosen))]
+    if mends:
+        findings += _mended(chosen)
     findings += asyncio.run(examine(chosen))
     for finding in findings:
         line = (
@@ -35,6 +44,13 @@ def show(command_line: dict[str, Any], config: Path | None, console: Console) ->
         if finding.remedy:
             console.print(f"  → {escape(finding.remedy)}", highlight=False, soft_wrap=True)
     return all(finding.verdict != "bad" for finding in findings)
+
+
+def _mended(chosen: settings.Settings) -> list[Finding]:
+    try:
+        return list(mend(chosen))
+    except FolderInUse as error:
+        return [Finding("bad", "Mending", str(error), "stop the hub, then run this again")]
 
 
 def _changed(chosen: settings.Settings) -> str:

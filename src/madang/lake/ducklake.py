@@ -156,6 +156,9 @@ class DuckLake(Reader):
     def maintain(self, *, whole: bool = False) -> None:
         upkeep.maintain(self._files, whole)
 
+    def mend(self) -> int:
+        return upkeep.mend(self._files)
+
     def retain(self, policies: Sequence[Policy], now: int) -> int:
         return upkeep.retain(self._files, policies, now)
 

@@ -432,6 +432,9 @@ class Lake(Correctable, Protocol):
             whole: also rewrite large files and end what is deleted in them for good.
         """
 
+    def mend(self) -> int:
+        """Remove at once the files that a crash left; return how many. No hub may be running."""
+
     def retain(self, policies: Sequence[Policy], now: int) -> int:
         """Apply policies; return how many instances went. Holds are heeded."""
 

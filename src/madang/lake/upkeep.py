@@ -77,6 +77,21 @@ def _forget(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(f"SELECT count(*) FROM {call}").fetchall()
 
 
+def mend(files: Files) -> int:
+    """Answer :meth:`madang.lake.protocol.Lake.mend`."""
+    with files.reshaping, files.writing:
+        cursor = files.cursor()
+        try:
+            (count,) = _row(
+                cursor,
+                f"SELECT count(*) FROM ducklake_delete_orphaned_files('{files.files}',"
+                " older_than => now())",
+            )
+        finally:
+            cursor.close()
+    return int(count)
+
+
 def retain(files: Files, policies: Sequence[Policy], now: int) -> int:
     """Answer :meth:`madang.lake.protocol.Lake.retain`."""
     gone = 0
