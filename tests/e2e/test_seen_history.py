@@ -46,7 +46,7 @@ def person(hub: Server, role: str, **more: object) -> dict[str, str]:
     wanted = {"login": role, "password": PASSWORD, "roles": [role], **more}
     made = hub.request("POST", "/trust/users", wanted, hub.local_key())
     assert made.status == 201, made.body
-    login = {"grant_type": "password", "username": role, "password": PASSWORD}
+    login = {"grant_type": "password", "username": wanted["login"], "password": PASSWORD}
     token = orjson.loads(hub.request("POST", "/token", login).body)
     return {"Authorization": f"Bearer {token['access_token']}"}
 
@@ -104,10 +104,7 @@ def test_personal_attributes_have_no_past_for_who_may_not_read_them(hub: Server)
 
 
 def test_with_a_purpose_they_are_read_and_the_reading_is_on_record(hub: Server) -> None:
-    operator = person(hub, "operator", login="medic")
-    named = {"grant_type": "password", "username": "medic", "password": PASSWORD}
-    token = orjson.loads(hub.request("POST", "/token", named).body)
-    operator = {"Authorization": f"Bearer {token['access_token']}", "Purpose": "emergency"}
+    operator = {**person(hub, "operator", login="medic"), "Purpose": "emergency"}
     path = f"{PAST}/urn:ngsi-ld:Person:1?{WINDOW}"
     assert "name" in orjson.loads(hub.request("GET", path, headers=operator).body)
     assert eventually(lambda: b"urn:ngsi-ld:Person:1" in audit(hub, "personalRead"))

@@ -131,7 +131,7 @@ def test_what_goes_wrong_is_told_with_the_way_out(hub: Server, benches: Path) ->
         assert "it has tenant, types, within, id, public" in said
     assert "`madang policy list`" in refused(hub, "show", "nope")
     assert "comes with Madang" in refused(hub, "remove", "operator")
-    assert "role:operator" in refused(hub, "explain", "bob", "readEntity", "Bench")
+    assert "role:operator" in refused(hub, "explain", "stranger", "readEntity", "Bench")
     assert "expected one of readEntity" in refused(hub, "explain", "role:app", "fly")
     assert "no entity 'urn:x:1'" in refused(hub, "explain", "role:app", "readEntity", "urn:x:1")
     assert "no tenant 'nosuch'" in refused(hub, "public", "add", "Bench", "--tenant", "nosuch")
