@@ -213,10 +213,16 @@ def _bytes(folder: Path) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/lake.py", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000_000)
+    parser.add_argument("--smoke", action="store_true", help="only the way into the lake")
     parser.add_argument("--folder", type=Path, help="where to work; temporary if not given")
     given = parser.parse_args()
     console = Console()
     with TemporaryDirectory(dir=given.folder) as name:
+        if given.smoke:
+            engine = Engine(Path(name) / "scratch")
+            show(drain(engine, Path(name)), console)
+            engine.close()
+            return 0
         values = measure(Path(name), given.rows, console)
     RESULT.parent.mkdir(exist_ok=True)
     about = {**machine.described(), "rows": given.rows}
@@ -227,6 +233,15 @@ def main() -> int:
         )
     )
     return 0
+
+
+def show(values: list[Value], console: Console) -> None:
+    """Print a table of what was measured."""
+    table = Table("history", "", "at most")
+    for value in values:
+        bar = "" if value.at_most is None else f"{value.at_most:g} {value.unit}"
+        table.add_row(value.name, f"{value.value:,.1f} {value.unit}", bar)
+    console.print(table)
 
 
 def measure(folder: Path, rows: int, console: Console) -> list[Value]:
@@ -253,11 +268,7 @@ def measure(folder: Path, rows: int, console: Console) -> list[Value]:
     values.append(Value("memory, largest", peak, "MB", 1000))
     lake.close()
     engine.close()
-    table = Table("history", "", "at most")
-    for value in values:
-        bar = "" if value.at_most is None else f"{value.at_most:g} {value.unit}"
-        table.add_row(value.name, f"{value.value:,.1f} {value.unit}", bar)
-    console.print(table)
+    show(values, console)
     return values
 
 

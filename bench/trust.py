@@ -60,8 +60,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="pairs of runs of each case")
     parser.add_argument("--seconds", type=float, default=2, help="of each run")
+    parser.add_argument("--smoke", action="store_true", help="only see that it works")
     parser.add_argument("--json", type=Path, default=RESULT, help="file for the figures")
     given = parser.parse_args()
+    if given.smoke:
+        given.rounds, given.seconds = 1, 1.0
     console = Console(highlight=False)
     table = Table(
         "case",

@@ -9,9 +9,6 @@ outbox grows and an alarm says so: nothing is lost.
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +45,6 @@ LOOK = 1.0  # [s] between two looks at what waits
 UPKEEP = 60.0  # [s] between two looks at whether files should be merged
 DRAINS = 16  # after which that is looked at sooner
 RETAIN = 3600.0  # [s] between two applications of the policies
-NICE = 10
 RETRY = 30.0  # [s] until a lake that could not be written is tried again
 
 
@@ -56,16 +52,6 @@ class HistoryBehind(NgsiError):
     """The lake could not be written for so long that what waits cannot be read."""
 
     name, title, status = "InternalError", "History cannot be read for the moment", 503
-
-
-def _stand_back() -> None:
-    """Let requests go first on a busy processor: history may come a little later, they may not.
-
-    The threads that DuckDB starts from here stand back as well. Only Linux knows of threads that
-    are less urgent than others of their process.
-    """
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 class Histories:
@@ -76,7 +62,7 @@ class Histories:
         self.drain_s = drain_s
         self.engine = Engine(folder / "scratch", memory_mb)
         self.readers = ThreadPoolExecutor(READERS, "history")
-        self.writers = ThreadPoolExecutor(2, "history-write", _stand_back)
+        self.writers = ThreadPoolExecutor(2, "history-write")
 
     def close(self) -> None:
         """End the threads and the engine; the histories must have been closed before."""
