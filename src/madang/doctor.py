@@ -21,7 +21,6 @@ import apsw
 from madang import __version__
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
-from madang.lock import held
 from madang.model.errors import MadangError
 from madang.settings import Settings, is_loopback
 from madang.store.engine import SqliteEngine
@@ -207,23 +206,18 @@ def _lakes(data: Path) -> Iterator[Finding]:
         engine.close()
 
 
-def mend(settings: Settings) -> Iterator[Finding]:
-    """Remove what crashes left in the lakes.
-
-    Raises:
-        FolderInUse: a hub is running on the data folder.
-    """
-    with held(settings.data):
-        engine = Engine(settings.data / "lake" / "scratch")
-        try:
-            for catalog in sorted((settings.data / "lake").glob("*/catalog.sqlite")):
-                lake = DuckLake(engine, catalog.parent)
-                count = lake.mend()
-                lake.close()
-                text = f"{count:,} files that a crash had left were removed"
-                yield Finding("good", f"History in {catalog.parent.name}", text)
-        finally:
-            engine.close()
+def mend(data: Path) -> Iterator[Finding]:
+    """Remove what crashes left in the lakes; no hub may run on the data folder."""
+    engine = Engine(data / "lake" / "scratch")
+    try:
+        for catalog in sorted((data / "lake").glob("*/catalog.sqlite")):
+            lake = DuckLake(engine, catalog.parent)
+            count = lake.mend()
+            lake.close()
+            text = f"{count:,} files that a crash had left were removed"
+            yield Finding("good", f"History in {catalog.parent.name}", text)
+    finally:
+        engine.close()
 
 
 def _lake(engine: Engine, folder: Path) -> Iterator[Finding]:

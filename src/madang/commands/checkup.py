@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from madang import settings
 from madang.doctor import Finding, examine, mend
-from madang.lock import FolderInUse
+from madang.lock import FolderInUse, held
 
 _MARKS = {"good": "[green]✓[/]", "warning": "[yellow]![/]", "bad": "[red]✗[/]"}
 
@@ -48,7 +48,8 @@ def show(
 
 def _mended(chosen: settings.Settings) -> list[Finding]:
     try:
-        return list(mend(chosen))
+        with held(chosen.data):
+            return list(mend(chosen.data))
     except FolderInUse as error:
         return [Finding("bad", "Mending", str(error), "stop the hub, then run this again")]
 
