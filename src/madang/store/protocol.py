@@ -21,6 +21,10 @@ ItemKind = Literal[
     "subscription",
     "context",
     "setting",
+    # Of sense: what fields of devices mean, what is fetched, and its own notes.
+    "profile",
+    "feed",
+    "sense",
     # The system store only (trust/records.py):
     "account",
     "login",

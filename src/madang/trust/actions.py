@@ -18,6 +18,9 @@ TenantAction = Literal[
     "runSql",  # analysts' SQL over history
     "changeHistory",  # write, correct and delete what has been
     "command",  # tell devices to do something
+    "observe",  # send what devices measure; which entities, their own policies say
+    "seeDevices",  # registry, profiles, feeds, dead letters
+    "manageDevices",  # change these
 ]
 """What can be done in a tenant, whichever its entities."""
 

@@ -1,0 +1,1 @@
+"""How facts come in: devices, codecs, transports, feeds, files; nothing lost, everything judged."""

@@ -1,0 +1,1 @@
+"""Devices: who they are, what their fields mean, when they fall silent."""

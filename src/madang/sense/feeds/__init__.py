@@ -1,0 +1,1 @@
+"""Feeds: what Madang fetches itself, on a schedule. One folder a kind."""

@@ -1,0 +1,1 @@
+"""Judges every value: flags with reasons, after the QARTOD tests."""

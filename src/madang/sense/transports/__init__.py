@@ -1,0 +1,1 @@
+"""Ways that messages come: MQTT (embedded broker, other brokers), HTTP push, WebSocket."""
