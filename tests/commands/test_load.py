@@ -12,8 +12,8 @@ from rich.console import Console
 
 from madang.commands.client import HubError
 from madang.commands.load import load
-from madang.sense.files import FileError
-from madang.sense.mapping import MappingError
+from madang.sense.files.mapping import MappingError
+from madang.sense.files.source import FileError
 from tests.commands.fake_hub import FakeHub, fake_hub
 
 MAPPING = """

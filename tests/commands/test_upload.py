@@ -11,7 +11,7 @@ from aiohttp import web
 from madang.commands import upload
 from madang.commands.client import HubError, connect
 from madang.commands.upload import BATCH_ENTITIES, Uploader
-from madang.sense.entities import Failure, Loadable
+from madang.sense.files.entities import Failure, Loadable
 from tests.commands.fake_hub import FakeHub, fake_hub
 
 

@@ -18,10 +18,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from madang.commands.client import HubClient, HubError, connect, detail_of
 from madang.commands.load import Reporter, Tally, error_file
-from madang.sense.columns import ColumnMapper
-from madang.sense.entities import Failure
-from madang.sense.files import FileError, Source, open_source
-from madang.sense.mapping import ROW, Mapping, MappingError, check_columns, read
+from madang.sense.files.columns import ColumnMapper
+from madang.sense.files.entities import Failure
+from madang.sense.files.mapping import ROW, Mapping, MappingError, check_columns, read
+from madang.sense.files.source import FileError, Source, open_source
 
 if TYPE_CHECKING:
     import polars as pl

@@ -17,9 +17,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from madang.commands.client import HubClient, connect
 from madang.commands.upload import Uploader
-from madang.sense.entities import EntityReader, Failure
-from madang.sense.files import FileError, Source, open_source
-from madang.sense.mapping import Mapping, MappingError, read
+from madang.sense.files.entities import EntityReader, Failure
+from madang.sense.files.mapping import Mapping, MappingError, read
+from madang.sense.files.source import FileError, Source, open_source
 
 SHOWN_FAILURES = 20
 _PROGRESS_EVERY = 200  # rows

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from madang.commands.client import API, HubClient, HubError, detail_of
-from madang.sense.entities import Failure, Loadable
+from madang.sense.files.entities import Failure, Loadable
 
 LANES = 4
 BATCH_ENTITIES = 400

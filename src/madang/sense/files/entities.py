@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from madang.model.names import is_uri
-from madang.sense.files import Record, Source, flat_feature, is_feature
-from madang.sense.guess import mapping_for
-from madang.sense.location import Row
-from madang.sense.mapping import GEOMETRY, ROW, Mapping, check_columns
-from madang.sense.rows import RowError, RowMapper
+from madang.sense.files.guess import mapping_for
+from madang.sense.files.location import Row
+from madang.sense.files.mapping import GEOMETRY, ROW, Mapping, check_columns
+from madang.sense.files.rows import RowError, RowMapper
+from madang.sense.files.source import Record, Source, flat_feature, is_feature
 
 SAMPLE_ROWS = 1000
 

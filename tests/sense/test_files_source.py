@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from madang.sense.files import FileError, Record, guess_separator, open_source
-from madang.sense.jsonstream import BrokenJson, json_items
-from madang.sense.mapping import Reading
+from madang.sense.files.jsonstream import BrokenJson, json_items
+from madang.sense.files.mapping import Reading
+from madang.sense.files.source import FileError, Record, guess_separator, open_source
 
 
 def rows(path: Path, reading: Reading | None = None) -> list[Record]:

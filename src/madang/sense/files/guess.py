@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from madang.sense import cells
-from madang.sense.location import Row
-from madang.sense.mapping import (
+from madang.sense.files import cells
+from madang.sense.files.location import Row
+from madang.sense.files.mapping import (
     GEOMETRY,
     ID,
     ROW,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from madang.model.names import is_uri
-from madang.sense.mapping import parse
-from madang.sense.rows import RowError, RowMapper
+from madang.sense.files.mapping import parse
+from madang.sense.files.rows import RowError, RowMapper
 
 HEAD = '[[entity]]\nid = "urn:ngsi-ld:T:{id}"\ntype = "T"\n[entity.attributes]\n'
 

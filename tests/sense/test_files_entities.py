@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from madang.sense.entities import EntityReader, Failure, Loadable
-from madang.sense.files import open_source
-from madang.sense.mapping import MappingError, parse
+from madang.sense.files.entities import EntityReader, Failure, Loadable
+from madang.sense.files.mapping import MappingError, parse
+from madang.sense.files.source import open_source
 
 
 def read(

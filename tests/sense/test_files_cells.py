@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from madang.model import time
-from madang.sense import cells
+from madang.sense.files import cells
 
 
 @pytest.mark.parametrize("cell", ["abc", "", "1_000", "nan", "inf", "-", "1,5", "٣.x"])

@@ -1,8 +1,8 @@
 """Tables turned into attribute instances as a mapping says, a column at a time.
 
-The same mappings as :mod:`madang.sense.rows`, for years of rows: numbers are converted by whole
-columns, everything else once for each different content. What carries no ``observedAt`` (names,
-places) becomes an instance where it differs from the row of the entity before.
+The same mappings as :mod:`madang.sense.files.rows`, for years of rows: numbers are converted by
+whole columns, everything else once for each different content. What carries no ``observedAt``
+(names, places) becomes an instance where it differs from the row of the entity before.
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from madang.model.time import parse
-from madang.sense import cells
-from madang.sense.entities import Failure
-from madang.sense.location import BadCell
-from madang.sense.mapping import ROW, Attribute, EntityPart, Mapping, MappingError, placeholders
-from madang.sense.rows import RowError, RowMapper
+from madang.sense.files import cells
+from madang.sense.files.entities import Failure
+from madang.sense.files.location import BadCell
+from madang.sense.files.mapping import (
+    ROW,
+    Attribute,
+    EntityPart,
+    Mapping,
+    MappingError,
+    placeholders,
+)
+from madang.sense.files.rows import RowError, RowMapper
 
 if TYPE_CHECKING:
     import polars as pl

@@ -26,7 +26,7 @@ from pydantic import (
 
 from madang.model.errors import MadangError
 from madang.model.names import is_uri, is_word
-from madang.sense import cells
+from madang.sense.files import cells
 
 ROW = "#"
 """Name of the pseudo-column that holds the row number, for templates."""
@@ -270,7 +270,7 @@ def is_name(name: str) -> bool:
 
 def shipped() -> list[str]:
     """Return the names of the mappings that come with Madang."""
-    folder = resources.files("madang.sense") / "mappings"
+    folder = resources.files("madang.sense.files") / "mappings"
     return sorted(
         item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")
     )
@@ -289,7 +289,7 @@ def read(name_or_path: str) -> Mapping:
         except (OSError, UnicodeDecodeError) as error:
             raise MappingError(f"the mapping {path} cannot be read: {error}") from error
     if name_or_path in shipped():
-        item = resources.files("madang.sense") / "mappings" / f"{name_or_path}.toml"
+        item = resources.files("madang.sense.files") / "mappings" / f"{name_or_path}.toml"
         return parse(item.read_text(encoding="utf-8"), name_or_path)
     raise MappingError(
         f"there is no mapping {name_or_path!r}{_near(name_or_path, shipped())}; "

@@ -17,8 +17,8 @@ from typing import IO, Any, Literal, NamedTuple, Self, cast
 import orjson
 
 from madang.model.errors import MadangError
-from madang.sense.jsonstream import BrokenJson, json_items
-from madang.sense.mapping import GEOMETRY, ID, Reading
+from madang.sense.files.jsonstream import BrokenJson, json_items
+from madang.sense.files.mapping import GEOMETRY, ID, Reading
 
 Format = Literal["csv", "parquet", "json", "lines"]
 

@@ -11,10 +11,17 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from madang.model.errors import MadangError
-from madang.sense import cells
-from madang.sense.location import BadCell, Builder, CellReader, Row, geometry, location_builder
-from madang.sense.mapping import ROW, Attribute, EntityPart, Observed, Skip, split_template
-from madang.sense.mapping import Mapping as MappingFile
+from madang.sense.files import cells
+from madang.sense.files.location import (
+    BadCell,
+    Builder,
+    CellReader,
+    Row,
+    geometry,
+    location_builder,
+)
+from madang.sense.files.mapping import ROW, Attribute, EntityPart, Observed, Skip, split_template
+from madang.sense.files.mapping import Mapping as MappingFile
 
 Entity = dict[str, Any]
 

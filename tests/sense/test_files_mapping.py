@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from madang.sense.mapping import (
+from madang.sense.files.mapping import (
     Attribute,
     EntityPart,
     Location,

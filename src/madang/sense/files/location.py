@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from madang.sense import cells
-from madang.sense.mapping import Location
+from madang.sense.files import cells
+from madang.sense.files.mapping import Location
 
 Row = Mapping[str, Any]
 

@@ -9,10 +9,10 @@ import polars
 import pytest
 
 from madang.model.time import render
-from madang.sense.columns import ColumnMapper
-from madang.sense.entities import Failure
-from madang.sense.mapping import ROW, MappingError, parse
-from madang.sense.rows import RowError, RowMapper
+from madang.sense.files.columns import ColumnMapper
+from madang.sense.files.entities import Failure
+from madang.sense.files.mapping import ROW, MappingError, parse
+from madang.sense.files.rows import RowError, RowMapper
 
 MAPPING = """
 [read]

@@ -1,0 +1,1 @@
+"""Files that people have: tables of any make, guessed or mapped, that become entities."""
