@@ -1,0 +1,127 @@
+"""Which codecs there are, what they are called, and which MQTT topics are theirs.
+
+Their modules are loaded when a message first needs them.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib import import_module
+from typing import NamedTuple
+
+from madang.sense.codecs import CODECS
+from madang.sense.message import Codec, Rejected
+
+_MODULES = {
+    "chirpstack": "lorawan_chirpstack",
+    "json": "plain",
+    "ngsi-ld": "ngsi_ld",
+    "senml": "senml",
+    "sensorthings": "sensorthings",
+    "sparkplug": "sparkplug",
+    "tts": "lorawan_tts",
+    "ultralight": "ultralight",
+}
+"""The module of each codec, which has it as ``CODEC``."""
+
+TOPICS: dict[str, tuple[str, ...]] = {
+    "chirpstack": ("application/+/device/{device}/event/up",),
+    "json": ("/json/+/{device}/attrs", "json/+/{device}/attrs"),
+    "sensorthings": ("v1.1/Observations", "v1.1/Datastreams({device})/Observations"),
+    "sparkplug": ("spBv1.0/+/+/+", "spBv1.0/+/+/+/+"),
+    "tts": ("v3/+/devices/{device}/up",),
+    "ultralight": ("/ul/+/{device}/attrs", "ul/+/{device}/attrs"),
+}
+"""Topics of the conventions of codecs; the first level of each stands as it is."""
+
+
+def names() -> list[str]:
+    """Return the names of all codecs."""
+    return list(_MODULES)
+
+
+def codec(name: str) -> Codec:
+    """Return a codec by its name.
+
+    Raises:
+        Rejected: there is none of that name (``noCodec``).
+    """
+    found = CODECS.get(name)
+    if found is None:
+        if name not in _MODULES:
+            raise Rejected("noCodec", _unknown(name))
+        found = import_module(f"madang.sense.codecs.{_MODULES[name]}").CODEC
+        CODECS[name] = found
+    return found
+
+
+def by_topic(topic: str) -> tuple[Codec, str] | None:
+    """Return the codec whose convention a topic follows, and the device that the topic names.
+
+    The device is empty where the message itself names it; None: it is nobody's convention.
+
+    >>> found = by_topic("/ul/4jggokgpepnvsb2uv4s40d59ov/motion001/attrs")
+    >>> found[0].name, found[1]
+    ('ultralight', 'motion001')
+    """
+    levels = topic.split("/")
+    for pattern in _patterns().get(levels[0], ()):
+        device = pattern.device_of(levels)
+        if device is not None:
+            return codec(pattern.codec), device
+    return None
+
+
+class _Pattern(NamedTuple):
+    """A topic of a convention, cut into levels."""
+
+    codec: str
+    levels: tuple[str, ...]
+    """None of them is checked where it is ``+``."""
+    place: int
+    """Which level names the device; -1: none."""
+    before: str
+    after: str
+    """What stands around the device in its level."""
+
+    def device_of(self, levels: list[str]) -> str | None:
+        """Return the device in a topic that fits, else None."""
+        if len(levels) != len(self.levels):
+            return None
+        for wanted, level in zip(self.levels, levels, strict=True):
+            if wanted not in ("+", level):
+                return None
+        if self.place < 0:
+            return ""
+        level = levels[self.place]
+        if not (level.startswith(self.before) and level.endswith(self.after)):
+            return None
+        return level[len(self.before) : len(level) - len(self.after)].strip("'") or None
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> dict[str, list[_Pattern]]:
+    """Return all patterns by their first level."""
+    found: dict[str, list[_Pattern]] = {}
+    for name, topics in TOPICS.items():
+        for topic in topics:
+            pattern = _cut(name, topic)
+            found.setdefault(pattern.levels[0], []).append(pattern)
+    return found
+
+
+def _cut(name: str, topic: str) -> _Pattern:
+    levels = topic.split("/")
+    for place, level in enumerate(levels):
+        before, mark, after = level.partition("{device}")
+        if mark:
+            levels[place] = "+"
+            return _Pattern(name, tuple(levels), place, before, after)
+    return _Pattern(name, tuple(levels), -1, "", "")
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name.lower(), _MODULES, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_MODULES)}"
+    return f"there is no codec {name[:100]!r}; {hint}"
