@@ -92,11 +92,19 @@ def test_an_app_with_scopes_reaches_only_its_types_in_them() -> None:
 IN_TENANT: dict[Role, set[TenantAction]] = {
     "public": set(),
     "citizen": {"enter"},
-    "operator": {"enter", "subscribe", "manageContexts", "command"},
-    "analyst": {"enter", "subscribe", "runSql"},
-    "department": {"enter", "subscribe"},
+    "operator": {
+        "enter",
+        "subscribe",
+        "manageContexts",
+        "command",
+        "observe",
+        "seeDevices",
+        "manageDevices",
+    },
+    "analyst": {"enter", "subscribe", "runSql", "seeDevices"},
+    "department": {"enter", "subscribe", "seeDevices"},
     "administrator": set(TENANT_ACTIONS),
-    "device": {"enter"},
+    "device": {"enter", "observe"},
     "app": {"enter", "subscribe"},
 }
 

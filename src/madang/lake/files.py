@@ -21,7 +21,7 @@ import structlog
 
 from madang.lake import schema, window
 from madang.lake.engine import Engine
-from madang.lake.intake import TAKE
+from madang.lake.intake import TAKE, one_text
 from madang.lake.kinds import Kinds
 from madang.lake.protocol import Hold
 from madang.lake.schema import NAMES, ORDER
@@ -81,23 +81,19 @@ class Files:
     def take(self, blocks: Sequence[tuple[int, int, bytes]]) -> None:
         if not blocks:
             return
-        lasts, sizes, bodies = zip(*blocks, strict=True)
         tail = f"memory.{self.name}.tail"
         with self._taking:
             cursor = self._cursor
-            texts = [body.decode() for body in bodies]
             before = self.taken
             cursor.execute("BEGIN")
             try:
-                cursor.execute(
-                    TAKE.replace("{tail}", tail), [list(lasts), list(sizes), texts, before]
-                )
+                cursor.execute(TAKE.replace("{tail}", tail), [one_text(blocks), before])
                 self.kinds.learn(cursor, tail, before)
                 cursor.execute("COMMIT")
             except BaseException:
                 rolled_back(cursor)
                 raise
-            self.taken = max(before, int(lasts[-1]))
+            self.taken = max(before, blocks[-1][0])
             self.waiting = self._number(f"SELECT count(*) FROM {tail} WHERE seq > {self.drained}")
 
     def drain(self) -> int:

@@ -6,6 +6,7 @@ See :func:`madang.store.rows.outbox_row` for what an outbox row holds.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from madang.lake.schema import NAMES
 from madang.model.attributes import VALUE_MEMBER
@@ -28,6 +29,7 @@ _CHANGE = json.dumps(
         }
     ]
 )
+_BLOCKS = '[{"upto": "BIGINT", "size": "BIGINT", "body": "JSON"}]'
 _INSTANCE = json.dumps(
     {
         "type": "VARCHAR",
@@ -65,11 +67,10 @@ def value_columns(value: str, kind: str) -> str:
 TAKE = f"""
 INSERT INTO {{tail}} ({NAMES})
 WITH block AS (
-    SELECT unnest($1::BIGINT[]) AS upto, unnest($2::BIGINT[]) AS number,
-           unnest($3::VARCHAR[]) AS body
+    SELECT unnest(from_json($1, '{_BLOCKS}')) AS b
 ), numbered AS (
-    SELECT upto - number + unnest(range(1, number + 1)) AS seq,
-           unnest(from_json(body, '{_CHANGE}')) AS c
+    SELECT b.upto - b.size + unnest(range(1, b.size + 1)) AS seq,
+           unnest(from_json(b.body, '{_CHANGE}')) AS c
     FROM block
 ), change AS (
     SELECT seq, c.kind AS what, make_timestamp(c.at) AS moment, c.id AS id,
@@ -78,7 +79,7 @@ WITH block AS (
                 ELSE c.type->>'$' END AS types,
            c.type AS type_value, c.entity AS entity, c.put AS put, c.kept AS kept,
            c.deleted AS deleted, c.retyped AS retyped, c.trace AS trace
-    FROM numbered WHERE seq > $4
+    FROM numbered WHERE seq > $2
 ), member AS (
     SELECT seq, moment, id, types, trace, put, kept, unnest(map_entries(entity)) AS e FROM change
 ), one AS (
@@ -135,3 +136,13 @@ SELECT id, types, attribute, dataset, kind, time, observed, number, text, json, 
 FROM happening
 """
 """Parameters: last number, count and body of each block; the number up to which all is there."""
+
+
+def one_text(blocks: Sequence[tuple[int, int, bytes]]) -> str:
+    """Return what :data:`TAKE` reads: blocks of the outbox (last number, size, changes) as JSON.
+
+    As one text: of each value in a list, DuckDB would ask whether NumPy or pandas made it, which
+    takes many times as long as to read it.
+    """
+    parts = [b'{"upto":%d,"size":%d,"body":%b}' % block for block in blocks]
+    return f"[{b','.join(parts).decode()}]"
