@@ -90,7 +90,20 @@ class OpenIdProvider(BaseModel):
 
 
 Providers = Annotated[dict[str, OpenIdProvider], BeforeValidator(_parsed)]
-TABLES = frozenset({"openid"})
+
+
+class FeedKey(BaseModel):
+    """A key that a publisher has given the city, written as ``[feed_keys.<name>]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    key: SecretStr = Field(min_length=1)
+    hosts: Hosts = Field(min_length=1)
+    """Names of the hosts that it may be sent to; ``*.example.org`` is all below."""
+
+
+FeedKeys = Annotated[dict[str, FeedKey], BeforeValidator(_parsed)]
+TABLES = frozenset({"openid", "feed_keys"})
 """Settings that are tables with names of the city's own choosing."""
 
 
@@ -214,6 +227,37 @@ class Settings(BaseModel):
         ["*"],
         "Notifications",
         "Hosts to notify: names, networks, `*` for all; inside only if named or by administrators.",
+    )
+
+    feed_hosts: Hosts = _setting(
+        ["*"],
+        "Sense",
+        "Hosts that feeds may be fetched from: names, networks, `*` for all; inside only if named.",
+    )
+    feed_keys: FeedKeys = _setting(
+        {},
+        "Sense",
+        "Keys that publishers gave the city, as `[feed_keys.<name>]` with `key` and `hosts`.",
+    )
+    feed_contact: str = _setting(
+        "",
+        "Sense",
+        "Mail address or page by which publishers reach who runs this hub; sent with each request.",
+        pattern=r"^[\x21-\x7e]{0,200}$",
+    )
+    feed_pause_s: float = _setting(
+        1.0,
+        "Sense",
+        "Seconds between two requests of feeds to one host; what fails is tried again after some"
+        " times as long.",
+        gt=0,
+        le=60,
+    )
+    feed_timeout_s: float = _setting(
+        60.0, "Sense", "Seconds a publisher has for one whole answer.", gt=0, le=600
+    )
+    feed_max_bytes: int = _setting(
+        256 * MIB, "Sense", "Largest answer to a feed, decompressed, in bytes.", ge=1024
     )
 
     openid: Providers = _setting(
