@@ -50,6 +50,8 @@ class _Part(NamedTuple):
     steps: list[Step]
     constants: dict[str, Any]
     limits: dict[str, Limits]
+    moves: bool
+    """Messages say where the device is."""
 
 
 class _Place(NamedTuple):
@@ -95,7 +97,7 @@ class Plan:
                     if convert is not None:
                         value = convert(value)
                 except (ValueError, ArithmeticError) as error:
-                    problems.append(Problem(name, f"{name}: {error}"))
+                    problems.append(Problem(name, str(error)))
                     continue
                 entity[name] = {**base, member: value, "observedAt": at}
             is_new = fixed and not device.is_introduced
@@ -153,7 +155,7 @@ def _part(profile: Profile, part: EntityPart | None, target: str) -> _Part:
     limits = {name: a.quality for name, a in wanted.items() if a.quality != ANY}
     if part is not None and profile.location is not None and profile.location.quality != ANY:
         limits["location"] = profile.location.quality
-    return _Part(part, steps, constants, limits)
+    return _Part(part, steps, constants, limits, profile.location is not None)
 
 
 def _fixed(part: _Part, device: Device) -> tuple[str, str, dict[str, Any]]:
@@ -161,7 +163,7 @@ def _fixed(part: _Part, device: Device) -> tuple[str, str, dict[str, Any]]:
     if part.part is None:
         return device.id, TYPE, part.constants
     fixed = {**part.constants, "refDevice": {"type": "Relationship", "object": device.id}}
-    if device.location is not None:
+    if device.location is not None and not part.moves:
         fixed["location"] = {"type": "GeoProperty", "value": device.location}
     return part.part.id_for(device.name), part.part.type, fixed
 
@@ -272,7 +274,7 @@ def _position(
     try:
         x, y = _degrees(longitude, 180.0, "longitude"), _degrees(latitude, 90.0, "latitude")
     except ValueError as error:
-        problems.append(Problem("location", f"location: {error}"))
+        problems.append(Problem("location", str(error)))
         return None
     point = {"type": "Point", "coordinates": [x, y]}
     return {"type": "GeoProperty", "value": point, "observedAt": at}
