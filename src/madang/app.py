@@ -32,6 +32,7 @@ from madang.logs import configure
 from madang.model.context import CORE
 from madang.model.errors import MadangError
 from madang.model.normalize import entity as normalized
+from madang.sense.sense import Sense
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
 from madang.trust.trust import Trust
@@ -62,12 +63,13 @@ class City:
         trust.watch(self.hub)
         self.metrics.watch(self.hub)
         self.metrics.watch_audit(trust.audit)
+        self.sense = Sense(settings, self.hub, trust)
         self.system = System(self.hub, self.metrics)
         cors = Cors(settings.cors_origins)
         lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics, trust.gate, cors)
         self.server = Server(
             uvicorn.Config(
-                application(settings, trust, self.hub, self.system, cors),
+                application(settings, trust, self.hub, self.sense, self.system, cors),
                 host=settings.host,
                 port=settings.port,
                 http=protocol_for(lane),
@@ -97,6 +99,7 @@ class City:
             loop.add_signal_handler(name, self.stop)
         await self.hub.start()
         await self.trust.personal.start()
+        await self.sense.start()
         self.trust.listening(listening.getsockname()[1])
         self.system.ready = True
         log.info("madang.ready", url=self.settings.url)
@@ -108,6 +111,7 @@ class City:
             if demo is not None:
                 demo.cancel()
                 await asyncio.gather(demo, return_exceptions=True)
+            await self.sense.close()
             await self.trust.identities.close()  # writes last uses; the hub closes the engine
             await self.hub.close()
             await self.tenants.close()

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from madang.api import (
     history,
+    sense_letters,
     sign_in,
     trust_audit,
     trust_identities,
@@ -32,11 +33,14 @@ from madang.trust.passkeys import Passkeys
 if TYPE_CHECKING:
     from madang.api.system import System
     from madang.hub.hub import Hub
+    from madang.sense.sense import Sense
     from madang.settings import Settings
     from madang.trust.trust import Trust
 
 
-def surfaces(settings: Settings, trust: Trust, system: System, site: Site) -> list[Surface]:
+def surfaces(
+    settings: Settings, trust: Trust, sense: Sense, system: System, site: Site
+) -> list[Surface]:
     """Return every route of the ASGI side."""
     identities = trust.identities
     passkeys = None if site.place is None else Passkeys(trust.records, site.place)
@@ -57,6 +61,7 @@ def surfaces(settings: Settings, trust: Trust, system: System, site: Site) -> li
     return [
         *system.surfaces(),
         *history.surfaces(settings),
+        *sense_letters.surfaces(sense, trust.identities.find),
         *StartPages(site, figures, settings.security_contact).surfaces(),
         *sign_in.surfaces(site, doors),
         *trust_identities.surfaces(identities),
@@ -69,7 +74,7 @@ def surfaces(settings: Settings, trust: Trust, system: System, site: Site) -> li
 
 
 def application(
-    settings: Settings, trust: Trust, hub: Hub, system: System, cors: Cors
+    settings: Settings, trust: Trust, hub: Hub, sense: Sense, system: System, cors: Cors
 ) -> Starlette:
     """Return the application that answers whatever the direct lane does not."""
     site = Site(settings.url)
@@ -87,7 +92,7 @@ def application(
         return answer
 
     app = Starlette(
-        routes=mounted(surfaces(settings, trust, system, site), trust.gate, hub),
+        routes=mounted(surfaces(settings, trust, sense, system, site), trust.gate, hub),
         middleware=[
             Middleware(SecurityHeaders, url=settings.url, cors=cors),
             Middleware(BodyLimit),

@@ -16,9 +16,10 @@ from madang.api.http import Response
 from madang.api.parameters import ALLOWED, check_known
 from madang.api.router import UnsupportedMethod
 from madang.api.selection import write
-from madang.api.temporal_rows import attribute_of, changed, current, retyped, row
+from madang.api.temporal_rows import attribute_of, changed, current, retyped
 from madang.hub.operations import Create
 from madang.lake.protocol import Correctable, HeldBack, Readable, Wanted
+from madang.lake.told import row
 from madang.model.context import CORE
 from madang.model.errors import AlreadyExists, Conflict, InvalidRequest, ResourceNotFound
 from madang.model.evolution_input import Evolution, Given, evolution, part

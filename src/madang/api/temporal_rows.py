@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from madang.lake.protocol import TYPE, Instance
-from madang.model import time
-from madang.model.attributes import VALUE_MEMBER
+from madang.lake.told import more_of, time_of, value_member
 from madang.model.entity import Attribute, Document
 from madang.model.errors import BadRequestData
 from madang.model.evolution import SCOPE
 from madang.model.evolution_input import Evolution, Given
-
-_COLUMNS: Final = frozenset({"type", "observedAt", "unitCode", "datasetId"})
-"""Members that an instance has a place of its own for."""
 
 
 def attribute_of(name: str) -> str:
@@ -22,35 +17,6 @@ def attribute_of(name: str) -> str:
     if name in ("id", TYPE):
         raise BadRequestData(f"{name} is no attribute; it has no history of its own")
     return name
-
-
-def row(id: str, types: tuple[str, ...], given: Given, now: int) -> Instance:
-    """Return an instance for history.
-
-    Args:
-        id: of the entity.
-        types: of the entity.
-        given: what a client told.
-        now: when. [us since 1970]
-    """
-    instance = given.instance
-    member = _value_member(given.kind)
-    return Instance(
-        entity=id,
-        type=" ".join(types),
-        attribute=given.attribute,
-        dataset=instance.get("datasetId"),
-        kind=given.kind,
-        time=_time(instance, now),
-        observed="observedAt" in instance,
-        value=None if given.deleted else instance[member],
-        unit=instance.get("unitCode"),
-        more=_more(instance, member),
-        deleted=given.deleted,
-        created=now,
-        modified=None,
-        seq=0,
-    )
 
 
 def retyped(id: str, types: tuple[str, ...], now: int) -> Instance:
@@ -84,10 +50,10 @@ def changed(old: Instance, fragment: Attribute, now: int) -> Instance:
         raise BadRequestData(f"{old.attribute} is a {old.kind} there; a change keeps its type")
     if fragment.get("datasetId", old.dataset) != old.dataset:
         raise BadRequestData(f"{old.attribute}.datasetId cannot change; it tells instances apart")
-    member = _value_member(old.kind)
-    more = {**(old.more or {}), **(_more(fragment, member) or {})}
+    member = value_member(old.kind)
+    more = {**(old.more or {}), **(more_of(fragment, member) or {})}
     return old._replace(
-        time=_time(fragment, old.time),
+        time=time_of(fragment, old.time),
         observed=old.observed or "observedAt" in fragment,
         value=fragment.get(member, old.value),
         deleted=old.deleted and member not in fragment,
@@ -119,19 +85,6 @@ def current(id: str, told: Evolution, now: int) -> tuple[Document, list[Given]]:
 
 def _newest(given: Sequence[Given], now: int) -> set[int]:
     """Return the places of the newest instance of each attribute and datasetId."""
-    in_order = sorted(enumerate(given), key=lambda item: _time(item[1].instance, now))
+    in_order = sorted(enumerate(given), key=lambda item: time_of(item[1].instance, now))
     newest = {(one.attribute, one.instance.get("datasetId")): place for place, one in in_order}
     return set(newest.values())
-
-
-def _time(instance: Attribute, otherwise: int) -> int:
-    return time.parse(instance["observedAt"]) if "observedAt" in instance else otherwise
-
-
-def _value_member(kind: str) -> str:
-    return VALUE_MEMBER["Property" if kind == SCOPE else kind]
-
-
-def _more(instance: Attribute, value: str) -> Attribute | None:
-    """Return the members that history keeps together."""
-    return {m: v for m, v in instance.items() if m != value and m not in _COLUMNS} or None

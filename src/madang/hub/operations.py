@@ -68,6 +68,19 @@ class Upsert:
 
 
 @dataclass(slots=True)
+class Observe:
+    """Create, or else put in what is newer than what is there; see :func:`merge.observe`."""
+
+    id: str
+    content: Normalized
+
+    def apply(self, current: Entity | None, now: int) -> Outcome:
+        if current is None:
+            return merge.create(self.content, now)
+        return merge.observe(current, self.content, now)
+
+
+@dataclass(slots=True)
 class Replace:
     id: str
     content: Normalized

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from madang.model import time
-from madang.model.attributes import MEMBERS, attributes_of, instances
+from madang.model.attributes import MEMBERS, VALUE_MEMBER, attributes_of, instances
 from madang.model.entity import CHILD, INSTANCE, Attribute, Document, Entity, Stamp, path_of
 from madang.model.errors import BadRequestData, ResourceNotFound
 from madang.model.normalize import Normalized
@@ -89,6 +89,63 @@ def merge(
                 instance = {**instance, "observedAt": observed_at}
             state.merge(name, instance, lang)
     return state.outcome()
+
+
+LATE = "what is known is newer"
+KNOWN = "it is known already"
+
+
+def observe(old: Entity, fragment: Normalized, now: int) -> Outcome:
+    """Put in what a sender measured, as far as it is newer than what is there.
+
+    Senders repeat themselves after a break, and their messages overtake one another: a value
+    observed before the present one is left out as :data:`LATE`, and one that is there already
+    (observed at the same time; or without a time, and equal) as :data:`KNOWN`.
+    """
+    given = fragment.document
+    fresh: list[str] = []
+    left: list[tuple[str, str]] = []
+    for name in fragment.names:
+        present = old.document.get(name)
+        why = None if present is None else _stale(present, given[name])
+        if why is None:
+            fresh.append(name)
+        else:
+            left.append((name, why))
+    if not left:
+        return append(old, fragment, now)
+    document = {name: given[name] for name in fresh}
+    for member in ("id", "type", "scope"):
+        if member in given:
+            document[member] = given[member]
+    outcome = append(old, fragment._replace(document=document, names=tuple(fresh)), now)
+    return outcome._replace(not_updated=[*outcome.not_updated, *left])
+
+
+def _stale(present: Any, given: Any) -> str | None:
+    """Tell why an attribute is not news; None if it is."""
+    if type(given) is not dict:  # several instances: those who send them know what they do
+        return KNOWN if given == present else None
+    found = present if type(present) is dict else by_dataset(present).get(given.get("datasetId"))
+    if found is None or found.get("datasetId") != given.get("datasetId"):
+        return None
+    told, known = given.get("observedAt"), found.get("observedAt")
+    if told is None or known is None:
+        return KNOWN if given == found else None
+    if told == known or time.parse(told) == time.parse(known):
+        return KNOWN if _same_value(found, given) else None
+    return LATE if time.parse(told) < time.parse(known) else None
+
+
+def _same_value(one: Attribute, other: Attribute) -> bool:
+    """Compare values and units; what is said about a value may differ the second time."""
+    member = VALUE_MEMBER.get(one["type"])
+    return (
+        one["type"] == other["type"]
+        and member is not None
+        and one.get(member) == other.get(member)
+        and one.get("unitCode") == other.get("unitCode")
+    )
 
 
 def partial(old: Entity, fragment: Normalized, now: int) -> Outcome:

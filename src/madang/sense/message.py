@@ -1,4 +1,4 @@
-"""What travels through ``sense``: a message, what a codec reads in it, what its profile makes of it.
+"""What travels through ``sense``: a message, what a codec reads in it, what a profile makes of it.
 
 ``transport → Message → codec → Uplink | Told → profile → Reading → quality → hub``. One way only;
 :mod:`madang.sense.intake` walks it. Times are microseconds since 1970-01-01T00:00:00Z.
@@ -88,7 +88,7 @@ class Reading(NamedTuple):
     """An entity with new values, ready to be judged and written."""
 
     entity: dict[str, Any]
-    """Normalized NGSI-LD. Names are terms of the core @context or URIs, unless it brings its own."""
+    """Normalized NGSI-LD, in terms of the core @context or URIs unless it brings its own."""
     limits: Mapping[str, Limits] = {}
     """What may be expected of its attributes, by name."""
     device: str = ""

@@ -19,7 +19,15 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from madang.hub.operations import Create, Delete, DeleteAttribute, Keep, Operation, Upsert
+from madang.hub.operations import (
+    Create,
+    Delete,
+    DeleteAttribute,
+    Keep,
+    Observe,
+    Operation,
+    Upsert,
+)
 from madang.hub.writer import Result
 from madang.model.attributes import instances
 from madang.model.entity import CHILD, Entity, path_of
@@ -312,7 +320,7 @@ def _action(operation: Operation, outcome: Outcome) -> EntityAction:
     after = outcome.entity
     if after is None:
         return "deleteEntity"
-    is_new = after.created == after.modified and isinstance(operation, Create | Upsert)
+    is_new = after.created == after.modified and isinstance(operation, Create | Observe | Upsert)
     return "createEntity" if is_new else "updateEntity"
 
 

@@ -1,0 +1,81 @@
+"""Composes sense for one process: stations of tenants, the intake, and what brings messages in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from madang.sense.dead_letters import Filter, Letter
+from madang.sense.intake import Intake
+from madang.sense.message import Message
+from madang.sense.station import Station
+
+if TYPE_CHECKING:
+    from madang.hub.hub import Hub
+    from madang.settings import Settings
+    from madang.trust.principal import Principal
+    from madang.trust.trust import Trust
+
+FOLDER = "sense"
+
+
+class Sense:
+    """All of it. Started when the hub is, closed before it."""
+
+    def __init__(self, settings: Settings, hub: Hub, trust: Trust) -> None:
+        self._hub = hub
+        self._folder = settings.data / FOLDER
+        self._stations: dict[str, Station] = {}
+        self._opening = asyncio.Lock()
+        self.intake = Intake(trust.gate, self.station)
+
+    async def station(self, tenant: str) -> Station:
+        """Return what is kept of a tenant.
+
+        Raises:
+            NonexistentTenant: there is none of that name.
+        """
+        found = self._stations.get(tenant)
+        if found is not None:
+            return found
+        async with self._opening:
+            if tenant not in self._stations:
+                opened = await self._hub.tenant(tenant, create=False)
+                self._stations[tenant] = await Station.open(opened, self._folder)
+            return self._stations[tenant]
+
+    async def start(self) -> None:
+        """Take up the devices of every tenant, and begin to listen."""
+        for name in self._hub.open:
+            await self.station(name)
+
+    async def replay(self, station: Station, letter: Letter, sender: Principal) -> str | None:
+        """Take the message of a dead letter again; return why it still cannot be used, or None.
+
+        What of it was good the first time is known, so it does nothing the second time.
+        """
+        if letter.transport in ("feed", "file"):
+            return "this is a record of a feed or a file; run that again after the fix"
+        message = Message(
+            letter.transport,
+            letter.address,
+            letter.body,
+            sender,
+            letter.at,
+            station.tenant.name,
+            letter.codec,
+            letter.named,
+            letter.origin,
+        )
+        taken = await self.intake.take(message, again=True)
+        if taken.reason:
+            await station.letters.failed_again(letter.id, taken.reason, taken.detail)
+            return taken.detail
+        await station.letters.remove(Filter(), letter.id)
+        return None
+
+    async def close(self) -> None:
+        """Stop listening and finish what is under way."""
+        for station in self._stations.values():
+            await station.close()
+        self._stations.clear()
