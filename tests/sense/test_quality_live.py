@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from madang.model import time
 from madang.sense.message import Reading
@@ -296,3 +298,37 @@ def test_the_entities_heard_longest_ago_are_forgotten_first(
     for name in ("a", "b", "a", "c"):
         inspector.judge(Reading({"id": name, "type": "A", "pm10": prop(1, START)}), START)
     assert [inspector.knows(name) for name in "abc"] == [True, False, True]
+
+
+def test_an_attribute_that_leaves_its_type_out_is_judged_as_well() -> None:
+    stream = Stream(fail_above=1)
+    assert stream.attribute({"value": 5, "observedAt": time.render(START)}) == ("fail", ["range"])
+    place = {"type": "Point", "coordinates": [126.9, 37.5]}
+    assert Stream("location", moved_m=1).attribute({"value": place}) == GOOD
+
+
+members = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(
+            st.sampled_from(
+                ["type", "value", "observedAt", "datasetId", "quality", "coordinates", "x"]
+            ),
+            inner | st.sampled_from(["Property", "GeoProperty", "Point", "2026-01-01T00:00:00Z"]),
+            max_size=5,
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.dictionaries(st.sampled_from(["id", "type", "a"]), members), max_size=4))
+def test_whatever_strangers_send_is_left_to_the_hub_to_refuse(entities: Any) -> None:
+    inspector = Inspector()
+    limits = {"a": Limits(fail_above=1, rate_per_s=1, spike=1, stuck_s=1, gap_s=1, moved_m=1)}
+    for n, entity in enumerate(entities):
+        entity = {"id": ID, **entity}
+        judged = inspector.judge(Reading(entity, limits), START + n).entity
+        assert judged.keys() == entity.keys()

@@ -92,7 +92,10 @@ class Inspector:
             received: when the message arrived. [us since 1970]
         """
         entity = reading.entity
-        known = self._of(entity["id"])
+        id = entity.get("id")
+        if type(id) is not str:
+            return reading  # the hub refuses it
+        known = self._of(id)
         limits = reading.limits
         judged: dict[str, Any] = {}
         for name, member in entity.items():
@@ -153,7 +156,10 @@ class Inspector:
     ) -> Attribute:
         """Return an attribute with its flag; as it is, if it holds no value that has one."""
         value = attribute.get("value")
-        if value is None or value == NULL or attribute.get("type") not in _KINDS:
+        if value is None or value == NULL:
+            return attribute
+        kind = attribute.get("type") or _kind(value)
+        if kind != "Property" and kind != "GeoProperty":
             return attribute
         observed = attribute.get("observedAt")
         try:
@@ -162,7 +168,7 @@ class Inspector:
             return attribute  # the hub refuses it
         path = path_of(name, attribute) if "datasetId" in attribute else name
         series = self._series(known, path)
-        content = _content(attribute["type"], value)
+        content = _content(kind, value)
         verdict = _judge(series, content, moment, received, limits)
         return _marked(attribute, verdict)
 
@@ -326,6 +332,11 @@ def distance(one: Place, other: Place) -> float:
 # --- reading and marking ------------------------------------------------------------------------
 
 
+def _kind(value: object) -> str:
+    """Return what a concise attribute is (clause 4.5.21): it leaves its type out."""
+    return "GeoProperty" if type(value) is dict and "coordinates" in value else "Property"
+
+
 def _content(kind: str, value: object) -> object:
     """Return what a value is compared by: a float, a :data:`Place`, or text."""
     if type(value) is float or type(value) is int:
@@ -349,7 +360,8 @@ def place_of(geometry: object) -> Place | None:
     if isinstance(geometry, dict) and geometry.get("type") == "Point":
         match geometry.get("coordinates"):
             case [int() | float() as east, int() | float() as north, *_]:
-                return float(east), float(north)
+                x, y = _number(east), _number(north)
+                return None if x is None or y is None else (x, y)
     return None
 
 
