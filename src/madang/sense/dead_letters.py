@@ -19,6 +19,7 @@ import apsw
 import structlog
 
 from madang.model import time
+from madang.model.errors import InternalError
 from madang.sense.message import Message, Reason
 from madang.store.connection import connect
 
@@ -117,7 +118,11 @@ class DeadLetters:
         self._turn: asyncio.Task[None] | None = None
 
     async def keep(self, message: Message, reason: Reason, detail: str, device: str = "") -> int:
-        """Keep a message that cannot be used; return the number of the letter."""
+        """Keep a message that cannot be used; return the number of the letter.
+
+        Raises:
+            InternalError: the disk is full or broken; the sender should try again.
+        """
         row = (
             message.received, message.transport, message.address[:500], message.codec,
             (device or message.device or message.address)[:200], message.device[:200],
@@ -201,10 +206,11 @@ class DeadLetters:
         try:
             ids = await self._run(lambda db: _insert(db, [row for row, _ in coming]))
         except (apsw.Error, OSError) as error:  # a full disk, most often: the sender tries again
-            log.error("letters.not_kept", error=str(error))
+            why = error.__context__ or error  # a rollback that follows it fails, too
+            log.error("letters.not_kept", error=str(why))
             for _, future in coming:
                 if not future.done():
-                    future.set_exception(error)
+                    future.set_exception(InternalError(f"a message could not be kept: {why}"))
             return
         for (_, future), id in zip(coming, ids, strict=True):
             if not future.done():
