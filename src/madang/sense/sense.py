@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from madang.sense.dead_letters import Filter, Letter
-from madang.sense.intake import Intake
-from madang.sense.message import Message
+from madang.sense.feeds.schedule import Feeds
+from madang.sense.intake import Intake, Taken
+from madang.sense.message import Message, Reading, Reason
 from madang.sense.station import Station
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Sense:
         self._stations: dict[str, Station] = {}
         self._opening = asyncio.Lock()
         self.intake = Intake(trust.gate, self.station)
+        self.feeds = Feeds(settings, hub, self)
 
     async def station(self, tenant: str) -> Station:
         """Return what is kept of a tenant.
@@ -48,6 +51,18 @@ class Sense:
         """Take up the devices of every tenant, and begin to listen."""
         for name in self._hub.open:
             await self.station(name)
+        await self.feeds.start()
+
+    async def put(
+        self, tenant: str, readings: Sequence[Reading], principal: Principal, source: str
+    ) -> Taken:
+        """Write what a feed has brought; see :meth:`~madang.sense.intake.Intake.put`."""
+        return await self.intake.put(tenant, readings, principal, source)
+
+    async def keep(self, message: Message, reason: Reason, detail: str) -> int:
+        """Keep a record of a feed that cannot be used as a dead letter; return its number."""
+        station = await self.station(message.tenant)
+        return await station.letters.keep(message, reason, detail)
 
     async def replay(self, station: Station, letter: Letter, sender: Principal) -> str | None:
         """Take the message of a dead letter again; return why it still cannot be used, or None.
@@ -76,6 +91,7 @@ class Sense:
 
     async def close(self) -> None:
         """Stop listening and finish what is under way."""
+        await self.feeds.close()
         for station in self._stations.values():
             await station.close()
         self._stations.clear()

@@ -25,6 +25,7 @@ from madang.sense.feeds.answer import Answer
 from madang.sense.feeds.declaration import KEY, Feed
 from madang.sense.feeds.errors import BadFeed, Refused, Unavailable
 from madang.sense.feeds.kept import Kept, Meta
+from madang.sense.feeds.progress import Progress
 from madang.sense.feeds.turns import PATIENCE_S, Turns
 from madang.sense.feeds.unpack import Unpacker
 
@@ -121,6 +122,7 @@ class Fetch:
         feed: Feed[Any],
         kept: Kept,
         notes: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
         *,
         only_kept: bool = False,
         everything: bool = False,
@@ -132,6 +134,7 @@ class Fetch:
             feed: whose key and headers are sent.
             kept: its last good answers.
             notes: see :attr:`notes`.
+            progress: what is counted.
             only_kept: ask nobody, read the last good answers again.
             everything: take also what has not changed as new.
         """
@@ -142,10 +145,7 @@ class Fetch:
         self._everything = everything
         self.notes: dict[str, Any] = dict(notes or {})
         """What the kind wants to know in the next reading: a little JSON, kept with the state."""
-        self.requests = 0
-        self.bytes = 0
-        self.changed = False
-        """Whether any answer differs from the last good one."""
+        self.progress = progress or Progress()
         self._answers: dict[str, Answer] = {}
 
     async def __call__(
@@ -181,7 +181,7 @@ class Fetch:
             answer = await self._patiently(asked, wanted, kept)
         answer.changed |= self._everything
         self._answers[asked] = answer
-        self.changed |= answer.changed
+        self.progress.changed |= answer.changed
         return answer
 
     async def settle(self) -> None:
@@ -224,11 +224,11 @@ class Fetch:
         self, url: URL, shown: str, headers: Mapping[str, str], kept: Any
     ) -> Answer | URL:
         """Send one request; return its answer, or where it says to go."""
-        if self.requests >= MOST_REQUESTS:
+        if self.progress.requests >= MOST_REQUESTS:
             raise Refused(f"one reading may make {MOST_REQUESTS:,} requests; ask for less")
         host = f"{url.host}:{url.port}"
         async with self._fetcher.turns.turn(host):
-            self.requests += 1
+            self.progress.requests += 1
             try:
                 async with self._fetcher.session().get(
                     url, headers=_conditional(headers, kept), allow_redirects=False
@@ -263,7 +263,7 @@ class Fetch:
         path = await asyncio.to_thread(self._kept.new, shown)
         with path.open("wb") as file:
             async for data in answer.content.iter_chunked(_CHUNK):
-                self.bytes += len(data)
+                self.progress.bytes += len(data)
                 for made in unpacker.take(data):
                     file.write(made)
                     await asyncio.sleep(0)  # others get their turn while much is decompressed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -18,6 +18,7 @@ from madang.model.normalize import entity as normalized
 from madang.sense.feeds.declaration import Feed
 from madang.sense.feeds.fetch import Fetch
 from madang.sense.feeds.kinds import Bad, kind_of
+from madang.sense.feeds.progress import Progress
 from madang.sense.message import Message, Reading, Reason
 from madang.trust.principal import Principal
 
@@ -26,7 +27,6 @@ BATCH = 500  # entities written together
 MOST_LETTERS = 100  # bad records kept of one reading; all are counted
 MOST_KNOWN = 200_000  # entities of which it is remembered what was written last
 SHOWN_ENTITIES = 20
-SHOWN_PROBLEMS = 50
 
 
 class Sink(Protocol):
@@ -39,37 +39,6 @@ class Sink(Protocol):
 
     async def keep(self, message: Message, reason: Reason, detail: str) -> int:
         """Keep a message that cannot be used."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a reading has got, and what came of it."""
-
-    requests: int = 0
-    bytes: int = 0
-    records: int = 0
-    """Entities and bad records that were read."""
-    entities: int = 0
-    written: int = 0
-    """Entities that differed from what was last written."""
-    bad: int = 0
-    letters: list[int] = field(default_factory=list)
-    changed: bool = False
-    """Whether the publisher had anything new."""
-    problems: list[str] = field(default_factory=list)
-
-    def shown(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        names = ("requests", "bytes", "records", "entities", "written", "bad", "changed")
-        return {name: getattr(self, name) for name in names} | {"problems": self.problems}
-
-
-Watch = Callable[[Progress], None]
-"""Is told from time to time how far it has got."""
-
-
-def unwatched(progress: Progress) -> None:
-    """Watch nothing."""
 
 
 Known = dict[str, int]
@@ -89,17 +58,16 @@ class Pull:
     """One reading of one feed."""
 
     def __init__(
-        self, tenant: str, feed: Feed[Any], fetch: Fetch, sink: Sink, known: Known, watch: Watch
+        self, tenant: str, feed: Feed[Any], fetch: Fetch, sink: Sink, known: Known
     ) -> None:
         self._tenant = tenant
         self._feed = feed
         self._fetch = fetch
         self._sink = sink
         self._known = known
-        self._watch = watch
         self._principal = principal_of(tenant, feed.name)
         self._source = f"feed:{feed.name}"
-        self.progress = Progress()
+        self.progress = fetch.progress
 
     async def run(self, letters: Sequence[int]) -> Progress:
         """Read and write everything; return what came of it.
@@ -123,14 +91,11 @@ class Pull:
                     if len(batch) >= BATCH:
                         await self._write(batch)
                     if progress.records % BATCH == 0:
-                        self._tell()
                         await asyncio.sleep(0)
             await self._write(batch)
         except BaseException:
             await self._fetch.discard()
             raise
-        finally:
-            self._tell()
         await self._fetch.settle()
         return progress
 
@@ -150,7 +115,6 @@ class Pull:
         if len(self._known) + len(ids) > MOST_KNOWN:
             self._known.clear()
         self._known.update(ids)
-        self._tell()
 
     async def _put(self, readings: list[Reading]) -> None:
         """Write, and wait if there is too much to do."""
@@ -165,9 +129,7 @@ class Pull:
     async def _bad(self, bad: Bad, already: frozenset[int]) -> None:
         """Keep a bad record, unless it was kept when it came before."""
         progress = self.progress
-        progress.bad += 1
-        if len(progress.problems) < SHOWN_PROBLEMS:
-            progress.problems.append(bad.reason)
+        progress.add_problem(bad.reason)
         if len(progress.letters) >= MOST_LETTERS:
             return
         body = orjson.dumps(bad.record, default=str)
@@ -179,10 +141,6 @@ class Pull:
                 self._tenant, device=self._feed.name,
             )  # fmt: skip
             await self._sink.keep(message, "badRow", bad.reason)
-
-    def _tell(self) -> None:
-        _count(self.progress, self._fetch)
-        self._watch(self.progress)
 
 
 @dataclass(slots=True)
@@ -199,13 +157,13 @@ class Trial:
         return self.progress.shown() | {"types": self.types, "examples": self.examples}
 
 
-async def attempt(feed: Feed[Any], fetch: Fetch, watch: Watch) -> Trial:
+async def attempt(feed: Feed[Any], fetch: Fetch) -> Trial:
     """Read a feed and return what it would write; nothing is written or kept.
 
     Raises:
         FeedError: it cannot be read to its end.
     """
-    trial = Trial(Progress())
+    trial = Trial(fetch.progress)
     progress = trial.progress
     try:
         async with aclosing(_read(feed, fetch)) as found:
@@ -213,17 +171,11 @@ async def attempt(feed: Feed[Any], fetch: Fetch, watch: Watch) -> Trial:
                 progress.records += 1
                 problem = one.reason if isinstance(one, Bad) else _described(trial, one.entity)
                 if problem:
-                    progress.bad += 1
-                    if len(progress.problems) < SHOWN_PROBLEMS:
-                        progress.problems.append(problem)
+                    progress.add_problem(problem)
                 if progress.records % BATCH == 0:
-                    _count(progress, fetch)
-                    watch(progress)
                     await asyncio.sleep(0)
     finally:
         await fetch.discard()
-        _count(progress, fetch)
-        watch(progress)
     return trial
 
 
@@ -254,11 +206,6 @@ def _described(trial: Trial, entity: dict[str, Any]) -> str:
 def _value(attribute: dict[str, Any]) -> Any:
     members = ("value", "object", "languageMap", "vocab", "json", "valueList", "objectList")
     return next((attribute[name] for name in members if name in attribute), None)
-
-
-def _count(progress: Progress, fetch: Fetch) -> None:
-    progress.requests, progress.bytes = fetch.requests, fetch.bytes
-    progress.changed = fetch.changed
 
 
 def _read(feed: Feed[Any], fetch: Fetch) -> Any:

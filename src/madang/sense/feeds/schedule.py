@@ -18,7 +18,8 @@ from madang.sense.feeds.declaration import Feed, parse
 from madang.sense.feeds.errors import FeedError, Refused, Unavailable
 from madang.sense.feeds.fetch import Fetch, Fetcher
 from madang.sense.feeds.kept import Kept, folder_of
-from madang.sense.feeds.pull import Progress, Pull, Sink, Trial, Watch, attempt, unwatched
+from madang.sense.feeds.progress import Progress
+from madang.sense.feeds.pull import Pull, Sink, Trial, attempt
 from madang.sense.feeds.state import Trouble
 
 if TYPE_CHECKING:
@@ -123,8 +124,10 @@ class Feeds:
         self._plan(book, entry)
         return entry
 
-    async def run(self, tenant: str, name: str, watch: Watch = unwatched) -> Progress:
+    async def run(self, tenant: str, name: str, progress: Progress) -> Progress:
         """Read a feed now, whether it is due or on, and write all of it again.
+
+        ``progress`` is counted on meanwhile, and returned.
 
         Raises:
             Conflict: it is being read already.
@@ -137,14 +140,14 @@ class Feeds:
         if entry.turn.locked():
             raise Conflict(f"the feed {name} is being read already; ask again when it has ended")
         entry.known.clear()
-        progress, error = await self._read(book, entry, watch, everything=True)
+        error = await self._read(book, entry, progress, everything=True)
         self._resume(book, name)
         if error is not None:
             raise error
         return progress
 
     async def attempt(
-        self, tenant: str, text: str, name: str, kept: bool, watch: Watch = unwatched
+        self, tenant: str, text: str, name: str, kept: bool, progress: Progress
     ) -> Trial:
         """Return what a feed would write, without writing.
 
@@ -153,7 +156,7 @@ class Feeds:
             text: its declaration.
             name: of the feed, also of the one whose kept answers are read.
             kept: ask nobody: read the answers that were kept of the feed of that name.
-            watch: is told how far it has got.
+            progress: is counted on meanwhile.
 
         Raises:
             BadFeed: the declaration cannot be used.
@@ -162,12 +165,14 @@ class Feeds:
         feed = self._checked(tenant, parse(text, name))
         if kept:
             place = Kept(folder_of(self._settings.data, tenant, name))
-            return await attempt(feed, Fetch(self._fetcher, feed, place, only_kept=True), watch)
+            fetch = Fetch(self._fetcher, feed, place, None, progress, only_kept=True)
+            return await attempt(feed, fetch)
         base = self._settings.data / "feeds"
         await asyncio.to_thread(base.mkdir, parents=True, exist_ok=True)
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=base, prefix="try-"))
         try:
-            return await attempt(feed, Fetch(self._fetcher, feed, Kept(folder)), watch)
+            fetch = Fetch(self._fetcher, feed, Kept(folder), None, progress)
+            return await attempt(feed, fetch)
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -209,17 +214,17 @@ class Feeds:
             if wait > 0:  # in parts, for the clock of the machine may be set
                 await asyncio.sleep(min(wait, _LONGEST_SLEEP_S))
             else:
-                await self._read(book, entry, unwatched)
+                await self._read(book, entry, Progress())
 
     async def _read(
-        self, book: Book, entry: Entry, watch: Watch, everything: bool = False
-    ) -> tuple[Progress, FeedError | None]:
-        """Read a feed and note how it went."""
+        self, book: Book, entry: Entry, progress: Progress, everything: bool = False
+    ) -> FeedError | None:
+        """Read a feed and note how it went; return what went wrong."""
         feed, state, tenant = entry.feed, entry.state, book.tenant
         assert feed is not None, "what is not due is not read"
         place = Kept(folder_of(self._settings.data, tenant.name, feed.name))
-        fetch = Fetch(self._fetcher, feed, place, state.notes, everything=everything)
-        pull = Pull(tenant.name, feed, fetch, self._sink, entry.known, watch)
+        fetch = Fetch(self._fetcher, feed, place, state.notes, progress, everything=everything)
+        pull = Pull(tenant.name, feed, fetch, self._sink, entry.known)
         failure: FeedError | None = None
         async with entry.turn:
             try:
@@ -234,7 +239,7 @@ class Feeds:
                 trouble = "fault"
             now = tenant.clock.now()
             if failure is None:
-                _note(entry, pull.progress, fetch, now)
+                _note(entry, progress, fetch, now)
                 state.went_well(now, feed.every_s)
             else:
                 wait = getattr(failure, "retry_after_s", 0.0)
@@ -242,7 +247,7 @@ class Feeds:
                 log.warning("feed.failed", feed=feed.name, reason=str(failure)[:300])
             await self._tell(book, entry, now)
             await book.save(entry)
-        return pull.progress, failure
+        return failure
 
     async def _tell(self, book: Book, entry: Entry, now: int) -> None:
         """Raise or end the alarm."""
