@@ -19,6 +19,7 @@ _MODULES = {
     "ngsi-ld": "ngsi_ld",
     "senml": "senml",
     "sensorthings": "sensorthings",
+    "sentilo": "sentilo",
     "sparkplug": "sparkplug",
     "tts": "lorawan_tts",
     "ultralight": "ultralight",
@@ -26,14 +27,18 @@ _MODULES = {
 """The module of each codec, which has it as ``CODEC``."""
 
 TOPICS: dict[str, tuple[str, ...]] = {
-    "chirpstack": ("application/+/device/{device}/event/up",),
+    "chirpstack": ("application/+/device/{device}/event/+",),
     "json": ("/json/+/{device}/attrs", "json/+/{device}/attrs"),
     "sensorthings": ("v1.1/Observations", "v1.1/Datastreams({device})/Observations"),
-    "sparkplug": ("spBv1.0/+/+/+", "spBv1.0/+/+/+/+"),
-    "tts": ("v3/+/devices/{device}/up",),
+    "sparkplug": ("spBv1.0/{device}/+/{device}", "spBv1.0/{device}/+/{device}/+"),
+    "tts": ("v3/+/devices/{device}/+", "v3/+/devices/{device}/+/+"),
     "ultralight": ("/ul/+/{device}/attrs", "ul/+/{device}/attrs"),
 }
-"""Topics of the conventions of codecs; the first level of each stands as it is."""
+"""Topics of the conventions of codecs; the first level of each stands as it is.
+
+Two levels that name the device are joined by a slash: all messages of a Sparkplug edge node come
+under its name, so they take effect in their order; the codec finds the devices behind it.
+"""
 
 
 def names() -> list[str]:
@@ -78,11 +83,11 @@ class _Pattern(NamedTuple):
 
     codec: str
     levels: tuple[str, ...]
-    """None of them is checked where it is ``+``."""
-    place: int
-    """Which level names the device; -1: none."""
-    before: str
-    after: str
+    """Any level fits where it is ``+``."""
+    places: tuple[int, ...]
+    """Which levels name the device."""
+    before: str = ""
+    after: str = ""
     """What stands around the device in its level."""
 
     def device_of(self, levels: list[str]) -> str | None:
@@ -92,12 +97,13 @@ class _Pattern(NamedTuple):
         for wanted, level in zip(self.levels, levels, strict=True):
             if wanted not in ("+", level):
                 return None
-        if self.place < 0:
-            return ""
-        level = levels[self.place]
-        if not (level.startswith(self.before) and level.endswith(self.after)):
-            return None
-        return level[len(self.before) : len(level) - len(self.after)].strip("'") or None
+        names = [levels[place] for place in self.places]
+        if self.before:
+            level = names[0]
+            if not (level.startswith(self.before) and level.endswith(self.after)):
+                return None
+            names = [level[len(self.before) : len(level) - len(self.after)].strip("'")]
+        return "/".join(names) if all(names) else None
 
 
 @lru_cache(maxsize=1)
@@ -112,13 +118,11 @@ def _patterns() -> dict[str, list[_Pattern]]:
 
 
 def _cut(name: str, topic: str) -> _Pattern:
-    levels = topic.split("/")
-    for place, level in enumerate(levels):
-        before, mark, after = level.partition("{device}")
-        if mark:
-            levels[place] = "+"
-            return _Pattern(name, tuple(levels), place, before, after)
-    return _Pattern(name, tuple(levels), -1, "", "")
+    parts = [level.partition("{device}") for level in topic.split("/")]
+    places = tuple(place for place, (_, mark, _) in enumerate(parts) if mark)
+    levels = tuple("+" if mark else level for level, mark, _ in parts)
+    before, _, after = parts[places[0]] if places else ("", "", "")
+    return _Pattern(name, levels, places, before, after)
 
 
 def _unknown(name: str) -> str:
