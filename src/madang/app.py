@@ -33,6 +33,7 @@ from madang.model.context import CORE
 from madang.model.errors import MadangError
 from madang.model.normalize import entity as normalized
 from madang.sense.sense import Sense
+from madang.sense.sentilo import notifications
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
 from madang.trust.trust import Trust
@@ -58,12 +59,15 @@ class City:
         self.engine = engine
         self.trust = trust
         self.metrics = Metrics()
-        self.tenants = Tenants(settings, trust.reach_of, trust.on_notified)
+        self.tenants = Tenants(
+            settings, trust.reach_of, trust.on_notified, {"sentilo": notifications.bodies}
+        )
         self.hub = Hub(engine, self.tenants.make)
         trust.watch(self.hub)
+        self.sense = Sense(settings, self.hub, trust)
         self.metrics.watch(self.hub)
         self.metrics.watch_audit(trust.audit)
-        self.sense = Sense(settings, self.hub, trust)
+        self.metrics.watch_intake(self.sense.intake)
         self.system = System(self.hub, self.metrics)
         cors = Cors(settings.cors_origins)
         lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics, trust.gate, cors)

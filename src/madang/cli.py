@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from madang.commands import audit, identity, keys, personal, policy
+from madang.commands import audit, feed, identity, keys, letters, personal, policy
 from madang.model.errors import MadangError
 
 if TYPE_CHECKING:
@@ -26,10 +26,12 @@ app = typer.Typer(
 
 app.add_typer(audit.app, name="audit")
 app.add_typer(personal.app, name="person")
+app.add_typer(feed.app, name="feed")
 app.add_typer(policy.app, name="policy")
 app.add_typer(identity.user_app, name="user")
 app.add_typer(keys.key_app, name="key")
 app.add_typer(identity.token_app, name="token")
+app.add_typer(letters.app, name="letters")
 
 Url = Annotated[str, typer.Option("--url", envvar="MADANG_URL", help="Address of the running hub.")]
 PIPE_WIDTH = 160  # of tables that go to a file or another program

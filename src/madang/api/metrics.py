@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from madang.hub.hub import Hub
+    from madang.sense.intake import Intake
     from madang.trust.audit import Audit
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # [s]
@@ -30,6 +31,7 @@ class Metrics(Collector):
         self._times: dict[tuple[str, str], list[float]] = {}
         self._hub: Hub | None = None
         self._audit: Audit | None = None
+        self._intake: Intake | None = None
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
@@ -41,6 +43,9 @@ class Metrics(Collector):
 
     def watch_audit(self, audit: Audit) -> None:
         self._audit = audit
+
+    def watch_intake(self, intake: Intake) -> None:
+        self._intake = intake
 
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one answered request of a route."""
@@ -79,6 +84,25 @@ class Metrics(Collector):
             yield from self._of_hub(self._hub)
         if self._audit is not None:
             yield from self._of_audit(self._audit)
+        if self._intake is not None:
+            yield from self._of_intake(self._intake)
+
+    @staticmethod
+    def _of_intake(intake: Intake) -> Iterable[Metric]:
+        meanings = {
+            "messages": "Messages of devices, feeds and files taken",
+            "values": "Values of them written",
+            "late": "Values that only history got, for the state had newer ones",
+            "known": "Values that were there already",
+            "rejected": "Messages that became dead letters",
+            "refused": "Messages pushed back: too much under way, a limit, or no right to send",
+        }
+        for name, meaning in meanings.items():
+            count = getattr(intake.figures, name)
+            yield CounterMetricFamily(f"madang_sense_{name}", meaning, value=count)
+        yield GaugeMetricFamily(
+            "madang_sense_under_way", "Messages not durable yet", value=intake.under_way
+        )
 
     @staticmethod
     def _of_audit(audit: Audit) -> Iterable[Metric]:
