@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from madang.api import (
     history,
+    sense_feeds,
     sense_letters,
     sign_in,
     trust_audit,
@@ -67,6 +68,7 @@ def surfaces(
         *trust_identities.surfaces(identities),
         *trust_audit.surfaces(trust.audit),
         *trust_personal.surfaces(trust.personal),
+        *sense_feeds.surfaces(sense),
         *trust_policies.surfaces(
             trust.policies, identities.find, partial(system.hub.tenant, create=False)
         ),

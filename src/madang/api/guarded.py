@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1024 * 1024
 """Largest body of a request to a surface; the hub API has a limit of its own."""
-LARGE = {"/history/instances": 128 * 1024 * 1024}
-"""Paths whose bodies go to the disk as they come."""
+LARGE = {"/history/instances": 128 * 1024 * 1024, "/devices/import": 16 * 1024 * 1024}
+"""Paths with larger bodies: the first goes to the disk as it comes, the second is a table."""
 _OF_THE_SYSTEM = frozenset(get_args(SystemAction))
 
 

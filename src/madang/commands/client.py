@@ -63,6 +63,34 @@ class HubClient:
         found, _ = await self._ask(method, path, parameters, content)
         return found
 
+    async def lines(self, method: str, path: str, body: Any = None) -> AsyncIterator[Any]:
+        """Send JSON; yield the lines of JSON of an answer as they come.
+
+        Raises:
+            HubError: the hub does not answer, or refuses.
+        """
+        content = None if body is None else orjson.dumps(body)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        address = self.address(path)
+        try:
+            async with self.session.request(
+                method, address, data=content, headers=headers
+            ) as answer:
+                if answer.status != 200:
+                    text = await answer.read()
+                    raise HubError(f"the hub refuses ({answer.status}): {detail_of(text)}")
+                rest = b""
+                async for piece in answer.content.iter_any():  # a line may be of any length
+                    *whole, rest = (rest + piece).split(b"\n")
+                    for line in whole:
+                        yield orjson.loads(line)
+        except aiohttp.ClientConnectionError as error:
+            raise HubError(self.unreachable()) from error
+        except orjson.JSONDecodeError as error:
+            raise HubError(f"what answers at {self.url} is no Madang hub") from error
+        except aiohttp.ClientError as error:
+            raise HubError(f"the answer of {self.url} broke off: {error}") from error
+
     async def _ask(
         self, method: str, path: str, parameters: dict[str, str] | None, body: bytes | None = None
     ) -> tuple[Any, Any]:

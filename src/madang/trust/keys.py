@@ -160,6 +160,10 @@ class Keys:
             )
         return found[0]
 
+    def owning(self, entity: str) -> list[Key]:
+        """Return the keys in use that an entity is named in as their own."""
+        return [key for key in self._keys.values() if entity in key.entities and not key.revoked]
+
     def used(self, key: Key) -> int | None:
         """Return when a key was last used, to the minute or so. [us since 1970]"""
         return self._used.get(key.id)
@@ -269,6 +273,18 @@ class Keys:
             )
         await self._record(key, by, "keyRotated", overlap_s=overlap_s)
         return credential.text()
+
+    async def give(self, key: Key, by: str, entities: Iterable[str]) -> Key:
+        """Let a key have these entities as its own, in place of those before.
+
+        Raises:
+            Conflict: the key has been revoked.
+        """
+        async with self._turn:
+            before = self._usable(key)
+            changed = await self._keep(replace(before, entities=texts("entities", entities)))
+        await self._record(key, by, "keyGiven", entities=sorted(changed.entities))
+        return changed
 
     async def switch(self, key: Key, by: str, *, disabled: bool) -> Key:
         """Switch a key off for a while, or on again.

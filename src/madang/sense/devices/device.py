@@ -22,6 +22,8 @@ SPEAKING: Final = frozenset[str](["active", "maintenance"])
 LONGEST_NAME = 128
 LONGEST_ALIAS = 256
 MOST_ALIASES = 16
+RESERVED: Final = frozenset(["import", "labels", "provisioning", "register"])
+"""Words that have a meaning of their own in ``/devices/...``."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 
@@ -64,7 +66,9 @@ def check_name(name: object) -> str:
         BadRequestData: it is none.
     """
     if isinstance(name, str) and len(name) <= LONGEST_NAME and _NAME.fullmatch(name):
-        return name
+        if name not in RESERVED:
+            return name
+        raise BadRequestData(f"a device cannot be called {name}; the word has a use of its own")
     raise BadRequestData(
         f"the name of a device is 1 to {LONGEST_NAME} letters A-Z, digits and . _ : -, beginning"
         f" with a letter or digit, not {str(name)[:60]!r}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -21,17 +21,20 @@ from madang.model import normalize
 from madang.model.context import CORE
 from madang.model.errors import AlreadyExists, Conflict, NgsiError, ResourceNotFound
 from madang.query.tree import HasType, Query, Selector
-from madang.sense.devices import profile as profiles
 from madang.sense.devices.device import PREFIX, TYPE, Device, from_document, id_of
-from madang.sense.devices.profile import Profile, ProfileError
+from madang.sense.devices.form import read
+from madang.sense.devices.profile import Profile
+from madang.sense.devices.provision import Provisioning
+from madang.sense.devices.shelf import Shelf
 from madang.sense.devices.silent import Silence
 from madang.store.protocol import Change
 
 __all__ = ["Device", "Devices"]
 
-log = structlog.get_logger("madang.devices")
+Write = Callable[[Sequence[Operation]], Awaitable[Sequence[object]]]
+"""Applies operations as somebody; returns a result for each."""
 
-MOST_PROFILES = 2_000
+log = structlog.get_logger("madang.devices")
 _OWN = frozenset(
     ["profile", "alias", "serialNumber", "owner", "location", "interval", "deviceState"]
 )
@@ -45,17 +48,17 @@ class Devices:
         self._tenant = tenant
         self._devices: dict[str, Device] = {}
         self._aliases: dict[str, str] = {}
-        self._profiles: dict[str, Profile] = {}
-        self._texts: dict[str, str] = {}
-        self._shipped: frozenset[str] = frozenset()
+        self.shelf = Shelf(tenant, self._profile_changed)
         self._following: asyncio.Task[None] | None = None
         self.silence = Silence(tenant, self)
+        self.provisioning = Provisioning(tenant)
 
     @classmethod
     async def open(cls, tenant: Tenant) -> Devices:
         """Take up what there is, and follow what changes."""
         devices = cls(tenant)
-        await devices._read_profiles()
+        await devices.shelf.start()
+        await devices.provisioning.start()
         ready = asyncio.Event()
         devices._following = asyncio.get_running_loop().create_task(devices._follow(ready))
         await ready.wait()
@@ -108,7 +111,7 @@ class Devices:
 
     def silent_after(self, device: Device) -> float | None:
         """Return how long a device may say nothing; None: as long as it likes. [s]"""
-        profile = self._profiles.get(device.profile)
+        profile = self.profile(device.profile)
         if profile is not None and profile.silent_after_s is not None:
             return profile.silent_after_s
         interval = self.interval(device)
@@ -118,28 +121,52 @@ class Devices:
         """Return how often a device reports, if anybody said. [s]"""
         if device.interval_s is not None:
             return device.interval_s
-        profile = self._profiles.get(device.profile)
+        profile = self.profile(device.profile)
         return None if profile is None else profile.interval_s
 
-    async def add(self, name: str, attributes: dict[str, Any]) -> Device:
+    async def add(
+        self, name: str, attributes: dict[str, Any], write: Write | None = None
+    ) -> Device:
         """Register a device.
 
         Args:
             name: its name.
             attributes: of its entity, normalized.
+            write: writes as who asks for it; Madang itself if left out.
 
         Raises:
             AlreadyExists: there is one of that name.
             Conflict: another device has one of its aliases.
             BadRequestData: an attribute breaks the data model, or there is no such profile.
         """
-        results = await self.add_all([(name, attributes)])
+        results = await self.add_all([(name, attributes)], write)
         if isinstance(results[0], NgsiError):
             raise results[0]
         return results[0]
 
+    async def admit(self, principal: str, name: str) -> Device | None:
+        """Register an unknown device that has just been heard, if who sent it may let it in.
+
+        Args:
+            principal: id of the sender, who needs a key that provisions.
+            name: what the message calls the device.
+
+        Returns:
+            None: it is not let in; ``accept_unknown`` of the profile says whether that is so.
+        """
+        grant = self.provisioning.find(principal)
+        profile = None if grant is None else self.profile(grant.profile)
+        if grant is None or profile is None or not profile.accept_unknown or not grant.left:
+            return None
+        form = read({"serialNumber": name, "profile": grant.profile}, is_new=True)
+        found = self.find(form.name)
+        if found is None:
+            await self.provisioning.use(grant)
+            found = await self.add(form.name, form.attributes)
+        return found
+
     async def add_all(
-        self, wanted: Sequence[tuple[str, dict[str, Any]]]
+        self, wanted: Sequence[tuple[str, dict[str, Any]]], write: Write | None = None
     ) -> list[Device | NgsiError]:
         """Register devices in one go; return each, or why it was not."""
         found: list[Device | NgsiError] = []
@@ -147,7 +174,7 @@ class Devices:
         places: list[int] = []
         for name, attributes in wanted:
             try:
-                device, operation = self._new(name, attributes)
+                device, operation = self.check_new(name, dict(attributes))
             except NgsiError as error:
                 found.append(error)
                 continue
@@ -155,14 +182,19 @@ class Devices:
             places.append(len(found))
             operations.append(operation)
             found.append(device)
-        for place, result in zip(places, await self._write(operations), strict=True):
+        for place, result in zip(places, await self._write(operations, write), strict=True):
             if isinstance(result, NgsiError):
                 device = found[place]  # type: ignore[assignment]
                 self._drop(device.name)
                 found[place] = result
         return found
 
-    def _new(self, name: str, attributes: dict[str, Any]) -> tuple[Device, Operation]:
+    def check_new(self, name: str, attributes: dict[str, Any]) -> tuple[Device, Operation]:
+        """Return a device that is to be registered, and what makes its entity.
+
+        Raises:
+            AlreadyExists, Conflict, BadRequestData: as with :meth:`add`.
+        """
         id = id_of(name)
         content = normalize.entity({"id": id, "type": TYPE, **attributes}, CORE)
         device = from_document(content.document)
@@ -172,7 +204,11 @@ class Devices:
         return device, Create(id, content)
 
     async def change(
-        self, name: str, attributes: dict[str, Any], removed: Sequence[str] = ()
+        self,
+        name: str,
+        attributes: dict[str, Any],
+        removed: Sequence[str] = (),
+        write: Write | None = None,
     ) -> Device:
         """Change attributes of a device, and remove some.
 
@@ -191,24 +227,24 @@ class Devices:
         if attributes:
             content = normalize.entity(dict(attributes), CORE, entity_id=device.id, fragment=True)
             operations.append(Append(device.id, content))
-        for result in await self._write(operations):
+        for result in await self._write(operations, write):
             if isinstance(result, NgsiError) and not isinstance(result, ResourceNotFound):
                 raise result
         self._put(from_document(await self.document(device)))
         return self.named(device.name)
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str, write: Write | None = None) -> None:
         """Remove a device and its entity; what it measured stays.
 
         Raises:
             ResourceNotFound: there is none.
         """
         device = self.named(name)
-        result = (await self._write([Delete(device.id)]))[0]
-        self._drop(device.name)
-        await self.silence.forget(device)
+        (result,) = await self._write([Delete(device.id)], write)
         if isinstance(result, NgsiError):
             raise result
+        self._drop(device.name)
+        await self.silence.forget(device)
 
     async def document(self, device: Device) -> dict[str, Any]:
         """Return the entity of a device as it is kept."""
@@ -220,104 +256,34 @@ class Devices:
 
     def _check(self, device: Device) -> None:
         """Raise if a device cannot be in the registry as it is."""
-        if device.profile and device.profile not in self._profiles:
-            raise ResourceNotFound(
-                f"there is no profile {device.profile[:64]!r}; `madang device profile list` shows"
-                " all"
-            )
+        if device.profile:
+            self.shelf.named(device.profile)
         for alias in device.aliases:
             other = self.find(alias)
             if other is not None and other.name != device.name:
                 raise Conflict(f"{alias[:64]!r} names the device {other.name} already")
 
-    async def _write(self, operations: Sequence[Operation]) -> Sequence[object]:
-        return await self._tenant.write(operations) if operations else []
+    async def _write(
+        self, operations: Sequence[Operation], write: Write | None
+    ) -> Sequence[object]:
+        if not operations:
+            return []
+        return await (write or self._tenant.write)(operations)
 
     # --- profiles -----------------------------------------------------------------------------
 
     def profile(self, name: str) -> Profile | None:
         """Return the profile of a name."""
-        return self._profiles.get(name)
+        return self.shelf.get(name)
 
-    @property
-    def profiles(self) -> dict[str, Profile]:
-        """All profiles, the city's own and those that come with Madang."""
-        return dict(sorted(self._profiles.items()))
+    def using(self, profile: str) -> list[Device]:
+        """Return the devices of a profile."""
+        return [device for device in self if device.profile == profile]
 
-    def profile_text(self, name: str) -> str:
-        """Return a profile as it was written.
-
-        Raises:
-            ResourceNotFound: there is none.
-        """
-        if name not in self._texts:
-            raise ResourceNotFound(
-                f"there is no profile {name[:64]!r}; `madang device profile list` shows all"
-            )
-        return self._texts[name]
-
-    def is_shipped(self, name: str) -> bool:
-        """Return whether a profile is the one that comes with Madang."""
-        return name in self._shipped
-
-    async def put_profile(self, name: str, text: str) -> Profile:
-        """Keep a profile of the city; one that comes with Madang is covered by it.
-
-        Raises:
-            ProfileError: something in it is wrong.
-            Conflict: there are as many as one tenant can have.
-        """
-        found = profiles.parse(text, name)
-        if name not in self._profiles and len(self._profiles) >= MOST_PROFILES:
-            raise Conflict(f"there are {MOST_PROFILES:,} profiles already; remove one first")
-        await self._tenant.writer.keep("profile", name, text.encode())
-        self._use(name, text, found)
-        self._shipped -= {name}
-        return found
-
-    async def remove_profile(self, name: str) -> None:
-        """Remove a profile of the city; one of Madang's that it covered is back.
-
-        Raises:
-            ResourceNotFound: there is none.
-            Conflict: it comes with Madang, or devices use it.
-        """
-        self.profile_text(name)
-        if self.is_shipped(name):
-            raise Conflict(f"the profile {name} comes with Madang and cannot be removed")
-        own = profiles.shipped().get(name)
-        users = [device.name for device in self if device.profile == name]
-        if users and own is None:
-            raise Conflict(
-                f"{len(users)} devices use the profile {name}, such as {users[0]}; give them"
-                " another first"
-            )
-        await self._tenant.writer.keep("profile", name, None)
-        if own is not None:
-            self._use(name, own, profiles.parse(own, name))
-            self._shipped |= {name}
-        else:
-            del self._profiles[name], self._texts[name]
-
-    def _use(self, name: str, text: str, profile: Profile) -> None:
-        self._profiles[name] = profile
-        self._texts[name] = text
-        for device in self:
-            if device.profile == name:
-                device.is_introduced = False
-                self.silence.watch(device)
-
-    async def _read_profiles(self) -> None:
-        shipped = profiles.shipped()
-        self._shipped = frozenset(shipped)
-        for name, text in shipped.items():
-            self._use(name, text, profiles.parse(text, name))
-        for name, body in await self._tenant.store.items("profile"):
-            try:
-                self._use(name, body.decode(), profiles.parse(body.decode(), name))
-                self._shipped -= {name}
-            except ProfileError as error:  # an older Madang allowed it
-                log.error("profile.unusable", tenant=self._tenant.name, error=str(error))
+    def _profile_changed(self, name: str) -> None:
+        for device in self.using(name):
+            device.is_introduced = False
+            self.silence.watch(device)
 
     # --- keeping up ---------------------------------------------------------------------------
 
