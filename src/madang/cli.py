@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from madang.commands import audit, feed, feed, identity, keys, letters, personal, policy
+from madang.commands import audit, feed, identity, keys, letters, personal, policy
 from madang.model.errors import MadangError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ app = typer.Typer(
 
 app.add_typer(audit.app, name="audit")
 app.add_typer(personal.app, name="person")
-app.add_typer(feed.app, name="feed")
 app.add_typer(feed.app, name="feed")
 app.add_typer(policy.app, name="policy")
 app.add_typer(identity.user_app, name="user")
