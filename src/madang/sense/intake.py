@@ -202,7 +202,10 @@ class Intake:
             await self._add(work, Reading(one.entity, device=one.device), device)
             return
         try:
-            device = _speaking(devices.find(one.device), one)
+            known = devices.find(one.device)
+            if known is None:
+                known = await devices.admit(work.message.principal.id, one.device)
+            device = _speaking(known, one)
             profile = devices.profile(device.profile) if device.profile else None
             if profile is None:
                 raise Rejected(
