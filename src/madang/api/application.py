@@ -13,8 +13,10 @@ from starlette.responses import Response
 
 from madang.api import (
     history,
+    sense_devices,
     sense_feeds,
     sense_letters,
+    sense_profiles,
     sign_in,
     trust_audit,
     trust_identities,
@@ -62,6 +64,8 @@ def surfaces(
     return [
         *system.surfaces(),
         *history.surfaces(settings),
+        *sense_devices.surfaces(sense, identities.keys, settings.url),
+        *sense_profiles.surfaces(sense),
         *sense_letters.surfaces(sense, trust.identities.find),
         *StartPages(site, figures, settings.security_contact).surfaces(),
         *sign_in.surfaces(site, doors),
