@@ -108,15 +108,20 @@ def test_a_table_without_mapping_is_guessed(tmp_path: Path) -> None:
                 "type": "GeoProperty",
                 "value": {"type": "Point", "coordinates": [127.1, 37.5]},
             },
-            "시리얼": {"type": "Property", "value": "V1", "observedAt": "2025-01-01T00:00:00Z"},
-            "code": {"type": "Property", "value": "007", "observedAt": "2025-01-01T00:00:00Z"},
-            "기온": {"type": "Property", "value": 21.5, "observedAt": "2025-01-01T00:00:00Z"},
+            "serialNumber": {"type": "Property", "value": "V1"},
+            "code": {"type": "Property", "value": "007", "observedAt": "2024-12-31T15:00:00Z"},
+            "temperature": {
+                "type": "Property",
+                "value": 21.5,
+                "unitCode": "CEL",
+                "observedAt": "2024-12-31T15:00:00Z",
+            },
         }
     ]
 
 
 def test_a_table_without_an_id_takes_the_row_number(tmp_path: Path) -> None:
-    found, _, _ = read(file(tmp_path, "2026 bins.csv", "fill\n10\n20\n"))
+    found, _, _ = read(file(tmp_path, "2026 bins.csv", "level\n10\n20\n"))
     assert [entity["id"] for entity in found] == [
         "urn:ngsi-ld:File2026Bins:2",
         "urn:ngsi-ld:File2026Bins:3",

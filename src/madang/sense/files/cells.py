@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any, Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 Kind = Literal["text", "number", "integer", "boolean", "datetime", "bearing", "json"]
@@ -19,6 +20,7 @@ TRUE_WORDS = frozenset(["true", "1", "yes", "y", "on", "t"])
 FALSE_WORDS = frozenset(["false", "0", "no", "n", "off", "f"])
 _COMPASS = "N NNE NE ENE E ESE SE SSE S SSW SW WSW W WNW NW NNW".split()  # noqa: SIM905
 _BEARINGS = {word: 22.5 * position for position, word in enumerate(_COMPASS)}
+_URI_SAFE = "-._~:/@!$&'()*+,;="
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds this would be the year 5138
 
 
@@ -102,6 +104,27 @@ def bearing(cell: object) -> float:
     return turned - 360.0 if turned > 180.0 else turned
 
 
+def _read_or_kept(number: Callable[[object], int | float], cell: object) -> object:
+    try:
+        return number(cell)
+    except ValueError:
+        return cell
+
+
+def uri_part(cell: object) -> str:
+    """Return a cell as a part of a URI: letters of every script stay, the rest is escaped.
+
+    >>> uri_part("NIA South"), uri_part("강남구")
+    ('NIA%20South', '강남구')
+    """
+    return _escaped(text(cell))
+
+
+@lru_cache(maxsize=16384)
+def _escaped(written: str) -> str:
+    return "".join(mark if mark.isalnum() or mark in _URI_SAFE else quote(mark) for mark in written)
+
+
 def from_json(cell: object) -> Any:
     """Return what a cell of JSON text holds; what is no text already is returned as it is."""
     if not isinstance(cell, str):
@@ -121,6 +144,8 @@ def plain(cell: object) -> Any:
     if isinstance(cell, datetime):
         return instant(cell, "", UTC)
     if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, time):
         return cell.isoformat()
     if isinstance(cell, list):
         return [plain(item) for item in cell]
@@ -177,11 +202,38 @@ def _from_text(written: str, form: str, where: tzinfo) -> str:
     if not form and len(written) in (10, 13) and written.isdigit():
         return _from_epoch(int(written))
     try:
-        moment = datetime.strptime(written, form) if form else datetime.fromisoformat(written)
+        moment = _in_form(written, form) if form else _in_iso_8601(written)
     except ValueError:
         wanted = f"the form {form!r}" if form else "a time such as 2026-01-31T12:00:00"
         raise ValueError(f"{written!r} is no time; expected {wanted}") from None
     return _render(moment if moment.tzinfo else moment.replace(tzinfo=where))
+
+
+def _in_iso_8601(written: str) -> datetime:
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError:
+        return _at_midnight(written, datetime.fromisoformat)
+
+
+def _in_form(written: str, form: str) -> datetime:
+    if "%p" in form:
+        written = written.replace("오전", "AM").replace("오후", "PM")
+    try:
+        return datetime.strptime(written, form)
+    except ValueError:
+        if "%H" not in form:
+            raise
+        return _at_midnight(written, lambda text: datetime.strptime(text, form))
+
+
+def _at_midnight(written: str, parse: Callable[[str], datetime]) -> datetime:
+    """Read a day that ends at 24 h, as ISO 8601 allows and air quality in Korea is published."""
+    before, hour, after = written.rpartition("24")
+    start = parse(before + "00" + after) if hour else None
+    if start is None or (start.hour, start.minute, start.second) != (0, 0, 0):
+        raise ValueError("no midnight")
+    return start + timedelta(days=1)
 
 
 def _from_epoch(value: float) -> str:
@@ -199,8 +251,13 @@ def _render(moment: datetime) -> str:
         raise ValueError(f"{moment.isoformat()} cannot be told in UTC") from None
 
 
-def converter(kind: Kind | None, form: str, where: tzinfo) -> Callable[[object], Any]:
-    """Return the function that makes values of a kind; None keeps what the file holds."""
+def converter(
+    kind: Kind | None, form: str, where: tzinfo, number: Callable[[object], int | float] = number
+) -> Callable[[object], Any]:
+    """Return the function that makes values of a kind; None keeps what the file holds.
+
+    ``number`` reads numbers as the file writes them.
+    """
     if kind == "datetime":
         return lambda cell: instant(cell, form, where)
     if kind is None:
@@ -208,9 +265,9 @@ def converter(kind: Kind | None, form: str, where: tzinfo) -> Callable[[object],
     by_kind: dict[str, Callable[[object], Any]] = {
         "text": text,
         "number": number,
-        "integer": integer,
+        "integer": lambda cell: integer(number(cell)),
         "boolean": boolean,
-        "bearing": bearing,
+        "bearing": lambda cell: bearing(_read_or_kept(number, cell)),
         "json": from_json,
     }
     return by_kind[kind]

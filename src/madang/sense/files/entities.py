@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import orjson
 
 from madang.model.names import is_uri
+from madang.sense.files.grid import Record
 from madang.sense.files.guess import mapping_for
 from madang.sense.files.location import Row
 from madang.sense.files.mapping import GEOMETRY, ROW, Mapping, check_columns
 from madang.sense.files.rows import RowError, RowMapper
-from madang.sense.files.source import Record, Source, flat_feature, is_feature
+from madang.sense.files.sample import is_missing
+from madang.sense.files.source import Source, flat_feature, is_feature, open_source
 
 SAMPLE_ROWS = 1000
+MOST_ROWS = 200_000
+"""So many are looked at where the sample does not decide."""
 
 
 class Loadable(NamedTuple):
@@ -54,6 +58,7 @@ class EntityReader:
         self.rows = 0
         self.skipped = 0
         self._type = type_name
+        self._is_table = source.is_table
         records = source.records()
         sample = list(islice(records, SAMPLE_ROWS))
         self._records = chain(sample, records)
@@ -67,6 +72,8 @@ class EntityReader:
             self.rows += 1
             if record.problem:
                 yield Failure(record.row, "", record.problem)
+            elif not record.values and self._is_table:
+                self.skipped += 1  # a note below the table
             elif self._as_it_is:
                 yield self._entity(record)
             else:
@@ -117,13 +124,27 @@ def _fitting(
     source: Source, mapping: Mapping | None, sample: list[Record], type_name: str | None
 ) -> Mapping:
     """Return the mapping, checked against the columns there are, or a guess."""
-    rows = [_row(record) for record in sample if not record.problem]
+    rows = [_row(record) for record in sample if record.values]
     columns = list(dict.fromkeys(name for row in rows for name in row if name != ROW))
     if mapping is None:
-        return mapping_for(source.stem, columns, rows, type_name)
-    if rows and source.format in ("csv", "parquet"):
+        return mapping_for(
+            source.stem, columns, rows, type_name, source.seen.separator or "", _whole(source)
+        )
+    if rows and source.is_table:
         check_columns(mapping, columns)
     return mapping
+
+
+def _whole(source: Source) -> Callable[[str], Iterator[Any]]:
+    """Return what reads a column of the whole file, as far as a guess needs it."""
+
+    def read(column: str) -> Iterator[Any]:
+        with open_source(source.path, source.reading) as again:
+            for record in islice(again.records(), MOST_ROWS):
+                if not is_missing(cell := record.values.get(column)):
+                    yield cell
+
+    return read
 
 
 def _is_plain_feature(values: dict[str, Any]) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from madang.sense.files import cells
+from madang.sense.files import angles, cells, projection
 from madang.sense.files.mapping import Location
+from madang.sense.files.notation import Number
 
 Row = Mapping[str, Any]
 
@@ -35,10 +36,13 @@ class BadCell(ValueError):
         self.column = column
 
 
-def location_builder(spec: Location, cell_of: CellReader) -> Builder:
-    """Return what makes the GeoProperty ``location`` of a row."""
+def location_builder(spec: Location, cell_of: CellReader, number: Number) -> Builder:
+    """Return what makes the GeoProperty ``location`` of a row; ``number`` reads numbers."""
     if spec.longitude is not None and spec.latitude is not None:
-        return partial(_point, spec.longitude, spec.latitude, cell_of)
+        columns = spec.longitude, spec.latitude
+        if spec.crs is not None:
+            return partial(_projected, columns, projection.to_wgs84(spec.crs), cell_of, number)
+        return partial(_point, columns, cell_of, angles.reader(number))
     if spec.geometry is not None:
         return partial(_geometry, spec.geometry, cell_of)
     points = {word: _at(place) for word, place in spec.places.items()}
@@ -46,28 +50,56 @@ def location_builder(spec: Location, cell_of: CellReader) -> Builder:
 
 
 def _point(
-    longitude: str, latitude: str, cell_of: CellReader, row: Row, observed: str | None
+    columns: tuple[str, str],
+    cell_of: CellReader,
+    read: Callable[[object], float],
+    row: Row,
+    observed: str | None,
 ) -> Any:
-    east = _coordinate(longitude, cell_of(row, longitude), 180.0)
-    north = _coordinate(latitude, cell_of(row, latitude), 90.0)
+    found = _pair(columns, cell_of, read, row)
+    if found is None:
+        return None
+    for column, value, bound in zip(columns, found, (180.0, 90.0), strict=True):
+        if abs(value) > bound:
+            hint = "; are longitude and latitude exchanged?" if abs(value) <= 180 else ""
+            raise BadCell(column, f"{value:g} is not within -{bound:g} and {bound:g}{hint}")
+    return _at(list(found))
+
+
+def _projected(
+    columns: tuple[str, str],
+    convert: Callable[[float, float], tuple[float, float]],
+    cell_of: CellReader,
+    number: Number,
+    row: Row,
+    observed: str | None,
+) -> Any:
+    found = _pair(columns, cell_of, number, row)
+    if found is None:
+        return None
+    try:
+        return _at(list(convert(*found)))
+    except ValueError as error:
+        raise BadCell(columns[0], str(error)) from None
+
+
+def _pair(
+    columns: tuple[str, str], cell_of: CellReader, read: Callable[[object], float], row: Row
+) -> tuple[float, float] | None:
+    """Return both coordinates, or None if neither is there."""
+    east, north = (_coordinate(column, cell_of(row, column), read) for column in columns)
     if east is None and north is None:
         return None
     if east is None or north is None:
-        raise BadCell(longitude if east is None else latitude, "is empty, the other is not")
-    return _at([east, north])
+        raise BadCell(columns[east is not None], "is empty, the other is not")
+    return east, north
 
 
-def _coordinate(column: str, cell: Any, bound: float) -> float | None:
-    if cell is None:
-        return None
+def _coordinate(column: str, cell: Any, read: Callable[[object], float]) -> float | None:
     try:
-        value = float(cells.number(cell))
+        return None if cell is None else float(read(cell))
     except ValueError as error:
         raise BadCell(column, str(error)) from None
-    if abs(value) > bound:
-        hint = "; are longitude and latitude exchanged?" if abs(value) <= 180 else ""
-        raise BadCell(column, f"{value:g} is not within -{bound:g} and {bound:g}{hint}")
-    return value
 
 
 def _geometry(column: str, cell_of: CellReader, row: Row, observed: str | None) -> Any:

@@ -26,7 +26,7 @@ from pydantic import (
 
 from madang.model.errors import MadangError
 from madang.model.names import is_uri, is_word
-from madang.sense.files import cells
+from madang.sense.files import cells, notation, projection
 
 ROW = "#"
 """Name of the pseudo-column that holds the row number, for templates."""
@@ -69,6 +69,24 @@ class Reading(_Part):
     encoding: str | None = None
     null: list[str] = []
     """Cells that mean "no value", besides the empty one."""
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ",", ".", " ", "'"] = ""
+    """What groups the digits of large numbers; empty: nothing does."""
+    header: int | None = Field(default=None, ge=1, le=1000)
+    """The row that has the names of the columns."""
+    sheet: str | None = None
+    """Of a workbook; without it the first that holds a table."""
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        if self.decimal == self.thousands:
+            raise ValueError("decimal and thousands cannot be the same mark")
+        return self
+
+    @property
+    def number(self) -> notation.Number:
+        """Reads numbers as the file writes them."""
+        return notation.reader(notation.Notation(self.decimal, self.thousands))
 
 
 class Observed(_Part):
@@ -100,6 +118,9 @@ class Location(_Part):
 
     longitude: str | None = None
     latitude: str | None = None
+    crs: str | None = Field(default=None, pattern=r"^EPSG:\d{4,6}$")
+    """Coordinate reference system of the two columns, which then are easting and northing, such as
+    ``EPSG:5186``; without it they are WGS 84 in degrees."""
     geometry: str | None = None
     """A column that holds a GeoJSON geometry, as an object or as text."""
     column: str | None = None
@@ -112,6 +133,10 @@ class Location(_Part):
         table = self.column is not None and bool(self.places)
         if [pair, self.geometry is not None, table].count(True) != 1:
             raise ValueError("needs longitude and latitude, or geometry, or column and places")
+        if self.crs is not None:
+            if not pair:
+                raise ValueError("crs goes with longitude and latitude, here easting and northing")
+            projection.to_wgs84(self.crs)
         return self
 
 

@@ -6,9 +6,8 @@ A mapping is compiled once into small functions, because a file has many rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from madang.model.errors import MadangError
 from madang.sense.files import cells
@@ -22,10 +21,10 @@ from madang.sense.files.location import (
 )
 from madang.sense.files.mapping import ROW, Attribute, EntityPart, Observed, Skip, split_template
 from madang.sense.files.mapping import Mapping as MappingFile
+from madang.sense.files.notation import Number
 
 Entity = dict[str, Any]
 
-_URI_SAFE = "-._~:/@!$&'()*+,;="
 _VALUE_MEMBER = {
     "Property": "value",
     "GeoProperty": "value",
@@ -57,11 +56,14 @@ class RowMapper:
 
     def __init__(self, mapping: MappingFile) -> None:
         self._nulls = frozenset(["", *mapping.read.null])
+        self._number = mapping.read.number
         self._observed = _observed(mapping.observed, self._cell)
         self._skip = [self._rule(rule) for rule in mapping.skip]
         shared = {name: self._attribute(spec) for name, spec in mapping.attributes.items()}
         if mapping.location is not None:
-            shared = {"location": location_builder(mapping.location, self._cell)} | shared
+            shared = {
+                "location": location_builder(mapping.location, self._cell, self._number)
+            } | shared
         self._parts = [self._part(part, shared) for part in mapping.entity]
 
     def entities(self, row: Row) -> list[Entity]:
@@ -98,7 +100,7 @@ class RowMapper:
         own = {name: self._attribute(spec) for name, spec in part.attributes.items()}
         builders = list((shared | own).items())
         skip = [self._rule(rule) for rule in part.skip]
-        make_id = _text_maker(part.id, self._cell, _uri_part)
+        make_id = _text_maker(part.id, self._cell, cells.uri_part)
 
         def make(row: Row, observed: str | None, problems: list[Problem]) -> Entity | None:
             if any(rule(row) for rule in skip):
@@ -145,11 +147,11 @@ class RowMapper:
         if spec.members:
             return _members_maker(spec.members, self._cell)
         if spec.template is not None:
-            escape = _uri_part if spec.type == "Relationship" else cells.text
+            escape = cells.uri_part if spec.type == "Relationship" else cells.text
             make = _text_maker(spec.template, self._cell, escape)
             return lambda row: _in_language(spec, make(row))
         column = spec.column or ""
-        convert = _conversion(spec)
+        convert = _conversion(spec, self._number)
 
         def value_of(row: Row) -> Any:
             cell = self._cell(row, column)
@@ -164,14 +166,15 @@ class RowMapper:
 
     def _rule(self, rule: Skip) -> Callable[[Row], bool]:
         def matches(row: Row) -> bool:
-            return all(_skips(rule, self._cell(row, column)) for column in rule.columns)
+            found = (self._cell(row, column) for column in rule.columns)
+            return all(_skips(rule, cell, self._number) for cell in found)
 
         return matches
 
 
-def _conversion(spec: Attribute) -> Callable[[Any], Any]:
+def _conversion(spec: Attribute, number: Number) -> Callable[[Any], Any]:
     """Return what makes the attribute's value of a cell that is not empty."""
-    convert = cells.converter(spec.resolved_kind, spec.format, cells.zone(spec.zone))
+    convert = cells.converter(spec.resolved_kind, spec.format, cells.zone(spec.zone), number)
     if spec.words:
         return partial(_word, spec.words)
     if spec.type == "GeoProperty":
@@ -209,15 +212,15 @@ def _word(words: Mapping[str, Any], cell: Any) -> Any:
     return words[word]
 
 
-def _skips(rule: Skip, cell: Any) -> bool:
+def _skips(rule: Skip, cell: Any, number: Number) -> bool:
     if cell is None:
         return rule.empty
-    if rule.equals is not None and any(_equal(cell, wanted) for wanted in rule.equals):
+    if rule.equals is not None and any(_equal(cell, wanted, number) for wanted in rule.equals):
         return True
     if rule.below is None and rule.above is None:
         return False
     try:
-        value = cells.number(cell)
+        value = number(cell)
     except ValueError:
         return False
     return (rule.below is not None and value < rule.below) or (
@@ -225,10 +228,10 @@ def _skips(rule: Skip, cell: Any) -> bool:
     )
 
 
-def _equal(cell: Any, wanted: Any) -> bool:
+def _equal(cell: Any, wanted: Any, number: Number) -> bool:
     if isinstance(wanted, (int, float)) and not isinstance(wanted, bool):
         try:
-            return cells.number(cell) == wanted
+            return number(cell) == wanted
         except ValueError:
             return False
     return bool(cell == wanted)
@@ -237,20 +240,6 @@ def _equal(cell: Any, wanted: Any) -> bool:
 def _first_column(template: str) -> str:
     _, columns = split_template(template)
     return columns[0] if columns else "id"
-
-
-def _uri_part(cell: object) -> str:
-    """Return a cell as a part of a URI: letters of every script stay, the rest is escaped.
-
-    >>> _uri_part("NIA South"), _uri_part("강남구")
-    ('NIA%20South', '강남구')
-    """
-    return _escaped(cells.text(cell))
-
-
-@lru_cache(maxsize=16384)
-def _escaped(written: str) -> str:
-    return "".join(mark if mark.isalnum() or mark in _URI_SAFE else quote(mark) for mark in written)
 
 
 def _text_maker(

@@ -1,34 +1,43 @@
-"""Files as streams of rows: CSV, Parquet, GeoJSON, NGSI-LD JSON and JSON lines.
+"""Files as streams of rows: CSV, workbooks, Parquet, GeoJSON, NGSI-LD JSON and JSON lines.
 
-A file is never held in memory as a whole. Text may be compressed with gzip.
+Only workbooks are held in memory as a whole. Text may be compressed with gzip, and any but Parquet
+may be the one table in a zip.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple, Self, cast
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Literal, Self, cast
 
 import orjson
 
 from madang.model.errors import MadangError
+from madang.sense.files.encoding import guess_encoding
+from madang.sense.files.grid import Grid, NoHeader, Record
 from madang.sense.files.jsonstream import BrokenJson, json_items
 from madang.sense.files.mapping import GEOMETRY, ID, Reading
+from madang.sense.files.separator import guess_separator
 
-Format = Literal["csv", "parquet", "json", "lines"]
+Format = Literal["csv", "sheet", "parquet", "json", "lines"]
 
 _SAMPLE_BYTES = 1 << 20
-_SEPARATORS = ",;\t|"
 _PARQUET_ROWS = 10_000
 _FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",
     ".txt": "csv",
+    ".xlsx": "sheet",
+    ".xlsm": "sheet",
+    ".xlsb": "sheet",
+    ".xls": "sheet",
+    ".ods": "sheet",
     ".parquet": "parquet",
     ".json": "json",
     ".jsonld": "json",
@@ -37,19 +46,12 @@ _FORMATS: dict[str, Format] = {
     ".ndjson": "lines",
 }
 _LONGEST_CELL = 16 * 1024 * 1024
+_LARGEST_IN_ZIP = 1024 * 1024 * 1024  # [bytes] of a workbook, which must be held in memory
+_WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0")
 
 
 class FileError(MadangError):
     """A file cannot be read, or not to its end."""
-
-
-class Record(NamedTuple):
-    """A row of a file, or why it cannot be read."""
-
-    row: int
-    """As a person counts: in CSV the header is row 1; elsewhere the first item is row 1."""
-    values: dict[str, Any]
-    problem: str = ""
 
 
 @dataclass
@@ -60,6 +62,10 @@ class Source:
     format: Format
     raw: IO[bytes]
     reading: Reading = field(default_factory=Reading)
+    member: str = ""
+    """The name of the table within a zip."""
+    seen: Reading = field(default_factory=Reading)
+    """How the file is written, as far as it was found by looking; known once reading began."""
     _streams: list[IO[Any]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -85,7 +91,12 @@ class Source:
     @property
     def stem(self) -> str:
         """The name of the file without its endings."""
-        return self.path.name.split(".", 1)[0]
+        return PurePosixPath(self.member or self.path.name).name.split(".", 1)[0]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether all rows have the same columns."""
+        return self.format in ("csv", "sheet", "parquet")
 
     def records(self) -> Iterator[Record]:
         """Yield the rows; those that cannot be read come with a problem.
@@ -93,11 +104,17 @@ class Source:
         Raises:
             FileError: the rest of the file cannot be read.
         """
-        readers = {"csv": _csv, "parquet": _parquet, "json": _json, "lines": _lines}
+        readers = {
+            "csv": _csv, "sheet": _sheet, "parquet": _parquet, "json": _json, "lines": _lines,
+        }  # fmt: skip
         try:
             yield from readers[self.format](self)
-        except (OSError, EOFError, csv.Error, UnicodeError) as error:
+        except (
+            OSError, EOFError, csv.Error, UnicodeError, zipfile.BadZipFile, zlib.error
+        ) as error:  # fmt: skip
             raise FileError(f"{self.path} cannot be read any further: {error}") from error
+        except NoHeader as error:
+            raise FileError(f"{self.path} {error}") from error
 
 
 def open_source(path: Path, reading: Reading | None = None) -> Source:
@@ -107,95 +124,146 @@ def open_source(path: Path, reading: Reading | None = None) -> Source:
         FileError: there is no such file, or its ending is unknown.
     """
     endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
+    is_zip = bool(endings) and endings[-1] == ".zip"
     kind = _FORMATS.get(endings[-1]) if endings else None
-    if kind is None:
+    if kind is None and not is_zip:
         raise FileError(
             f"{path}: the ending is unknown; expected {', '.join(_FORMATS)} "
-            "(text also with .gz behind it)"
+            "(text also with .gz behind it), or .zip with one of them in it"
         )
     try:
         raw = path.open("rb", buffering=0)
     except OSError as error:
         raise FileError(f"{path} cannot be opened: {error.strerror}") from error
-    return Source(path, kind, raw, reading or Reading())
+    try:
+        member = _only_table(path, raw) if is_zip else ""
+        if member:
+            kind = _FORMATS[PurePosixPath(member).suffix.lower()]
+        source = Source(path, kind or "csv", raw, reading or Reading(), member)
+        if source.format == "sheet":
+            source.format = _checked_sheet(source)
+    except BaseException:
+        raw.close()
+        raise
+    return source
 
 
-def _bytes(source: Source) -> io.BufferedReader:
+def _only_table(path: Path, raw: IO[bytes]) -> str:
+    """Return the name of the one table in a zip."""
+    try:
+        with zipfile.ZipFile(raw) as packed:
+            items = packed.infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise FileError(f"{path} is no zip that can be read: {error}") from error
+    names = [
+        item.filename
+        for item in items
+        if PurePosixPath(item.filename).suffix.lower() in _FORMATS
+        and not item.filename.startswith("__MACOSX/")
+    ]
+    tables = [name for name in names if not name.lower().endswith(".txt")] or names
+    if len(tables) != 1:
+        found = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
+        raise FileError(
+            f"{path} has {len(tables)} tables in it{': ' if tables else ''}{found}; "
+            "expected one, unpack it and load the files you mean"
+        )
+    if tables[0].lower().endswith(".parquet"):
+        raise FileError(f"{path} has Parquet in it, which is compressed already; unpack it first")
+    return tables[0]
+
+
+def _checked_sheet(source: Source) -> Format:
+    """Return what a file really is that calls itself a workbook; many portals send text."""
+    head = source.raw.read(4) if not source.member else b"PK"
+    source.raw.seek(0)
+    if head.startswith(_WORKBOOKS):
+        return "sheet"
+    if head.lstrip().startswith(b"<"):
+        raise FileError(
+            f"{source.path} is a web page or XML that calls itself a workbook; "
+            "open it in a spreadsheet and save it as .xlsx or .csv"
+        )
+    return "csv"
+
+
+def open_bytes(source: Source) -> io.BufferedReader:
     """Return the bytes of the file, decompressed."""
-    if source.path.suffix.lower() == ".gz":
+    if source.member:
+        packed = zipfile.ZipFile(source.raw)
+        source.keep(cast("IO[Any]", packed))
+        try:
+            unpacked: Any = packed.open(source.member)
+        except (RuntimeError, NotImplementedError) as error:
+            raise FileError(f"{source.path} cannot be unpacked: {error}") from error
+    elif source.path.suffix.lower() == ".gz":
         unpacked = gzip.GzipFile(fileobj=source.raw, mode="rb")
-        stream = io.BufferedReader(cast("Any", unpacked), _SAMPLE_BYTES)
     else:
-        stream = io.BufferedReader(cast("Any", source.raw), _SAMPLE_BYTES)
+        unpacked = source.raw
+    stream = io.BufferedReader(unpacked, _SAMPLE_BYTES)
     source.keep(stream)
     return stream
 
 
-def guess_encoding(sample: bytes) -> str:
-    """Return the encoding of text: UTF-8 or -16 by its mark, else UTF-8, else CP949.
-
-    >>> guess_encoding("시리얼".encode("cp949")), guess_encoding("시리얼".encode())
-    ('cp949', 'utf-8')
-    """
-    if sample.startswith(b"\xef\xbb\xbf"):
-        return "utf-8-sig"
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    for encoding in ("utf-8", "cp949"):
-        try:
-            # The sample may end within a character, which is no fault of the encoding.
-            codecs.getincrementaldecoder(encoding)().decode(sample)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    return "utf-8"
-
-
-def guess_separator(header: str) -> str:
-    """Return what separates the names in a header.
-
-    >>> guess_separator('a;"b,c,d";e')
-    ';'
-    """
-    outside = "".join(header.split('"')[::2])
-    return max(_SEPARATORS, key=outside.count)
-
-
-def _text(source: Source) -> IO[str]:
-    stream = _bytes(source)
+def _text(source: Source) -> io.TextIOWrapper:
+    stream = open_bytes(source)
     encoding = source.reading.encoding or guess_encoding(stream.peek(_SAMPLE_BYTES))
     # Bytes that are no text survive as lone surrogates, so that only their own row fails.
-    text = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
+    try:
+        text = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
+    except LookupError as error:
+        raise FileError(f"{source.path}: there is no encoding {encoding!r}") from error
     source.keep(text)
+    source.seen = source.seen.model_copy(update={"encoding": encoding})
     return text
 
 
 def _csv(source: Source) -> Iterator[Record]:
     csv.field_size_limit(_LONGEST_CELL)
     stream = _text(source)
-    first = stream.readline()
-    if not first.strip():
-        raise FileError(f"{source.path} has no header in its first line")
-    separator = source.reading.separator or guess_separator(first)
-    header = _header(next(csv.reader([first], delimiter=separator)))
-    width = len(header)
-    for row, cells in enumerate(csv.reader(stream, delimiter=separator), start=2):
-        if len(cells) == width:
-            yield Record(row, dict(zip(header, cells, strict=True)))
-        elif cells:
-            yield Record(row, {}, f"has {len(cells)} cells where the header has {width}")
+    head = list(_head(stream))
+    separator = source.reading.separator or guess_separator("".join(head))
+    lines = csv.reader(_chained(head, stream), delimiter=separator)
+    grid = Grid(enumerate(lines, start=1), source.reading.header)
+    _saw(source, separator=separator, header=grid.header)
+    yield from grid.records()
 
 
-def _header(names: list[str]) -> list[str]:
-    """Give a name to columns without one and different names to columns of the same name."""
-    found: list[str] = []
-    for position, written in enumerate(names, start=1):
-        name = base = written.strip() or f"column_{position}"
-        again = 2
-        while name in found:
-            name, again = f"{base}_{again}", again + 1
-        found.append(name)
-    return found
+def _head(stream: io.TextIOWrapper) -> Iterator[str]:
+    """Yield the first lines, as far as they are needed to look at."""
+    size = 0
+    while size < 1 << 16 and (line := stream.readline(_LONGEST_CELL)):
+        size += len(line)
+        yield line
+
+
+def _chained(head: list[str], stream: io.TextIOWrapper) -> Iterator[str]:
+    yield from head
+    yield from stream
+
+
+def _saw(source: Source, **found: Any) -> None:
+    source.seen = source.seen.model_copy(update=found)
+
+
+def _sheet(source: Source) -> Iterator[Record]:
+    from madang.sense.files.sheets import BadWorkbook, Workbook
+
+    try:
+        book = Workbook(_in_memory(source) if source.member else source.raw)
+        name = book.choose(source.reading.sheet)
+    except BadWorkbook as error:
+        raise FileError(f"{source.path} {error}") from error
+    grid = Grid(book.lines(name), source.reading.header)
+    _saw(source, sheet=name, header=grid.header)
+    yield from grid.records()
+
+
+def _in_memory(source: Source) -> IO[bytes]:
+    content = open_bytes(source).read(_LARGEST_IN_ZIP + 1)
+    if len(content) > _LARGEST_IN_ZIP:
+        raise FileError(f"{source.path}: the workbook in it is too large; unpack it first")
+    return io.BytesIO(content)
 
 
 def _parquet(source: Source) -> Iterator[Record]:
@@ -212,7 +280,7 @@ def _parquet(source: Source) -> Iterator[Record]:
 
 
 def _lines(source: Source) -> Iterator[Record]:
-    for row, line in enumerate(_bytes(source), start=1):
+    for row, line in enumerate(open_bytes(source), start=1):
         if not line.strip():
             continue
         try:
