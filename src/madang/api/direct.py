@@ -15,7 +15,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from madang.api import eager
-from madang.api.http import Request, Response
+from madang.api.http import Fields, Request, Response
 
 log = structlog.get_logger("madang.http")
 
@@ -65,7 +65,7 @@ _recurring = lru_cache(1024)(_lines)
 class HeaderBlock(NamedTuple):
     """All headers of a request, as parsed when their very bytes came for the first time."""
 
-    fields: dict[str, str]
+    fields: Fields
     body_size: int
 
 
@@ -125,7 +125,7 @@ class DirectProtocol(HttpToolsProtocol):
     """Uvicorn's protocol with a :class:`Lane` beside the ASGI application."""
 
     lane: Lane  # set on a subclass by `protocol_for`
-    fields: dict[str, str]
+    fields: Fields
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -198,7 +198,7 @@ class DirectProtocol(HttpToolsProtocol):
         self._bare = 0
         self.url = b""
         self.headers = []
-        self.fields = {}
+        self.fields = Fields()
         self.expect_100_continue = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -340,6 +340,12 @@ class DirectProtocol(HttpToolsProtocol):
         """Leave the timer: one that looks now and then costs less than one for each request."""
         if self.transport.is_closing():
             super()._unset_keepalive_if_required()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection to the WebSocket protocol, which looks after its peer by pings."""
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+        super().handle_websocket_upgrade()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection that is idle, or whose request does not come to its end."""

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from madang.trust.gate import Door
 
 JSON = b"application/json"
 LD_JSON = b"application/ld+json"
 GEO_JSON = b"application/geo+json"
+
+
+class Fields(dict[str, str]):
+    """Headers of a request: names in lower case, repeated ones joined with a comma and a blank.
+
+    A client sends the same headers over and over, and requests with the same share this object, so
+    it remembers what was worked out from them.
+    """
+
+    __slots__ = ("door",)
+
+    def __init__(self) -> None:
+        self.door: Door | None = None
+        """The door that these headers open; see :meth:`madang.api.lane.NgsiLane.answer`."""
 
 
 @dataclass(slots=True)

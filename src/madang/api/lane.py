@@ -11,7 +11,7 @@ import structlog
 
 from madang.api.call import Call
 from madang.api.cookies import credential_in, refuse_rebound
-from madang.api.http import Request, Response
+from madang.api.http import Fields, Request, Response
 from madang.api.negotiation import BareStatus
 from madang.api.router import Route, Router, UnsupportedMethod
 from madang.api.security_headers import headers_of_data
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from madang.hub.hub import Hub
     from madang.hub.tenant import Tenant
     from madang.settings import Settings
-    from madang.trust.gate import Gate
+    from madang.trust.gate import Door, Gate
     from madang.trust.view import View
 
 log = structlog.get_logger("madang.http")
@@ -87,20 +87,17 @@ class NgsiLane:
                 raise ResourceNotFound(f"there is nothing at {request.path}")
             route, values = found
             path = route.path
-            tenant: Tenant | View | None
+            tenant: Tenant | View
             if self._gate.is_open:
                 refuse_rebound(request.headers.get("host"), self._url)
-                tenant = self._hub.open.get(tenant_name)
-                if tenant is None:
-                    tenant = await self._hub.tenant(tenant_name, create=route.makes_tenant)
+                found_open = self._hub.open.get(tenant_name)
+                tenant = found_open or await self._hub.tenant(tenant_name, route.makes_tenant)
             else:
-                headers = request.headers
-                purpose = headers.get("purpose", "")
-                tenant = self._gate.known(
-                    headers.get("authorization"), tenant_name, purpose, route.actions, began
-                )
-                if tenant is None:
-                    tenant = await self._enter(request, route, tenant_name, purpose, began)
+                door: Door | None = getattr(request.headers, "door", None)
+                if door is not None and door.is_open_for(route.actions, began):
+                    tenant = door.tenant
+                else:
+                    tenant = await self._enter(request, route, tenant_name, began)
             response = await route.handler(Call(request, tenant, self._settings), *values)
         except NgsiError as error:
             response = problem(error)
@@ -124,7 +121,7 @@ class NgsiLane:
         return response
 
     async def _enter(
-        self, request: Request, route: Route, tenant_name: str, purpose: str, now: float
+        self, request: Request, route: Route, tenant_name: str, now: float
     ) -> Tenant | View:
         """Return the tenant as the one who asks may see it."""
         headers = request.headers
@@ -143,11 +140,14 @@ class NgsiLane:
             credential,
             address,
             tenant_name,
-            purpose,
+            headers.get("purpose", ""),
             route.actions,
             find,
             now,
         )
+        # Without this header it is the address, or a cookie, that tells who asks.
+        if type(headers) is Fields and "authorization" in headers:
+            headers.door = door
         return door.tenant
 
     def refuse(self, status: int, method: str) -> Response:

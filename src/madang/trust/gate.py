@@ -68,6 +68,18 @@ class Door:
         self.until = until
         self.allowed: set[tuple[Action, ...]] = set()
 
+    def is_open_for(self, actions: tuple[Action, ...], now: float) -> bool:
+        """Tell whether who may take one of the actions can go through without being asked again.
+
+        Raises:
+            TooManyRequests: the limit is reached.
+        """
+        if self.until < now or actions not in self.allowed:
+            return False
+        if self.bucket is not None:
+            self.bucket.take(now)
+        return True
+
 
 class Gate:
     """Tells who asks, and lets through who may."""
@@ -99,8 +111,14 @@ class Gate:
 
     def close_doors(self) -> None:
         """Judge everybody anew: something about people, keys or policies has changed."""
-        self._doors.clear()
+        self._forget_doors()
         self._views.clear()
+
+    def _forget_doors(self) -> None:
+        """Close doors for those who remember them, too."""
+        for door in self._doors.values():
+            door.until = -1.0
+        self._doors.clear()
 
     # --- who asks -----------------------------------------------------------------------------
 
@@ -149,28 +167,6 @@ class Gate:
 
     # --- who may ------------------------------------------------------------------------------
 
-    def known(
-        self,
-        authorization: str | None,
-        tenant_name: str,
-        purpose: str,
-        actions: tuple[EntityAction | TenantAction, ...],
-        now: float,
-    ) -> Tenant | View | None:
-        """Return the tenant behind a door that stands open; None if it must be asked for.
-
-        Raises:
-            TooManyRequests: the limit is reached.
-        """
-        if authorization is None:
-            return None
-        door = self._doors.get((authorization, tenant_name, purpose))
-        if door is None or door.until < now or actions not in door.allowed:
-            return None
-        if door.bucket is not None:
-            door.bucket.take(now)
-        return door.tenant
-
     async def enter(
         self,
         authorization: str | None,
@@ -201,14 +197,16 @@ class Gate:
             self._check_purpose(purpose)
         self._check(principal, actions, tenant_name, purpose, address)
         key = (authorization or "", tenant_name, purpose)
-        door = self._doors.get(key)
+        door = former = self._doors.get(key)
         if door is None or door.until < now or door.principal != principal:
             tenant = self.seen(principal, await find(), purpose, address)
             bucket = self._limits.bucket(principal, address, "api")
             door = Door(principal, tenant, bucket, now + FRESH_S)
             if authorization is not None:
                 if len(self._doors) >= _MOST:
-                    self._doors.clear()
+                    self._forget_doors()
+                elif former is not None:
+                    former.until = -1.0
                 self._doors[key] = door
         door.allowed.add(actions)
         return door
