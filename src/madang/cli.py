@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from madang.commands import audit, feed, identity, keys, letters, personal, policy
+from madang.commands import audit, feed, identity, keys, letters, personal, policy, quality
 from madang.model.errors import MadangError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ app.add_typer(identity.user_app, name="user")
 app.add_typer(keys.key_app, name="key")
 app.add_typer(identity.token_app, name="token")
 app.add_typer(letters.app, name="letters")
+app.add_typer(quality.app, name="quality")
 
 Url = Annotated[str, typer.Option("--url", envvar="MADANG_URL", help="Address of the running hub.")]
 PIPE_WIDTH = 160  # of tables that go to a file or another program

@@ -10,6 +10,7 @@ from madang.sense.dead_letters import Filter, Letter
 from madang.sense.feeds.schedule import Feeds
 from madang.sense.intake import Intake, Taken
 from madang.sense.message import Message, Reading, Reason
+from madang.sense.quality.daily import Daily
 from madang.sense.station import Station
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Sense:
         self._opening = asyncio.Lock()
         self.intake = Intake(trust.gate, self.station)
         self.feeds = Feeds(settings, hub, self)
+        self._daily = Daily(self._stations.values)
 
     async def station(self, tenant: str) -> Station:
         """Return what is kept of a tenant.
@@ -52,6 +54,7 @@ class Sense:
         for name in self._hub.open:
             await self.station(name)
         await self.feeds.start()
+        self._daily.start()
 
     async def put(
         self, tenant: str, readings: Sequence[Reading], principal: Principal, source: str
@@ -91,6 +94,7 @@ class Sense:
 
     async def close(self) -> None:
         """Stop listening and finish what is under way."""
+        await self._daily.close()
         await self.feeds.close()
         for station in self._stations.values():
             await station.close()
