@@ -169,7 +169,7 @@ def _fixed(part: _Part, device: Device) -> tuple[str, str, dict[str, Any]]:
 
 
 def _step(name: str, attribute: Attribute) -> Step:
-    fetch, convert = _source(attribute), _converter(attribute)
+    fetch, convert = _source(name, attribute), _converter(attribute)
     return name, fetch, convert, _base(attribute), VALUE_MEMBER[attribute.type]
 
 
@@ -180,12 +180,11 @@ def _base(attribute: Attribute) -> dict[str, Any]:
     return base
 
 
-def _source(attribute: Attribute) -> Fetch:
+def _source(name: str, attribute: Attribute) -> Fetch:
     """Return what gets the field, or works out the expression."""
     get = None if attribute.path is None else paths.getter(attribute.path)
     if attribute.expression is None:
-        assert get is not None
-        return get
+        return get or (lambda uplink: uplink.values.get(name))
     expression = Expression(attribute.expression)
     if get is None:
         return expression.of

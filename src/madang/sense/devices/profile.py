@@ -113,6 +113,7 @@ class Attribute(_Part):
         "Property"
     )
     path: Path | None = None
+    """Without it, an expression and a value: the field of the same name."""
     expression: str | None = None
     """Arithmetic over fields, and ``value`` for what is at ``path``."""
     value: Any = None
@@ -141,8 +142,6 @@ class Attribute(_Part):
     def _fits_together(self) -> Self:
         if self.value is not None and (self.path or self.expression):
             raise ValueError("needs a value, or a path or an expression, not both")
-        if self.value is None and not (self.path or self.expression):
-            raise ValueError("needs one of path, expression, value")
         if self.unit is not None and self.type != "Property":
             raise ValueError(f"a {self.type} has no unit")
         if self.resolved_kind != "number" and (self.is_scaled or self.precision is not None):
