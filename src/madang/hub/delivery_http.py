@@ -9,6 +9,7 @@ Source: ETSI GS CIM 009 clause 6.3.8 (HTTP notification binding).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import aiohttp
@@ -30,12 +31,29 @@ _DNS_S = 60
 _url = lru_cache(maxsize=4096)(URL)
 
 
-class HttpSender:
-    """Posts notifications; any 2xx is a success."""
+Bodies = Callable[[Message, Endpoint], Sequence[bytes]]
+"""Returns what tells an endpoint of a notification in another form: a body for each request."""
 
-    def __init__(self, timeout_s: float = 5.0, bounds: Bounds | None = None) -> None:
+
+class HttpSender:
+    """Posts notifications; any 2xx is a success.
+
+    Args:
+        timeout_s: how long an endpoint may take that does not say so itself. [s]
+        bounds: what others than administrators may name.
+        forms: other forms of notifications; an endpoint chooses one by its name, under ``Body`` in
+            its notifierInfo.
+    """
+
+    def __init__(
+        self,
+        timeout_s: float = 5.0,
+        bounds: Bounds | None = None,
+        forms: Mapping[str, Bodies] | None = None,
+    ) -> None:
         self._timeout_s = timeout_s
         self._bounds = bounds or Bounds()
+        self._forms = forms or {}
         self._anywhere: aiohttp.ClientSession | None = None
         self._bounded: aiohttp.ClientSession | None = None
 
@@ -46,6 +64,15 @@ class HttpSender:
             Refused: the endpoint does not want this body.
             SendFailed: no answer in time, or one that is no success.
         """
+        if endpoint.notifier_info:
+            form = self._forms.get(dict(endpoint.notifier_info).get("Body", ""))
+            if form is not None:
+                for body in form(message, endpoint):
+                    await self._post(endpoint, message._replace(body=body, link=None), tenant)
+                return
+        await self._post(endpoint, message, tenant)
+
+    async def _post(self, endpoint: Endpoint, message: Message, tenant: str) -> None:
         wait_s = endpoint.timeout or self._timeout_s
         try:
             async with self._session(endpoint).post(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from madang.hub.context_fetch import Fetcher
 from madang.hub.context_fetch import Policy as ContextPolicy
 from madang.hub.contexts import Contexts
 from madang.hub.delivery import Policy
-from madang.hub.delivery_http import HttpSender
+from madang.hub.delivery_http import Bodies, HttpSender
 from madang.hub.delivery_mqtt import MqttSender
 from madang.hub.history import Histories, History
 from madang.hub.hosts import Bounds
@@ -40,8 +40,10 @@ class Tenants:
         settings: Settings,
         reach_of: ReachOf | None = None,
         on_personal: OnPersonal | None = None,
+        forms: Mapping[str, Bodies] | None = None,
     ) -> None:
-        """Take the settings, and who knows owners of subscriptions and what they read."""
+        """Take the settings, who knows owners of subscriptions and what they read, and the other
+        forms that notifications can have (see :class:`madang.hub.delivery_http.HttpSender`)."""
         self._settings = settings
         self._reach_of = reach_of
         self._on_personal = on_personal
@@ -63,7 +65,7 @@ class Tenants:
         )
         named = tuple(host for host in settings.notify_hosts if host != "*")
         self._bounds = Bounds(named, (urlsplit(settings.url).hostname or ""))
-        http = HttpSender(settings.notify_timeout_s, self._bounds)
+        http = HttpSender(settings.notify_timeout_s, self._bounds, forms)
         mqtt = MqttSender(settings.notify_timeout_s, self._bounds)
         self._senders: dict[str, Any] = {"http": http, "https": http, "mqtt": mqtt, "mqtts": mqtt}
 

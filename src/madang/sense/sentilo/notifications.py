@@ -1,0 +1,69 @@
+"""Notifications as subscribers of Sentilo know them: one request for each observation or order.
+
+Source: Sentilo 2.0, API documentation, service "subscription".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from madang.hub.endpoint import Endpoint
+from madang.hub.message import Message
+from madang.model import time
+from madang.sense.sentilo import moments
+from madang.sense.sentilo.events import ALARM, ORDER, sender_of
+
+BODY = "Body"
+"""Key in the notifierInfo of a subscription: in whose form its notifications are."""
+TOPIC = "Topic"
+"""Key in the notifierInfo: what the client subscribed to."""
+_NO_VALUES = frozenset({"location", "refDevice", "dataProvider"})
+
+
+def bodies(message: Message, endpoint: Endpoint) -> list[bytes]:
+    """Return the bodies that tell a subscriber what a notification of the hub tells."""
+    topic = dict(endpoint.notifier_info).get(TOPIC, "")
+    return [
+        orjson.dumps(told)
+        for entity in orjson.loads(message.body)["data"]
+        for told in _told(entity, topic)
+    ]
+
+
+def _told(entity: dict[str, Any], topic: str) -> Iterator[dict[str, Any]]:
+    _, kind, *names = topic.split("/")
+    own = entity["id"].rpartition(":")[2].partition(".")
+    for name, attribute in entity.items():
+        if name in _NO_VALUES or not isinstance(attribute, dict) or "value" not in attribute:
+            continue
+        if "observedAt" not in attribute or (name in (ORDER, ALARM)) is (kind == "data"):
+            continue
+        at = time.parse(attribute["observedAt"])
+        told: dict[str, Any] = {
+            "message": _text(attribute["value"]),
+            "timestamp": moments.render(at),
+            "topic": topic,
+            "type": kind.upper(),
+            "time": at // 1000,
+            "publishedAt": at // 1000,
+            "publisherTenant": "",
+            "tenant": "",
+        }
+        if kind == "alarm":
+            told |= {"alert": names[0], "alertType": "EXTERNAL"}
+        else:
+            sensor = names[1] if len(names) > 1 else own[2]
+            told |= {"provider": names[0], "sensor": sensor}
+        sender = sender_of(attribute) or (names[0] if names else "")
+        told |= {"publisher": sender, "sender": sender}
+        place = entity.get("location", {})
+        if kind == "data" and place.get("observedAt") == attribute["observedAt"]:
+            told["location"] = moments.place(place["value"]["coordinates"])
+        yield told
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
