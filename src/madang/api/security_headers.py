@@ -84,6 +84,10 @@ class Cors:
             for origin in origins
         }
 
+    def shares(self, origin: str | None) -> bool:
+        """Return whether pages of an origin may call the API."""
+        return origin in self._open
+
     def cors_headers(self, origin: str | None) -> Pairs:
         """Return the headers of an answer to a request that came from an origin."""
         return self._open.get(origin, self._closed) if origin else self._closed
@@ -110,7 +114,8 @@ class SecurityHeaders:
     """ASGI middleware that adds the headers a handler has not set itself.
 
     It also puts into the request's state what cookies depend on: ``secure``, whether the hub's
-    address is encrypted, and ``origin``, that address without its path.
+    address is encrypted, and ``origin``, that address without its path; for a WebSocket also
+    ``shared``, whether it was opened by a page of an origin that may call the API.
     """
 
     def __init__(self, app: ASGIApp, *, url: str, cors: Cors) -> None:
@@ -126,11 +131,12 @@ class SecurityHeaders:
         self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         asked = Headers(scope=scope)
         scope.setdefault("state", {}).update(self._state)
+        if scope["type"] != "http":
+            scope["state"]["shared"] = self._cors.shares(asked.get("origin"))
+            await self._app(scope, receive, send)
+            return
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

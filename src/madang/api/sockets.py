@@ -1,0 +1,88 @@
+"""The beginning of a WebSocket connection: who opens it, and how it is refused.
+
+Programs send ``Authorization`` with the handshake. Pages cannot, so where nothing else lets them in
+the first message may be ``{"authorization": "Bearer ..."}``. A key is never part of the address,
+which ends up in logs, and cookies do not count, which browsers send for any page.
+Source: RFC 6455; OWASP WebSocket Security Cheat Sheet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+from urllib.parse import urlsplit
+
+import orjson
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from madang.model.errors import Forbidden, NgsiError, TooManyRequests, Unauthorized
+from madang.trust.gate import SIGN_IN, bearer
+
+PATIENCE_S: Final = 10.0
+"""How long a connection may take to say who it is."""
+POLICY_VIOLATION: Final = 1008
+_LONGEST: Final = 10_000  # [characters] of a first message
+
+
+def refuse_foreign(socket: WebSocket) -> None:
+    """Refuse a connection that the page of another site opens, unless the settings name it.
+
+    Raises:
+        Forbidden: it comes from such a page.
+    """
+    origin = socket.headers.get("origin")
+    if origin is None or socket.state.shared or origin == socket.state.origin:
+        return
+    if urlsplit(origin).netloc.lower() != socket.headers.get("host", "").lower():
+        raise Forbidden(
+            f"this was opened by a page of another site, {origin[:80]!r}; `cors_origins` in the"
+            " settings says which may"
+        )
+
+
+async def accept(socket: WebSocket) -> None:
+    """Accept a connection, if that has not been done."""
+    if socket.application_state is WebSocketState.CONNECTING:
+        await socket.accept()
+
+
+async def told_credential(socket: WebSocket) -> str:
+    """Return the credential in the first message of a connection.
+
+    Raises:
+        Unauthorized: there is none in it, or it does not come.
+        WebSocketDisconnect: the connection ends.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            first = await socket.receive()
+    except TimeoutError:
+        raise Unauthorized(f"nothing said who this is within {PATIENCE_S:g} s: {SIGN_IN}") from None
+    if first["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(first["code"])
+    try:
+        told = orjson.loads((first.get("text") or "")[:_LONGEST])
+    except orjson.JSONDecodeError:
+        told = None
+    value = told.get("authorization") if isinstance(told, dict) else None
+    credential = bearer({"authorization": value}) if isinstance(value, str) else None
+    if credential is None:
+        raise Unauthorized(
+            'the first message must be {"authorization": "Bearer <key>"}, for the handshake had no'
+            f" Authorization header: {SIGN_IN}"
+        )
+    return credential
+
+
+async def refuse(socket: WebSocket, error: NgsiError) -> None:
+    """Answer a handshake with the problem, or tell it on the open connection and close that."""
+    if socket.application_state is WebSocketState.CONNECTING:
+        wait = error.retry_after_s if isinstance(error, TooManyRequests) else None
+        headers = {} if wait is None else {"Retry-After": str(wait)}
+        await socket.send_denial_response(JSONResponse(error.problem(), error.status, headers))
+        return
+    with suppress(WebSocketDisconnect, RuntimeError):  # it may have gone meanwhile
+        await socket.send_text(orjson.dumps(error.problem()).decode())
+        await socket.close(POLICY_VIOLATION, error.title)
