@@ -122,12 +122,16 @@ class Settings(BaseModel):
     host: str = _setting("127.0.0.1", "Place", "Address to listen on.", min_length=1)
     port: int = _setting(8080, "Place", "Port of HTTP; 0 takes a free one.", ge=0, le=65535)
     mqtt_port: int = _setting(
-        1883,
+        1883, "Place", "Port of the embedded MQTT broker; 0 takes a free one.", ge=0, le=65535
+    )
+    mqtt_tls_port: int = _setting(
+        8883,
         "Place",
-        "Port of the embedded MQTT broker (not there yet; kept for it).",
+        "Port of the broker with `tls_certificate`: then it speaks MQTT over TLS only, and here.",
         ge=0,
         le=65535,
     )
+    mqtt_broker: bool = _setting(True, "Place", "Whether the embedded MQTT broker listens.")
     open: bool = _setting(
         False, "Place", "No sign-in at all; refused unless `host` is this machine only."
     )
@@ -168,6 +172,13 @@ class Settings(BaseModel):
     )
     max_body_bytes: int = _setting(
         16 * MIB, "Limits", "Largest request body in bytes; more is answered 413.", ge=1024
+    )
+    mqtt_max_packet_bytes: int = _setting(
+        256 * 1024,
+        "Limits",
+        "Largest packet, and so about the largest message, of MQTT in bytes.",
+        ge=1024,
+        le=16 * MIB,
     )
     max_page: int = _setting(1000, "Limits", "Largest `limit` of a page.", ge=1)
     max_instances: int = _setting(
