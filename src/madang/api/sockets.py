@@ -14,10 +14,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
-from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from madang.model.errors import Forbidden, NgsiError, TooManyRequests, Unauthorized
+from madang.model.errors import Forbidden, NgsiError, Unauthorized
 from madang.trust.gate import SIGN_IN, bearer
 
 PATIENCE_S: Final = 10.0
@@ -77,12 +76,8 @@ async def told_credential(socket: WebSocket) -> str:
 
 
 async def refuse(socket: WebSocket, error: NgsiError) -> None:
-    """Answer a handshake with the problem, or tell it on the open connection and close that."""
-    if socket.application_state is WebSocketState.CONNECTING:
-        wait = error.retry_after_s if isinstance(error, TooManyRequests) else None
-        headers = {} if wait is None else {"Retry-After": str(wait)}
-        await socket.send_denial_response(JSONResponse(error.problem(), error.status, headers))
-        return
+    """Tell the problem as the last message of a connection, and close it."""
     with suppress(WebSocketDisconnect, RuntimeError):  # it may have gone meanwhile
+        await accept(socket)
         await socket.send_text(orjson.dumps(error.problem()).decode())
         await socket.close(POLICY_VIOLATION, error.title)
