@@ -18,6 +18,7 @@ import uvicorn
 
 from madang.api.application import application
 from madang.api.direct import protocol_for
+from madang.api.guarded import MOST_BYTES
 from madang.api.lane import PREFIX, NgsiLane
 from madang.api.metrics import Metrics
 from madang.api.router import Router
@@ -77,6 +78,9 @@ class City:
                 host=settings.host,
                 port=settings.port,
                 http=protocol_for(lane),
+                ws="websockets-sansio",
+                ws_max_size=MOST_BYTES,
+                ws_per_message_deflate=False,  # would keep two windows for every connection
                 loop="none",
                 lifespan="off",
                 access_log=False,
