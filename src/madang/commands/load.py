@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from madang import settings
 from madang.commands.client import HubClient, connect
+from madang.commands.guided import Guide
 from madang.commands.upload import Uploader
 from madang.sense.files.entities import EntityReader, Failure
 from madang.sense.files.mapping import Mapping, MappingError, read
@@ -91,8 +93,12 @@ def load(
     type_name: str | None,
     errors: Path | None,
     console: Console,
+    yes: bool = False,
 ) -> bool:
     """Load files into a hub; return whether every row went well.
+
+    Without a mapping, one is taken that was accepted before for files with the same header, or
+    what the files seem to be; on a terminal somebody is asked about that, unless ``yes``.
 
     Raises:
         MadangError: nothing can be loaded: no hub, no such file, an unusable mapping.
@@ -107,16 +113,23 @@ def load(
             stack.enter_context(open_source(path, rules.read if rules else None)) for path in files
         ]  # all are there before the first is loaded
         reporter = Reporter(console, tally, stack.enter_context(error_file(errors)))
-        asyncio.run(_load_all(sources, url, tenant, rules, type_name, reporter, tally, console))
+        plans = [(source, rules) for source in sources]
+        if rules is None:
+            guide = Guide(console, settings.data_folder(), type_name, asks=not yes)
+            plans = [
+                (stack.enter_context(open_source(source.path, found and found.read)), found)
+                for source in sources
+                for found in guide.mappings(source.path)
+            ]
+        asyncio.run(_load_all(plans, url, tenant, type_name, reporter, tally, console))
     _summarise(console, tally, time.monotonic() - started, errors)
     return tally.is_clean
 
 
 async def _load_all(
-    sources: list[Source],
+    plans: list[tuple[Source, Mapping | None]],
     url: str,
     tenant: str,
-    rules: Mapping | None,
     type_name: str | None,
     reporter: Reporter,
     tally: Tally,
@@ -134,7 +147,7 @@ async def _load_all(
     async with connect(url, tenant) as client:
         await client.get("/health")
         with progress:
-            for source in sources:
+            for source, rules in plans:
                 await _load_one(client, source, rules, type_name, reporter, tally, progress)
 
 
@@ -151,7 +164,7 @@ async def _load_one(
     uploader = Uploader(client, lambda failure: reporter.failed(source.path, failure))
     task = progress.add_task(source.path.name, total=source.size, rows=0, rate=0.0)
     try:
-        reader = EntityReader(source, rules, type_name)
+        reader = EntityReader(source, rules, None if rules else type_name)
     except FileError as error:
         reporter.broken(error)
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from collections.abc import Mapping as Cells
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -10,16 +11,12 @@ import orjson
 
 from madang.model.names import is_uri
 from madang.sense.files.grid import Record
-from madang.sense.files.guess import mapping_for
-from madang.sense.files.location import Row
-from madang.sense.files.mapping import GEOMETRY, ROW, Mapping, check_columns
+from madang.sense.files.look import SAMPLE_ROWS, is_ngsi_ld, look_of, row_of
+from madang.sense.files.mapping import GEOMETRY, Mapping, check_columns
 from madang.sense.files.rows import RowError, RowMapper
-from madang.sense.files.sample import is_missing
-from madang.sense.files.source import Source, flat_feature, is_feature, open_source
+from madang.sense.files.source import Source, is_feature
 
-SAMPLE_ROWS = 1000
-MOST_ROWS = 200_000
-"""So many are looked at where the sample does not decide."""
+NOTHING: Cells[str, Any] = {}
 
 
 class Loadable(NamedTuple):
@@ -38,6 +35,8 @@ class Failure(NamedTuple):
     row: int
     column: str
     reason: str
+    values: Cells[str, Any] = NOTHING
+    """The cells of the row, as far as they could be read."""
 
 
 class EntityReader:
@@ -62,10 +61,11 @@ class EntityReader:
         records = source.records()
         sample = list(islice(records, SAMPLE_ROWS))
         self._records = chain(sample, records)
-        self._as_it_is = mapping is None and source.format in ("json", "lines")
-        self._as_it_is &= not any(_is_plain_feature(record.values) for record in sample)
-        if not self._as_it_is:
-            self._mapper = RowMapper(_fitting(source, mapping, sample, type_name))
+        self.mapping: Mapping | None = None
+        """The one that is used; None if the file holds entities."""
+        if mapping is not None or not is_ngsi_ld(source, sample):
+            self.mapping = _fitting(source, mapping, sample, type_name)
+            self._mapper = RowMapper(self.mapping)
 
     def __iter__(self) -> Iterator[Loadable | Failure]:
         for record in self._records:
@@ -74,17 +74,17 @@ class EntityReader:
                 yield Failure(record.row, "", record.problem)
             elif not record.values and self._is_table:
                 self.skipped += 1  # a note below the table
-            elif self._as_it_is:
+            elif self.mapping is None:
                 yield self._entity(record)
             else:
                 yield from self._mapped(record)
 
     def _mapped(self, record: Record) -> Iterator[Loadable | Failure]:
         try:
-            entities = self._mapper.entities(_row(record))
+            entities = self._mapper.entities(row_of(record))
         except RowError as error:
             for column, reason in error.problems:
-                yield Failure(record.row, column, reason)
+                yield Failure(record.row, column, reason, record.values)
             return
         self.skipped += not entities
         for entity in entities:
@@ -114,46 +114,16 @@ def _loadable(row: int, entity: dict[str, Any]) -> Loadable | Failure:
         return Failure(row, "", f"holds what cannot be written as UTF-8 JSON: {error}")
 
 
-def _row(record: Record) -> Row:
-    values = flat_feature(record.values) if is_feature(record.values) else record.values
-    values[ROW] = record.row
-    return values
-
-
 def _fitting(
     source: Source, mapping: Mapping | None, sample: list[Record], type_name: str | None
 ) -> Mapping:
     """Return the mapping, checked against the columns there are, or a guess."""
-    rows = [_row(record) for record in sample if record.values]
-    columns = list(dict.fromkeys(name for row in rows for name in row if name != ROW))
+    look = look_of(source, sample)
     if mapping is None:
-        return mapping_for(
-            source.stem, columns, rows, type_name, source.seen.separator or "", _whole(source)
-        )
-    if rows and source.is_table:
-        check_columns(mapping, columns)
+        return look.guess(type_name)
+    if look.rows and source.is_table:
+        check_columns(mapping, look.columns)
     return mapping
-
-
-def _whole(source: Source) -> Callable[[str], Iterator[Any]]:
-    """Return what reads a column of the whole file, as far as a guess needs it."""
-
-    def read(column: str) -> Iterator[Any]:
-        with open_source(source.path, source.reading) as again:
-            for record in islice(again.records(), MOST_ROWS):
-                if not is_missing(cell := record.values.get(column)):
-                    yield cell
-
-    return read
-
-
-def _is_plain_feature(values: dict[str, Any]) -> bool:
-    """Return whether it is a feature of anybody's, not one that NGSI-LD made of an entity."""
-    if not is_feature(values):
-        return False
-    properties = values.get("properties") or {}
-    is_entity = isinstance(values.get("id"), str) and is_uri(values["id"])
-    return not (is_entity and isinstance(properties.get("type"), (str, list)))
 
 
 def _entity_of_feature(feature: dict[str, Any]) -> dict[str, Any]:
