@@ -107,9 +107,8 @@ class _Pages:
         devices = await self._devices(request)
         new = form.read(body, is_new=True)
         device = await devices.add(new.name, new.attributes, request.state.tenant.write)
-        shown = await self._shown(request, device)
-        if with_key:
-            shown["key"] = await self._keyring(request, devices).make(device, _by(request))
+        key = await self._keyring(request, devices).make(device, _by(request)) if with_key else None
+        shown = await self._shown(request, device) | ({"key": key} if key else {})
         headers = _NO_STORE | {"Location": f"/devices/{device.name}"}
         return JSONResponse(shown, 201, headers)
 

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from madang.api.bodies import page
+from madang.api.bodies import members, page, text
 from madang.api.surface import Surface
-from madang.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from madang.api.sense_devices import Stations
     from madang.sense.devices.registry import Devices
 
 _TAG: Final = "Devices"
-_TOML: Final = "application/toml"
 
 
 def surfaces(sense: Stations) -> list[Surface]:
@@ -44,19 +42,12 @@ class _Pages:
         return page(request, devices.shelf.names, lambda name: _told(name, devices))
 
     async def profile(self, request: Request) -> Response:
-        """``GET /profiles/{name}``: the TOML text; as JSON also what else is known of it."""
         devices, name = await self._devices(request), request.path_params["name"]
-        content = devices.shelf.text(name)
-        if request.headers.get("accept", "").startswith("application/json"):
-            return JSONResponse(_told(name, devices) | {"text": content})
-        return Response(content, media_type=_TOML)
+        return JSONResponse(_told(name, devices) | {"text": devices.shelf.text(name)})
 
     async def put(self, request: Request) -> Response:
+        content = text(await members(request, ("text",), ("text",)), "text")
         devices, name = await self._devices(request), request.path_params["name"]
-        try:
-            content = (await request.body()).decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise InvalidRequest("the body must be TOML in UTF-8") from None
         is_new = devices.profile(name) is None
         await devices.shelf.put(name, content)
         return Response(status_code=201 if is_new else 204)

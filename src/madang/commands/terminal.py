@@ -98,25 +98,30 @@ def ask(yes: bool, question: str) -> None:
 
 
 def send(
-    method: str, path: str, url: str, body: Any = None, parameters: dict[str, str] | None = None
+    method: str,
+    path: str,
+    url: str,
+    body: Any = None,
+    parameters: dict[str, str] | None = None,
+    tenant: str = "",
 ) -> Any:
     """Send a request; return the JSON of the answer."""
     from madang.commands.client import connect
 
     async def ask_hub() -> Any:
-        async with connect(url) as client:
+        async with connect(url, tenant) as client:
             return await client.send(method, path, body, parameters)
 
     return asyncio.run(ask_hub())
 
 
-def every(path: str, url: str, **asked: str) -> list[dict[str, Any]]:
+def every(path: str, url: str, tenant: str = "", **asked: str) -> list[dict[str, Any]]:
     """Return all pages of a list."""
     wanted = {name: value for name, value in asked.items() if value}
     found: list[dict[str, Any]] = []
     while True:
         here = wanted | {"limit": str(PAGE), "offset": str(len(found))}
-        page = send("GET", path, url, None, here)
+        page = send("GET", path, url, None, here, tenant)
         found += page
         if len(page) < PAGE:
             return found

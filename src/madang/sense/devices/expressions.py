@@ -140,6 +140,11 @@ class Expression:
         self._getters = {name: paths.getter(path) for name, path in fields.items()}
         self._evaluator = SimpleEval(operators=_OPERATORS, functions=FUNCTIONS, names={})
 
+    @property
+    def fields(self) -> list[str]:
+        """The paths that it reads, beside ``value``."""
+        return list(self._getters)
+
     def of(self, uplink: Uplink, value: Any = None) -> Any:
         """Return what it comes to for a message; None if a field that it names is not there.
 

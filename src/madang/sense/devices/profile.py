@@ -151,6 +151,11 @@ class Attribute(_Part):
         return self
 
     @property
+    def fields(self) -> list[str]:
+        """The fields that its expression reads."""
+        return [] if self.expression is None else Expression(self.expression).fields
+
+    @property
     def is_scaled(self) -> bool:
         return self.scale != 1.0 or self.offset != 0.0
 
