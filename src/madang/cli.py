@@ -90,7 +90,9 @@ def up(
 
 @app.command()
 def load(
-    files: Annotated[list[Path], typer.Argument(help="NGSI-LD JSON, GeoJSON, CSV or Parquet.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="NGSI-LD JSON, GeoJSON, CSV, Excel, OpenDocument, Parquet.")
+    ],
     mapping: Annotated[
         str | None,
         typer.Option(help="How columns become entities: a .toml file or the name of a known one."),
@@ -105,9 +107,20 @@ def load(
     history: Annotated[
         bool, typer.Option("--history", help="Into history only: years at once, nothing is told.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take tables for what they seem to be without asking.")
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Only show what tables are taken for; load nothing.")
+    ] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Load files into the hub. Good rows are kept; the exit code is 1 if any row failed."""
+    if show:
+        from madang.commands.guided import print_guess
+
+        print_guess(files, type_name, _console())
+        return
     if history:
         from madang.commands.backfill import load as load_history
 
@@ -125,6 +138,7 @@ def load(
         type_name=type_name,
         errors=errors,
         console=_console(),
+        yes=yes,
     )
     raise typer.Exit(0 if is_clean else 1)
 
