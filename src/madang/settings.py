@@ -103,7 +103,21 @@ class FeedKey(BaseModel):
 
 
 FeedKeys = Annotated[dict[str, FeedKey], BeforeValidator(_parsed)]
-TABLES = frozenset({"openid", "feed_keys"})
+
+
+class EdgeRule(BaseModel):
+    """What of one type of entities leaves an edge node, written as ``[edge_rules.<type>]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    strip: list[str] = []
+    """Attributes that do not leave."""
+    aggregate: dict[str, Annotated[float, Field(ge=1, le=DAY_S)]] = {}
+    """Attributes of which only the mean, minimum and maximum leave, and over how long. [s]"""
+
+
+EdgeRules = Annotated[dict[str, EdgeRule], BeforeValidator(_parsed)]
+TABLES = frozenset({"openid", "feed_keys", "edge_rules"})
 """Settings that are tables with names of the city's own choosing."""
 
 
@@ -271,6 +285,28 @@ class Settings(BaseModel):
         256 * MIB, "Sense", "Largest answer to a feed, decompressed, in bytes.", ge=1024
     )
 
+    edge_upstream: str = _setting(
+        "",
+        "Sense",
+        "Address of the centre, on an edge node: `https://`, or `http://` on this machine only.",
+        pattern=r"^(https?://[^\s?#@]+)?$",
+    )
+    edge_key: SecretStr = _setting(
+        SecretStr(""), "Sense", "Key of the centre that may write the types which leave the node."
+    )
+    edge_name: str = _setting(
+        "", "Sense", "Name of the edge node, for the centre.", pattern=r"^[A-Za-z0-9._-]{0,64}$"
+    )
+    edge_personal: bool = _setting(
+        False, "Sense", "Whether attributes that policies mark as personal leave an edge node."
+    )
+    edge_rules: EdgeRules = _setting(
+        {},
+        "Sense",
+        "What leaves an edge node, as `[edge_rules.<type>]` with `strip` and `aggregate`; `*` is"
+        " every type.",
+    )
+
     openid: Providers = _setting(
         {}, "Sign-in", "OpenID Connect providers, as `[openid.<name>]`; see how to sign in."
     )
@@ -299,6 +335,16 @@ class Settings(BaseModel):
             )
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together; one of them is missing")
+        return self
+
+    @model_validator(mode="after")
+    def _key_travels_encrypted(self) -> Self:
+        address = urlsplit(self.edge_upstream)
+        if address.scheme == "http" and not is_loopback(address.hostname or ""):
+            raise ValueError(
+                "edge_upstream must begin with https:// (http:// only on this machine), for the key"
+                " is sent with each request"
+            )
         return self
 
     @property

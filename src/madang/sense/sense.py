@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from madang.sense.dead_letters import Filter, Letter
+from madang.sense.edge.node import Edge
 from madang.sense.feeds.schedule import Feeds
 from madang.sense.intake import Intake, Taken
 from madang.sense.message import Message, Reading, Reason
@@ -33,6 +34,7 @@ class Sense:
         self.intake = Intake(trust.gate, self.station)
         self.feeds = Feeds(settings, hub, self)
         self._daily = Daily(self._stations.values)
+        self.edge = Edge(settings, self, lambda: trust.policies.marks)
 
     async def station(self, tenant: str) -> Station:
         """Return what is kept of a tenant.
@@ -55,6 +57,7 @@ class Sense:
             await self.station(name)
         await self.feeds.start()
         self._daily.start()
+        await self.edge.start()
 
     async def put(
         self, tenant: str, readings: Sequence[Reading], principal: Principal, source: str
@@ -94,6 +97,7 @@ class Sense:
 
     async def close(self) -> None:
         """Stop listening and finish what is under way."""
+        await self.edge.close()
         await self._daily.close()
         await self.feeds.close()
         for station in self._stations.values():
