@@ -51,5 +51,5 @@ def test_decimal_commas_and_lines_are_told_apart() -> None:
 
 @pytest.mark.parametrize("text", ["41.4", "41.4;2.1", "a b", "95.0 2.0", "1 2 3", "41 2" * 2000])
 def test_what_is_no_place_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="location|Earth"):
+    with pytest.raises(ValueError, match=r"location|Earth"):
         moments.positions(text)

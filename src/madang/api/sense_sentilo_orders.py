@@ -1,0 +1,86 @@
+"""Orders of Sentilo clients. An order is the attribute ``order`` of the sensor's Device entity.
+
+Whoever carries orders to devices follows changes of that attribute; so do subscribers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from madang.api import sense_sentilo_past as past
+from madang.api.sense_sentilo_catalog import append, body_of, write
+from madang.api.sense_sentilo_data import sensors_of
+from madang.lake.protocol import Instance
+from madang.model.errors import BadRequestData, ResourceNotFound
+from madang.sense.devices.device import TYPE
+from madang.sense.sentilo.events import ORDER, event, sender_of
+from madang.sense.sentilo.names import checked, device_of
+
+if TYPE_CHECKING:
+    from madang.sense.sense import Sense
+
+
+class Orders:
+    """Handlers of ``/order``."""
+
+    def __init__(self, sense: Sense) -> None:
+        self._sense = sense
+
+    async def publish(self, request: Request) -> Response:
+        """``PUT /order/{provider}``, to all its sensors, and ``…/{sensor}``."""
+        order = (await body_of(request)).get("order")
+        if order is None:
+            raise BadRequestData("order is missing")
+        tenant, principal = request.state.tenant, request.state.principal
+        told = event(order, principal.name, tenant.clock.now())
+        await write(
+            tenant,
+            [
+                append({"id": id, "type": TYPE, ORDER: dict(told)})
+                for id in (await self._sensors(request))
+            ],
+        )
+        return Response()
+
+    async def of_sensor(self, request: Request) -> Response:
+        """``GET /order/{provider}/{sensor}``."""
+        found = await self._orders(request)
+        return JSONResponse({"orders": next(iter(found.values()), [])})
+
+    async def of_provider(self, request: Request) -> Response:
+        """``GET /order/{provider}``."""
+        found = await self._orders(request)
+        listed = [{"sensor": name, "orders": found[name]} for name in sorted(found)]
+        return JSONResponse({"sensors": listed})
+
+    async def _orders(self, request: Request) -> dict[str, list[dict[str, Any]]]:
+        """Return the last orders by sensor, of those that had some."""
+        wanted = past.window(request.query_params)
+        sensors = await self._sensors(request)
+        found = await past.last(request.state.tenant, sensors, [ORDER], wanted)
+        return {sensors[id]: [_told(one) for one in orders] for id, orders in found.items()}
+
+    async def _sensors(self, request: Request) -> dict[str, str]:
+        """Return the sensors that a request is about, by the id of their entity."""
+        devices = (await self._sense.station(request.state.tenant.name)).devices
+        provider = checked(request.path_params["provider"], "the provider")
+        if "sensor" in request.path_params:
+            sensor = checked(request.path_params["sensor"], "the sensor")
+            device = devices.find(device_of(provider, sensor))
+            found = {} if device is None else {device.id: sensor}
+        else:
+            found = {device.id: sensor for device, sensor in sensors_of(devices, provider)}
+        if not found:
+            raise ResourceNotFound(f"there is no such sensor of {provider} in the catalog")
+        return found
+
+
+def _told(instance: Instance) -> dict[str, Any]:
+    return {
+        "order": past.text(instance.value),
+        "sender": sender_of(instance.more),
+        **past.stamped(instance),
+    }
