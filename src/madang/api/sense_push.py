@@ -15,6 +15,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from madang.api.compressed import plain
+from madang.api.guarded import MOST_BYTES
 from madang.api.sockets import refuse
 from madang.api.surface import Surface
 from madang.model.errors import (
@@ -61,7 +63,9 @@ class _Push:
 
     async def post(self, request: Request) -> Response:
         """Answer 200 with what was written, or 400 with the dead letter and the reason."""
-        message = _message("http", request, await request.body())
+        encoding = request.headers.get("content-encoding", "")
+        body = plain(await request.body(), encoding, MOST_BYTES)
+        message = _message("http", request, body)
         taken = await self._intake.take(message)
         if not taken.reason:
             return JSONResponse(_counts(taken))
