@@ -142,7 +142,7 @@ class Fetch:
         self._feed = feed
         self._kept = kept
         self._only_kept = only_kept
-        self._everything = everything
+        self.everything = everything
         self.notes: dict[str, Any] = dict(notes or {})
         """What the kind wants to know in the next reading: a little JSON, kept with the state."""
         self.progress = progress or Progress()
@@ -179,7 +179,7 @@ class Fetch:
         else:
             wanted = {**self._feed.declaration.headers, **(headers or {})}
             answer = await self._patiently(asked, wanted, kept)
-        answer.changed |= self._everything
+        answer.changed |= self.everything
         self._answers[asked] = answer
         self.progress.changed |= answer.changed
         return answer
