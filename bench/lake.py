@@ -31,7 +31,7 @@ from bench.report import Value
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.periods import parse
-from madang.lake.protocol import Series, Wanted
+from madang.lake.questions import Series, Wanted
 from madang.query.tree import Geo, Query, Selector, Temporal
 
 RESULT = Path(__file__).parent / "results" / "lake.json"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from madang.api.temporal_selection import History, body_search, retrieval, search
-from madang.lake.protocol import Period
+from madang.lake.questions import Period
 from madang.model.context import CORE
 from madang.model.errors import BadRequestData, InvalidRequest
 from madang.model.time import parse

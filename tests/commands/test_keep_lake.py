@@ -14,7 +14,7 @@ from madang.hub.hub import Hub
 from madang.hub.operations import Upsert
 from madang.hub.tenant import Tenant
 from madang.hub.tenants import Tenants
-from madang.lake.protocol import Wanted
+from madang.lake.questions import Wanted
 from madang.model.context import CORE
 from madang.model.normalize import entity as normalized
 from madang.settings import Settings

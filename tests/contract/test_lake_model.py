@@ -15,7 +15,8 @@ from madang.hub.hub import Hub
 from madang.hub.operations import Delete, DeleteAttribute, Operation, Upsert
 from madang.hub.tenant import Tenant
 from madang.hub.tenants import Tenants
-from madang.lake.protocol import Lake, Wanted
+from madang.lake.protocol import Lake
+from madang.lake.questions import Wanted
 from madang.model import time
 from madang.model.attributes import attributes_of, instances
 from madang.model.context import CORE

@@ -15,7 +15,8 @@ from random import Random
 
 from madang.hub.hub import Hub
 from madang.hub.tenants import Tenants
-from madang.lake.protocol import Lake, Wanted
+from madang.lake.protocol import Lake
+from madang.lake.questions import Wanted
 from madang.query.tree import Query
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine

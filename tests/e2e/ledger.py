@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from madang.hub.history import Histories, History
-from madang.lake.protocol import Logged
+from madang.lake.questions import Logged
 from madang.store.engine import SqliteEngine
 from madang.store.protocol import ItemKind
 

@@ -16,7 +16,7 @@ from madang.hub.operations import Upsert
 from madang.hub.tenant import Tenant
 from madang.hub.tenants import Tenants
 from madang.lake.periods import parse
-from madang.lake.protocol import HeldBack, Hold, Policy, Wanted
+from madang.lake.questions import HeldBack, Hold, Policy, Wanted
 from madang.lake.rules import Rules
 from madang.model.context import CORE
 from madang.model.normalize import entity as normalized

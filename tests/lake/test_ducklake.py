@@ -12,7 +12,7 @@ from madang.lake import upkeep
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.periods import parse
-from madang.lake.protocol import HeldBack, Hold, Policy, Series, Wanted
+from madang.lake.questions import HeldBack, Hold, Policy, Series, Wanted
 from madang.model import time
 from madang.query.tree import Compare, Geo, HasType, InScope, Query, Selector, Temporal
 from madang.query.tree import Path as Term

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
-from madang.lake.protocol import Instance, Wanted
+from madang.lake.questions import Instance, Wanted
 from madang.lake.selection import attribute_of
 from madang.model import time
 from madang.model.entity import Entity

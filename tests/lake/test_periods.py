@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from madang.lake.periods import boundaries, floor, months_later, parse, render
-from madang.lake.protocol import Period
+from madang.lake.questions import Period
 from madang.model import time
 from madang.model.errors import BadRequestData
 

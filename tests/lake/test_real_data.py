@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import extension
 from madang.lake.periods import parse
-from madang.lake.protocol import Method, Series, Wanted
+from madang.lake.questions import Method, Series, Wanted
 from madang.query.tree import HasType, Query, Selector, Temporal
 
 DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from madang.lake.protocol import Hold, Period, Policy
+from madang.lake.questions import Hold, Period, Policy
 from madang.lake.rules import Rules, dump, parse
 from madang.model.errors import BadRequestData
 

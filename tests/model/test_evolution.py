@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from madang.lake.protocol import Aggregate, Instance, Past
+from madang.lake.questions import Aggregate, Instance, Past
 from madang.model.attributes import NULL, VALUE_MEMBER
 from madang.model.context import CORE, build
 from madang.model.evolution import PLURAL, aggregated, normalized, simplified

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from madang.app import City
-from madang.lake.protocol import Wanted
+from madang.lake.questions import Wanted
 from madang.sense.message import Message
 from madang.settings import Settings
 from madang.trust.principal import OPEN, Principal

@@ -11,7 +11,7 @@ import pytest
 
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
-from madang.lake.protocol import Instance
+from madang.lake.questions import Instance
 from madang.model.context import CORE
 from madang.model.normalize import entity as normalized
 from madang.sense.quality.report import Assessment, Expected, assess

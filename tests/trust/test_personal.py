@@ -22,8 +22,8 @@ from madang.api.trust_personal import surfaces
 from madang.hub.hub import Hub
 from madang.hub.operations import Delete, Upsert
 from madang.hub.tenants import Tenants
-from madang.lake.protocol import Hold
-from madang.lake.protocol import Wanted as Past
+from madang.lake.questions import Hold
+from madang.lake.questions import Wanted as Past
 from madang.model.context import CORE
 from madang.model.errors import BadRequestData, NgsiError
 from madang.model.normalize import entity as normalized

@@ -27,7 +27,8 @@ from madang.query.tree import Query
 from madang.trust.hiding import row_of
 
 if TYPE_CHECKING:
-    from madang.lake.protocol import Difference, Readable
+    from madang.lake.protocol import Readable
+    from madang.lake.questions import Difference
     from madang.settings import Settings
 
 _STAMPS: Final = frozenset({"createdAt", "modifiedAt", "@context"})

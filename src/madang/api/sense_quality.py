@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from madang.api.surface import Surface
-from madang.lake.protocol import Series
+from madang.lake.questions import Series
 from madang.model import time
 from madang.model.errors import BadRequestData, InvalidRequest
 from madang.model.names import shown

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from madang.api import sense_sentilo_past as past
 from madang.hub.operations import DeleteAttribute
-from madang.lake.protocol import Instance
+from madang.lake.questions import Instance
 from madang.model.errors import (
     BadRequestData,
     Forbidden,

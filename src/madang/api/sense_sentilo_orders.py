@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from madang.api import sense_sentilo_past as past
 from madang.api.sense_sentilo_catalog import append, body_of, write
 from madang.api.sense_sentilo_data import sensors_of
-from madang.lake.protocol import Instance
+from madang.lake.questions import Instance
 from madang.model.errors import BadRequestData, ResourceNotFound
 from madang.sense.devices.device import TYPE
 from madang.sense.sentilo.events import ORDER, event, sender_of

@@ -10,7 +10,7 @@ import orjson
 
 from madang.hub.tenant import Tenant
 from madang.lake.protocol import Readable
-from madang.lake.protocol import Instance, Pasts, Wanted
+from madang.lake.questions import Instance, Pasts, Wanted
 from madang.model import time
 from madang.model.errors import BadRequestData
 from madang.model.names import shown

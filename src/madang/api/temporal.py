@@ -16,7 +16,8 @@ from madang.api.entities import page_headers
 from madang.api.http import Response
 from madang.api.negotiation import accepted
 from madang.api.temporal_selection import History, body_search, retrieval, search
-from madang.lake.protocol import Aggregate, Aggregates, Past, Readable, Wanted
+from madang.lake.protocol import Readable
+from madang.lake.questions import Aggregate, Aggregates, Past, Wanted
 from madang.model import evolution, time
 from madang.model.context import Context
 from madang.model.errors import ResourceNotFound

@@ -18,7 +18,8 @@ from madang.api.router import UnsupportedMethod
 from madang.api.selection import write
 from madang.api.temporal_rows import attribute_of, changed, current, retyped
 from madang.hub.operations import Create
-from madang.lake.protocol import Correctable, HeldBack, Readable, Wanted
+from madang.lake.protocol import Correctable, Readable
+from madang.lake.questions import HeldBack, Wanted
 from madang.lake.told import row
 from madang.model.context import CORE
 from madang.model.errors import AlreadyExists, Conflict, InvalidRequest, ResourceNotFound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from madang.lake.protocol import TYPE, Instance
+from madang.lake.questions import TYPE, Instance
 from madang.lake.told import more_of, time_of, value_member
 from madang.model.entity import Attribute, Document
 from madang.model.errors import BadRequestData

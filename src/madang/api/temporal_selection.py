@@ -16,7 +16,7 @@ from madang.api.parameters import ALLOWED, Parameters, check_known
 from madang.api.query_body import parameters_of
 from madang.api.selection import matched, orders_of, selectors_of, types_of
 from madang.lake import periods
-from madang.lake.protocol import EVERYTHING, Method, Period, Wanted
+from madang.lake.questions import EVERYTHING, Method, Period, Wanted
 from madang.model import time
 from madang.model.context import Context
 from madang.model.errors import BadRequestData, InvalidRequest

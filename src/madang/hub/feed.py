@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from madang.hub.changes import FellBehind
-from madang.lake.protocol import SCOPE, Instance, Logged, Readable
+from madang.lake.protocol import Readable
+from madang.lake.questions import SCOPE, Instance, Logged
 from madang.lake.selection import attribute_of
 from madang.model.attributes import VALUE_MEMBER
 from madang.model.entity import INSTANCE, Document

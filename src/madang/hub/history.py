@@ -20,7 +20,8 @@ import structlog
 from madang.lake.backfill import backfill
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
-from madang.lake.protocol import Figures, Lake, Series
+from madang.lake.protocol import Lake
+from madang.lake.questions import Figures, Series
 from madang.lake.rules import Rules, dump, parse
 from madang.lake.sql_run import Moment, moment
 from madang.model.errors import NgsiError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from madang.lake import window
 from madang.lake.kinds import Kinds
 from madang.lake.periods import boundaries, bucket
-from madang.lake.protocol import Aggregate, Aggregates, Method, Period, Wanted
+from madang.lake.questions import Aggregate, Aggregates, Method, Period, Wanted
 from madang.lake.selection import select
 from madang.lake.values import types_of
 

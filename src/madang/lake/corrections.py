@@ -13,7 +13,7 @@ import orjson
 from madang.lake import window
 from madang.lake.files import Files
 from madang.lake.intake import value_columns
-from madang.lake.protocol import PREFIX, TYPE, HeldBack, Hold, Instance
+from madang.lake.questions import PREFIX, TYPE, HeldBack, Hold, Instance
 from madang.lake.schema import COLUMNS, NAMES, ORDER, quoted
 from madang.lake.values import COLUMNS as READ
 from madang.lake.values import instance_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from madang.lake import aggregate, corrections, frames, journal, pasts, states, upkeep
 from madang.lake.engine import Engine
 from madang.lake.files import Files
-from madang.lake.protocol import (
+from madang.lake.questions import (
     Aggregates,
     Difference,
     Figures,

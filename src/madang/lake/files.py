@@ -23,7 +23,7 @@ from madang.lake import schema, window
 from madang.lake.engine import Engine
 from madang.lake.intake import TAKE, one_text
 from madang.lake.kinds import Kinds
-from madang.lake.protocol import Hold
+from madang.lake.questions import Hold
 from madang.lake.schema import NAMES, ORDER
 
 if TYPE_CHECKING:

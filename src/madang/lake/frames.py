@@ -9,7 +9,7 @@ from madang.lake import spans, window
 from madang.lake.aggregate import NUMBER, expression
 from madang.lake.kinds import Kinds
 from madang.lake.periods import boundaries, bucket, floor
-from madang.lake.protocol import Series, Wanted
+from madang.lake.questions import Series, Wanted
 from madang.lake.selection import everyone, selected
 from madang.query.tree import Temporal
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from madang.lake import window
-from madang.lake.protocol import TYPE, Instance, Logged
+from madang.lake.questions import TYPE, Instance, Logged
 from madang.lake.values import COLUMNS, instance_of, types_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from madang.lake.protocol import ABOUT_ENTITY, Kind
+from madang.lake.questions import ABOUT_ENTITY, Kind
 from madang.model.entity import Entity
 from madang.query import evaluate
 from madang.query.tree import Condition

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from madang.lake import window
 from madang.lake.kinds import Kinds
-from madang.lake.protocol import SCOPE, TYPE, Instance, Past, Pasts, Wanted
+from madang.lake.questions import SCOPE, TYPE, Instance, Past, Pasts, Wanted
 from madang.lake.selection import as_list, grouped, in_force, select
 from madang.lake.values import COLUMNS, instance_of, types_of
 from madang.model.entity import Entity

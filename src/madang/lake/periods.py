@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import MAXYEAR, UTC, datetime, timedelta
 
-from madang.lake.protocol import Period
+from madang.lake.questions import Period
 from madang.model.errors import BadRequestData
 from madang.model.time import LAST
 

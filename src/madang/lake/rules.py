@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from madang.lake import periods
-from madang.lake.protocol import Hold, Period, Policy
+from madang.lake.questions import Hold, Period, Policy
 from madang.model.errors import BadRequestData
 
 MOST = 1_000  # policies or holds; more are a mistake

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from madang.lake import spans, window
 from madang.lake.kinds import Kinds
-from madang.lake.protocol import EVERYTHING, TYPE
+from madang.lake.questions import EVERYTHING, TYPE
 from madang.query.decide import decided, rest_of
 from madang.query.reach import HiddenNames, Reach
 from madang.query.tree import And, Condition, HasId, InScope, Not, Or

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from madang.lake import window
 from madang.lake.kinds import Kinds
-from madang.lake.protocol import SCOPE, TYPE, Instance, Wanted
+from madang.lake.questions import SCOPE, TYPE, Instance, Wanted
 from madang.lake.values import COLUMNS, instance_of
 from madang.model import time
 from madang.model.attributes import VALUE_MEMBER

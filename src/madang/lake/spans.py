@@ -14,7 +14,7 @@ import orjson
 
 from madang.lake import window
 from madang.lake.kinds import Kinds
-from madang.lake.protocol import SCOPE
+from madang.lake.questions import SCOPE
 from madang.lake.selection import as_list, selected
 from madang.model.entity import Entity
 from madang.query import evaluate

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from madang.lake import window
-from madang.lake.protocol import Kind
+from madang.lake.questions import Kind
 from madang.lake.seen import Untold, judged
 from madang.query.decide import decided, rest_of
 from madang.query.reach import HiddenNames, Reach

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from madang.lake import window
 from madang.lake.kinds import Kinds
-from madang.lake.protocol import SCOPE, TYPE, Difference, Instance
+from madang.lake.questions import SCOPE, TYPE, Difference, Instance
 from madang.lake.selection import attribute_of, candidates, grouped
 from madang.lake.values import COLUMNS, instance_of
 from madang.model.attributes import VALUE_MEMBER

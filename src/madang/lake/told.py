@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from madang.lake.protocol import Instance
+from madang.lake.questions import Instance
 from madang.model import time
 from madang.model.attributes import VALUE_MEMBER
 from madang.model.entity import Attribute

@@ -16,7 +16,7 @@ from madang.lake import window
 from madang.lake.corrections import covered
 from madang.lake.files import Files
 from madang.lake.periods import boundaries, bucket, floor, months_later
-from madang.lake.protocol import SCOPE, TYPE, Figures, Period, Policy
+from madang.lake.questions import SCOPE, TYPE, Figures, Period, Policy
 from madang.lake.schema import ORDER
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("madang.lake")
 
-TIERS = ((0, 1 << 20), (1 << 20, 1 << 24))
-"""Sizes of files that are merged with one another [B]: a row is rewritten about twice in all."""
+TIERS = ((0, 1 << 20, 64), (1 << 20, 1 << 24, 12))
+"""Sizes of files that are merged with one another [B], and how many at once: a row is rewritten
+about twice in all, and what is sorted in one transaction fits into the engine's memory."""
 ENOUGH = 8  # files of a tier before they are merged
-AT_ONCE = 64  # files merged in one transaction
 SNAPSHOT_MINUTES = 10  # for which a snapshot is kept: a read takes no longer
 ORPHAN_HOURS = 1  # after which a file that nothing refers to was left by a crash
 ABOUT = f"attribute IN ('{TYPE}', '{SCOPE}')"
@@ -60,8 +60,8 @@ def _due_tiers(files: Files, name: str) -> list[str]:
     finally:
         cursor.close()
     return [
-        f", max_compacted_files => {AT_ONCE}, min_file_size => {least}, max_file_size => {below}"
-        for least, below in TIERS
+        f", max_compacted_files => {at_once}, min_file_size => {least}, max_file_size => {below}"
+        for least, below, at_once in TIERS
         if sum(least <= size < below for (size,) in found) >= ENOUGH
     ]
 

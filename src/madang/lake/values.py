@@ -1,4 +1,4 @@
-"""Between the columns of a row and :class:`~madang.lake.protocol.Instance`."""
+"""Between the columns of a row and :class:`~madang.lake.questions.Instance`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from madang.lake.protocol import Instance
+from madang.lake.questions import Instance
 
 EXACT = 2**53
 COLUMNS = (

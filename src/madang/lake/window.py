@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from madang.lake.protocol import TYPE, Wanted
+from madang.lake.questions import TYPE, Wanted
 from madang.query.tree import Temporal
 
 FEW = 500  # ids that stand in the SQL itself; more are joined

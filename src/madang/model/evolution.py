@@ -1,6 +1,6 @@
 """The past of an entity as clients see it: instance by instance, as pairs, or aggregated. Pure.
 
-What is shown is what history keeps (:class:`madang.lake.protocol.Past` and its like), in the words
+What is shown is what history keeps (:class:`madang.lake.questions.Past` and its like), in the words
 of the client's @context. A deleted instance has NGSI-LD Null for a value.
 Source: ETSI GS CIM 009 clauses 4.5.0 (NGSI-LD Null), 4.5.6 to 4.5.9 (temporal representation, and
 simplified), 4.5.19 (aggregated), 4.8 (system times), 4.15 (language), 4.18 (scope), 4.21
@@ -49,7 +49,7 @@ class Series(Protocol):
 
 
 class Moment(Series, Protocol):
-    """One attribute instance; see :class:`madang.lake.protocol.Instance`."""
+    """One attribute instance; see :class:`madang.lake.questions.Instance`."""
 
     @property
     def time(self) -> int: ...
@@ -72,7 +72,7 @@ class Moment(Series, Protocol):
 
 
 class Past(Protocol):
-    """What happened to one entity; see :class:`madang.lake.protocol.Past`."""
+    """What happened to one entity; see :class:`madang.lake.questions.Past`."""
 
     @property
     def id(self) -> str: ...
@@ -89,7 +89,7 @@ class Past(Protocol):
 
 
 class Aggregate(Series, Protocol):
-    """What the instances of a period come to; see :class:`madang.lake.protocol.Aggregate`."""
+    """What the instances of a period come to; see :class:`madang.lake.questions.Aggregate`."""
 
     @property
     def entity(self) -> str: ...

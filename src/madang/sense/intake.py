@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import orjson
 
 from madang.hub.operations import Observe
-from madang.lake.protocol import Instance
+from madang.lake.questions import Instance
 from madang.lake.told import row
 from madang.model.attributes import instances
 from madang.model.context import CORE, Context

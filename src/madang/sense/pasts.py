@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from madang.lake.protocol import Instance
+from madang.lake.questions import Instance
 
 if TYPE_CHECKING:
     from madang.hub.tenant import Tenant

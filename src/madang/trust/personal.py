@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from madang.hub.operations import Delete, Keep, Operation
-from madang.lake.protocol import HeldBack
+from madang.lake.questions import HeldBack
 from madang.model.errors import BadRequestData, NgsiError
 from madang.model.names import check_uri, is_uri
 from madang.trust.audit import Audit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING, Any
 
-from madang.lake.protocol import ABOUT_ENTITY, Instance, Wanted
+from madang.lake.questions import ABOUT_ENTITY, Instance, Wanted
 from madang.model import time
 from madang.query.tree import Query, Selector
 

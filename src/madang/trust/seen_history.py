@@ -11,19 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from madang.lake.protocol import (
+from madang.lake.protocol import Correctable, Lake, Readable
+from madang.lake.questions import (
     Aggregates,
-    Correctable,
     Difference,
     Instance,
     Kind,
-    Lake,
     Logged,
     Method,
     Past,
     Pasts,
     Period,
-    Readable,
     Series,
     Wanted,
 )
