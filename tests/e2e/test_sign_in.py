@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.e2e.certificate import certificate
 from tests.e2e.chromium import Authenticator, Watched, chromium
 from tests.e2e.server import API, Server
 from tests.trust.openid_provider import real_provider
@@ -288,34 +284,6 @@ def test_pages_fit_a_phone_have_labels_and_enough_contrast(
     page.wait_for_url(re.compile(r"^[^?]*/account$"))
     assert wrong("/account") == []
     context.close()
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for localhost that nobody has signed but itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    crt, pem = folder / "hub.crt", folder / "hub.pem"
-    crt.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return crt, pem
 
 
 def test_over_tls_cookies_keep_to_the_host_and_pages_stay_encrypted(
