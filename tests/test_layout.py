@@ -50,6 +50,7 @@ BROAD_EXCEPTS = {
     "trust/audit.py:_write": "the log's outermost loop: logs it and refuses the group that waits",
     "trust/identities.py:_upkeep": "its outermost loop: logs it and tries again in a minute",
     "sense/pasts.py:_write": "late values on their way into history: whoever waits is told",
+    "sense/files/drop.py:_run": "its outermost loop: logs it and looks again in two seconds",
     "api/eager.py:__call__": "steps a handler's coroutine; the error goes to what answers for it",
 }
 

@@ -254,6 +254,11 @@ class Settings(BaseModel):
         "Hosts to notify: names, networks, `*` for all; inside only if named or by administrators.",
     )
 
+    sense_drop: bool = _setting(
+        True,
+        "Sense",
+        "Load files that are put into the folder `drop` of the data folder, if there is one.",
+    )
     feed_hosts: Hosts = _setting(
         ["*"],
         "Sense",

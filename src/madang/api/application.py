@@ -14,6 +14,7 @@ from starlette.responses import Response
 from madang.api import (
     history,
     sense_devices,
+    sense_drop,
     sense_feeds,
     sense_letters,
     sense_profiles,
@@ -79,6 +80,7 @@ def surfaces(
         *trust_audit.surfaces(trust.audit),
         *trust_personal.surfaces(trust.personal),
         *sense_feeds.surfaces(sense),
+        *sense_drop.surfaces(sense.drop),
         *trust_policies.surfaces(
             trust.policies, identities.find, partial(system.hub.tenant, create=False)
         ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from madang.sense.dead_letters import Filter, Letter
 from madang.sense.edge.node import Edge
 from madang.sense.feeds.schedule import Feeds
+from madang.sense.files.drop import Drop
 from madang.sense.intake import Intake, Taken
 from madang.sense.message import Message, Reading, Reason
 from madang.sense.quality.daily import Daily
@@ -33,6 +34,8 @@ class Sense:
         self._opening = asyncio.Lock()
         self.intake = Intake(trust.gate, self.station)
         self.feeds = Feeds(settings, hub, self)
+        self.drop = Drop(settings.data, hub, self)
+        self._watches_drop = settings.sense_drop
         self._daily = Daily(self._stations.values)
         self.edge = Edge(settings, self, lambda: trust.policies.marks)
 
@@ -56,6 +59,8 @@ class Sense:
         for name in self._hub.open:
             await self.station(name)
         await self.feeds.start()
+        if self._watches_drop:
+            self.drop.start()
         self._daily.start()
         await self.edge.start()
 
@@ -100,6 +105,7 @@ class Sense:
         await self.edge.close()
         await self._daily.close()
         await self.feeds.close()
+        await self.drop.close()
         for station in self._stations.values():
             await station.close()
         self._stations.clear()
