@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -23,7 +25,7 @@ from madang import __version__
 from madang.hub.hosts import BoundedResolver, Bounds, is_named
 from madang.sense.feeds.answer import Answer
 from madang.sense.feeds.declaration import KEY, Feed
-from madang.sense.feeds.errors import BadFeed, Refused, Unavailable
+from madang.sense.feeds.errors import BadFeed, Refused, Unavailable, Unusable
 from madang.sense.feeds.kept import Kept, Meta
 from madang.sense.feeds.progress import Progress
 from madang.sense.feeds.turns import PATIENCE_S, Turns
@@ -106,6 +108,11 @@ class Fetcher:
             )
         return found.key.get_secret_value()
 
+    def secret(self, name: str) -> str:
+        """Return a key, whatever it is for; empty if there is none."""
+        found = self._settings.feed_keys.get(name)
+        return "" if found is None else found.key.get_secret_value()
+
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
@@ -166,7 +173,7 @@ class Fetch:
             Refused: an answer that says no, or a URL out of bounds.
             Unusable: it is not encoded as it says.
         """
-        asked = _with_query(url, parameters or {})
+        asked = self._masked(_with_query(url, parameters or {}))
         if asked in self._answers:
             return self._answers[asked]
         kept = await asyncio.to_thread(self._kept.find, asked)
@@ -290,6 +297,11 @@ class Fetch:
             return Unavailable(said, rest)
         return Refused(said)
 
+    def _masked(self, url: str) -> str:
+        """Take the key out of a URL: publishers repeat what they were asked in links to pages."""
+        key = self._fetcher.secret(self._feed.declaration.key)
+        return _spelled(key).sub(KEY, url) if key else url
+
     def _with_key(self, shown: str, headers: Mapping[str, str]) -> tuple[URL, dict[str, str]]:
         """Put the key where the declaration wants it."""
         sent = dict(headers)
@@ -313,8 +325,20 @@ def out_of_bounds(host: str) -> Refused:
 
 def _with_query(url: str, parameters: Mapping[str, str]) -> str:
     """Return a URL, encoded, with parameters in its query; ``{key}`` stays as it is."""
-    made = URL(url).extend_query(parameters) if parameters else URL(url)
+    try:
+        made = URL(url).extend_query(parameters) if parameters else URL(url)
+    except ValueError as error:
+        raise Unusable(f"{url[:200]!r} is no URL: {error}") from None
     return str(made).replace("%7Bkey%7D", KEY)
+
+
+@lru_cache(maxsize=256)
+def _spelled(key: str) -> re.Pattern[str]:
+    """Return what finds a key in a URL, whichever of its characters are escaped."""
+    escaped = ("".join(f"%{byte:02X}" for byte in mark.encode()) for mark in key)
+    marks = zip(key, escaped, strict=True)
+    pattern = "".join(f"(?:{re.escape(mark)}|{code})" for mark, code in marks)
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _conditional(headers: Mapping[str, str], kept: Any) -> dict[str, str]:
