@@ -63,6 +63,7 @@ class Server:
     ) -> None:
         self.data = data
         self.port = free_port()
+        self.mqtt_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data.with_name(data.name + ".log")
         self._options = (*options, "--open") if open else options
@@ -79,7 +80,7 @@ class Server:
     def launch(self) -> None:
         """Start the process without waiting for it."""
         command = [str(COMMAND), "up", "--data", str(self.data), "--port", str(self.port)]
-        command += ["--no-demo", *self._options]
+        command += ["--mqtt-port", str(self.mqtt_port), "--no-demo", *self._options]
         if self._core is not None and shutil.which("taskset"):
             command = ["taskset", "-c", str(self._core), *command]
         with self.log.open("ab") as log:

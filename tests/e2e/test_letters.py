@@ -61,9 +61,8 @@ def test_a_message_is_replayed_after_the_device_was_registered(server: Server) -
         "type": "Device",
         "profile": {"type": "Property", "value": "late"},
     }
-    profile = b"type = 'Thing'\n[attributes.level]\npath = 'value'\nunit = 'P1'\n"
-    put = server.request("PUT", "/sense/profiles/late", profile, {"Content-Type": "text/plain"})
-    assert put.status in (200, 201, 204), put.body
+    profile = "type = 'Thing'\n[attributes.level]\npath = 'value'\nunit = 'P1'\n"
+    assert server.request("PUT", "/profiles/late", {"text": profile}).status == 201
     assert server.request("POST", "/ngsi-ld/v1/entities", device).status == 201
     after = command(server, "replay", "--device", "late-1")
     assert after.returncode == 0, after.stdout + after.stderr

@@ -14,6 +14,7 @@ from madang.sense.intake import Intake, Taken
 from madang.sense.message import Message, Reading, Reason
 from madang.sense.quality.daily import Daily
 from madang.sense.station import Station
+from madang.sense.transports.mqtt_broker import Broker
 
 if TYPE_CHECKING:
     from madang.hub.hub import Hub
@@ -33,6 +34,8 @@ class Sense:
         self._stations: dict[str, Station] = {}
         self._opening = asyncio.Lock()
         self.intake = Intake(trust.gate, self.station)
+        self.broker = Broker(settings, trust.gate, self.intake, hub)
+        self._has_broker = settings.mqtt_broker
         self.feeds = Feeds(settings, hub, self)
         self.drop = Drop(settings.data, hub, self)
         self._watches_drop = settings.sense_drop
@@ -58,6 +61,8 @@ class Sense:
         """Take up the devices of every tenant, and begin to listen."""
         for name in self._hub.open:
             await self.station(name)
+        if self._has_broker:
+            await self.broker.start()
         await self.feeds.start()
         if self._watches_drop:
             self.drop.start()
@@ -102,6 +107,7 @@ class Sense:
 
     async def close(self) -> None:
         """Stop listening and finish what is under way."""
+        await self.broker.close()
         await self.edge.close()
         await self._daily.close()
         await self.feeds.close()
