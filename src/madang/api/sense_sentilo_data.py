@@ -66,7 +66,7 @@ class Data:
             device=_device(request),
             origin=state.address,
         )
-        _raise_for(await self._sense.intake.take(message))
+        raise_for(await self._sense.intake.take(message))
         return Response()
 
     async def of_sensor(self, request: Request) -> Response:
@@ -124,12 +124,16 @@ class Data:
         return {sensor: observations for sensor, observations in shown.items() if observations}
 
 
-def series_of(devices: Devices, device: Device, sensor: str) -> Series | None:
-    """Return where the observations of a sensor are, as its profile says; None if it does not."""
+def series_of(devices: Devices, device: Device, sensor: str, field: str = FIELD) -> Series | None:
+    """Return where the observations of a sensor are, as its profile says; None if it does not.
+
+    Args:
+        field: the field of its messages that they are made of.
+    """
     profile = devices.profile(device.profile)
     for part in () if profile is None else profile.parts:
         for name, attribute in part.attributes.items():
-            if attribute.path == FIELD and not attribute.target:
+            if attribute.path == field and not attribute.target:
                 return Series(sensor, part.id_for(device.name), name)
     return None
 
@@ -192,7 +196,7 @@ def _device(request: Request) -> str:
     return "" if sensor is None else device_of(request.path_params["provider"], sensor)
 
 
-def _raise_for(taken: Taken) -> None:
+def raise_for(taken: Taken) -> None:
     """Raise the error of a message that could not be used, or not all of it."""
     if taken.letter is None:
         return
