@@ -35,6 +35,7 @@ GUIDES = [
     TUTORIAL,
     DOCS / "how-to" / "query.md",
     DOCS / "how-to" / "history.md",
+    DOCS / "how-to" / "push-over-http.md",
     DOCS / "how-to" / "subscribe.md",
 ]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
