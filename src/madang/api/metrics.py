@@ -89,17 +89,23 @@ class Metrics(Collector):
 
     @staticmethod
     def _of_intake(intake: Intake) -> Iterable[Metric]:
-        meanings = {
-            "messages": "Messages of devices, feeds and files taken",
-            "values": "Values of them written",
-            "late": "Values that only history got, for the state had newer ones",
-            "known": "Values that were there already",
-            "rejected": "Messages that became dead letters",
-            "refused": "Messages pushed back: too much under way, a limit, or no right to send",
-        }
-        for name, meaning in meanings.items():
-            count = getattr(intake.figures, name)
-            yield CounterMetricFamily(f"madang_sense_{name}", meaning, value=count)
+        told = intake.figures
+        yield CounterMetricFamily(
+            "madang_sense_messages", "Messages of devices, feeds and files", value=told.messages
+        )
+        yield CounterMetricFamily("madang_sense_values", "Values written", value=told.values)
+        yield CounterMetricFamily(
+            "madang_sense_late", "Values that only history got", value=told.late
+        )
+        yield CounterMetricFamily(
+            "madang_sense_known", "Values that were there already", value=told.known
+        )
+        yield CounterMetricFamily(
+            "madang_sense_rejected", "Messages that became dead letters", value=told.rejected
+        )
+        yield CounterMetricFamily(
+            "madang_sense_refused", "Messages pushed back", value=told.refused
+        )
         yield GaugeMetricFamily(
             "madang_sense_under_way", "Messages not durable yet", value=intake.under_way
         )
