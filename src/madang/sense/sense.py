@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import structlog
+
+from madang.model.errors import MadangError
 from madang.sense.dead_letters import Filter, Letter
 from madang.sense.edge.node import Edge
 from madang.sense.feeds.schedule import Feeds
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from madang.trust.principal import Principal
     from madang.trust.trust import Trust
 
+log = structlog.get_logger("madang.sense")
+
 FOLDER = "sense"
 
 
@@ -29,13 +34,13 @@ class Sense:
     """All of it. Started when the hub is, closed before it."""
 
     def __init__(self, settings: Settings, hub: Hub, trust: Trust) -> None:
+        self._settings = settings
         self._hub = hub
         self._folder = settings.data / FOLDER
         self._stations: dict[str, Station] = {}
         self._opening = asyncio.Lock()
         self.intake = Intake(trust.gate, self.station)
         self.broker = Broker(settings, trust.gate, self.intake, hub)
-        self._has_broker = settings.mqtt_broker
         self.feeds = Feeds(settings, hub, self)
         self.drop = Drop(settings.data, hub, self)
         self._watches_drop = settings.sense_drop
@@ -61,13 +66,26 @@ class Sense:
         """Take up the devices of every tenant, and begin to listen."""
         for name in self._hub.open:
             await self.station(name)
-        if self._has_broker:
-            await self.broker.start()
+        if self._settings.mqtt_broker:
+            await self._start_broker()
         await self.feeds.start()
         if self._watches_drop:
             self.drop.start()
         self._daily.start()
         await self.edge.start()
+
+    async def _start_broker(self) -> None:
+        """Listen for MQTT. A laptop may have a broker already: then the hub goes without.
+
+        Raises:
+            MadangError: the port that the settings name cannot be used.
+        """
+        try:
+            await self.broker.start()
+        except MadangError as error:
+            if "mqtt_port" in self._settings.model_fields_set:
+                raise
+            log.warning("mqtt.not_listening", reason=str(error))
 
     async def put(
         self, tenant: str, readings: Sequence[Reading], principal: Principal, source: str
