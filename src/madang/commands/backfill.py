@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,12 @@ from madang.sense.files.columns import ColumnMapper
 from madang.sense.files.entities import Failure
 from madang.sense.files.mapping import ROW, Mapping, MappingError, check_columns, read
 from madang.sense.files.source import FileError, Source, open_source
+from madang.sense.files.tables import tables
 
 if TYPE_CHECKING:
     import polars as pl
 
-ROWS = 100_000  # of a file that are turned into instances at once
-INSTANCES = 2_000_000  # sent at once: some 20 MB
+INSTANCES = 1_000_000  # sent at once: some 10 MB
 _TIMEOUT = aiohttp.ClientTimeout(total=600)
 
 
@@ -53,8 +52,8 @@ def load(
     with ExitStack() as stack:
         sources = [stack.enter_context(open_source(path, rules.read)) for path in files]
         for source in sources:
-            if source.format not in ("csv", "parquet"):
-                raise FileError(f"{source.path}: --history reads CSV and Parquet")
+            if not source.is_table:
+                raise FileError(f"{source.path}: --history reads CSV, workbooks and Parquet")
         reporter = Reporter(console, tally, stack.enter_context(error_file(errors)))
         made, new = asyncio.run(_load_all(sources, url, tenant, rules, reporter, tally, console))
     seconds = time.monotonic() - started
@@ -110,7 +109,7 @@ async def _load_one(
 
     mapper = ColumnMapper(rules, failed)
     waiting: list[pl.DataFrame] = []
-    for table in _tables(source, failed):
+    for table in tables(source, failed):
         check_columns(rules, [name for name in table.columns if name != ROW])
         tally.rows += table.height
         waiting.append(mapper.instances(table))
@@ -123,32 +122,6 @@ async def _load_one(
     if rest:
         whole = pl.concat(rest, how="diagonal")
         yield whole.height, await _send(client, whole)
-
-
-def _tables(source: Source, failed: Any) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a file as tables, with their numbers in the column ``#``."""
-    import polars as pl
-
-    if source.format == "parquet":
-        start = 1
-        for batch in pl.scan_parquet(source.path).collect_batches(
-            chunk_size=ROWS, maintain_order=True
-        ):
-            yield batch.with_row_index(ROW, start).with_columns(pl.col(ROW).cast(pl.Int64))
-            start += batch.height
-        return
-    records = source.records()
-    while some := list(islice(records, ROWS)):
-        for record in some:
-            if record.problem:
-                failed(Failure(record.row, "", record.problem))
-        good = [record for record in some if not record.problem]
-        if good:
-            names = list(good[0].values)
-            cells = list(zip(*(record.values.values() for record in good), strict=True))
-            columns: dict[str, Any] = dict(zip(names, cells, strict=True))
-            table = pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String))
-            yield table.with_columns(pl.Series(ROW, [record.row for record in good], pl.Int64))
 
 
 async def _send(client: HubClient, frame: pl.DataFrame) -> int:

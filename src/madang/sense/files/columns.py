@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from madang.model.time import parse
-from madang.sense.files import cells
+from madang.sense.files import notation
 from madang.sense.files.entities import Failure
 from madang.sense.files.location import BadCell
 from madang.sense.files.mapping import (
@@ -22,8 +22,10 @@ from madang.sense.files.mapping import (
     EntityPart,
     Mapping,
     MappingError,
+    Reading,
     placeholders,
 )
+from madang.sense.files.moments import moments
 from madang.sense.files.rows import RowError, RowMapper
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class ColumnMapper:
         self._failed = failed
         self._bad: set[int] = set()
         self._nulls = ["", *mapping.read.null]
+        self._number = mapping.read.number
         self._parts = [
             (part, _alone(mapping, part, observed=True), _alone(mapping, part, observed=False))
             for part in mapping.entity
@@ -95,7 +98,8 @@ class ColumnMapper:
         for place, (name, spec) in enumerate(others.items()):
             rows = self._joined(rows, _only(moving, {name: spec}), f"#{place}", orjson.dumps)
         rows = rows.with_columns(
-            _number(pl.col(column), frame.schema[column]).alias(f"#={column}") for column in numbers
+            _number(pl.col(column), frame.schema[column], self._mapping.read).alias(f"#={column}")
+            for column in numbers
         )
         good = self._without_bad(rows, numbers)
         types = part.type if isinstance(part.type, str) else " ".join(part.type)
@@ -143,14 +147,36 @@ class ColumnMapper:
             self.skipped += rows.height - kept.height
             rows = kept.drop("#kept")
         rows = self._joined(rows, named, "#id", lambda entity: entity["id"])
+        rows = self._timed(rows, timed)
+        return rows.filter(pl.col("#id").is_not_null() & pl.col("#time").is_not_null())
+
+    def _timed(self, rows: pl.DataFrame, timed: Mapping) -> pl.DataFrame:
+        """Return rows with their times: all at once, and one by one what that cannot read."""
+        import polars as pl
+
+        assert timed.observed is not None
+        if timed.observed.columns is None:
+            value = RowMapper(timed).entities({})[0][_WHEN]["observedAt"]
+            return rows.with_columns(pl.lit(parse(value)).cast(pl.Datetime("us")).alias("#time"))
+        found = moments(rows, timed.observed)
+        if found is None:
+            return self._timed_singly(rows, timed)
+        quick = rows.with_columns(found.cast(pl.Datetime("us")).alias("#time"))
+        if not found.null_count():
+            return quick
+        slow = self._timed_singly(quick.filter(pl.col("#time").is_null()).drop("#time"), timed)
+        return pl.concat([quick.drop_nulls("#time"), slow]).sort(ROW)
+
+    def _timed_singly(self, rows: pl.DataFrame, timed: Mapping) -> pl.DataFrame:
+        import polars as pl
+
         rows = self._joined(rows, timed, "#time", lambda entity: entity[_WHEN]["observedAt"])
         times = rows["#time"].unique().drop_nulls()
         instants = pl.DataFrame(
             {"#time": times, "#at": pl.Series([parse(one) for one in times], dtype=pl.Int64)}
         )
         rows = rows.join(instants, on="#time", how="left", maintain_order="left")
-        rows = rows.with_columns(pl.col("#at").cast(pl.Datetime("us")).alias("#time")).drop("#at")
-        return rows.filter(pl.col("#id").is_not_null() & pl.col("#time").is_not_null())
+        return rows.with_columns(pl.col("#at").cast(pl.Datetime("us")).alias("#time")).drop("#at")
 
     def _joined(
         self,
@@ -193,24 +219,35 @@ class ColumnMapper:
         if not is_bad:
             return frame
         wrong = frame.filter(pl.any_horizontal(is_bad))
-        for row in wrong.select(ROW, *numbers).iter_rows(named=True):
-            for name in numbers:
-                try:
-                    cells.number(0 if row[name] is None else row[name])
-                except ValueError as error:
-                    self._fail(Failure(row[ROW], name, str(error)))
-        return frame.filter(~pl.any_horizontal(is_bad)) if wrong.height else frame
+        if not wrong.height:
+            return frame
+        mended = [row for row in wrong.iter_rows(named=True) if self._mends(row, numbers)]
+        good = frame.filter(~pl.any_horizontal(is_bad))
+        return good.vstack(pl.DataFrame(mended, schema=frame.schema)).sort(ROW) if mended else good
+
+    def _mends(self, row: dict[str, Any], numbers: list[str]) -> bool:
+        """Read the numbers that Polars could not; tell of those that are none."""
+        is_good = True
+        for name in numbers:
+            if row[name] is None or row[f"#={name}"] is not None:
+                continue
+            try:
+                row[f"#={name}"] = float(self._number(row[name]))
+            except ValueError as error:
+                self._fail(Failure(row[ROW], name, str(error)))
+                is_good = False
+        return is_good
 
     def _still(self, frame: pl.DataFrame, still: Mapping, types: str) -> pl.DataFrame:
         """Return names, places and the like, where they differ from the row before."""
         import polars as pl
 
+        if still.location is None and not still.entity[0].attributes:
+            return pl.DataFrame()
         timeless = still.model_copy(update={"observed": None, "skip": []})
         names = sorted(_columns(timeless) - {ROW})
-        ordered = frame.sort("#id", "#time", maintain_order=True)
-        differs = [pl.col(n).ne_missing(pl.col(n).shift(1).over("#id")) for n in names]
-        first = pl.col("#id") != pl.col("#id").shift(1)
-        rows = ordered.filter(pl.any_horizontal(first.fill_null(True), *differs))
+        needed = sorted(_columns(still) - {ROW})
+        rows = _changes(frame.select(ROW, "#id", "#time", *needed), names)
         mapper = RowMapper(still)
         texts = []
         for row in rows.iter_rows(named=True):
@@ -280,9 +317,13 @@ def _columns(mapping: Mapping) -> set[str]:
     return mapping.columns() | ({ROW} if ROW in placeholders(part.id) else set())
 
 
-def _number(column: pl.Expr, kind: Any) -> pl.Expr:
+def _number(column: pl.Expr, kind: Any, reading: Reading) -> pl.Expr:
     import polars as pl
 
+    if kind == pl.String and (reading.decimal, reading.thousands) != (".", ""):
+        column = column.map_batches(
+            lambda cells: notation.plainly(cells, reading.decimal, reading.thousands), pl.String
+        )
     value = column.cast(pl.Float64, strict=False)
     return pl.when(value.is_finite()).then(value) if kind == pl.String else value.fill_nan(None)
 
@@ -291,21 +332,31 @@ def _told(frame: pl.DataFrame, types: str, column: str, *, observed: bool) -> pl
     """Return the instances that the JSON of entities in a column holds."""
     import polars as pl
 
-    rows: list[dict[str, Any]] = []
-    known: dict[str, list[dict[str, Any]]] = {}
-    told = frame.filter(pl.col(column).is_not_null()).select(ROW, "#id", "#time", column)
-    for number, id, moment, text in told.iter_rows():
-        if text not in known:
-            known[text] = [*_instances(text)]
-        rows += [{ROW: number, "entity": id, "time": moment, **one} for one in known[text]]
+    told = frame.select(
+        ROW, pl.col("#id").alias("entity"), pl.col("#time").alias("time"), column
+    ).drop_nulls(column)
+    found = [{column: text, **one} for text in told[column].unique() for one in _instances(text)]
     schema: dict[str, Any] = {
-        ROW: pl.Int64,
-        "entity": pl.String, "time": pl.Datetime("us"), "attribute": pl.String, "kind": pl.String,
+        column: pl.String, "attribute": pl.String, "kind": pl.String,
         "number": pl.Float64, "text": pl.String, "json": pl.String, "unit": pl.String,
         "longitude": pl.Float64, "latitude": pl.Float64,
     }  # fmt: skip
-    made = pl.DataFrame(rows, schema=schema, orient="row")
-    return made.with_columns(pl.lit(types).alias("type"), pl.lit(observed).alias("observed"))
+    made = pl.DataFrame(found, schema=schema, orient="row")
+    whole = told.join(made, on=column, how="inner", maintain_order="left").drop(column)
+    return whole.with_columns(pl.lit(types).alias("type"), pl.lit(observed).alias("observed"))
+
+
+def _changes(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """Return the rows that differ in some columns from the row of their entity before."""
+    import polars as pl
+
+    if frame.select("#id", *names).n_unique() == frame["#id"].n_unique():
+        earliest = frame.filter(pl.col("#time") == pl.col("#time").min().over("#id"))
+        return earliest.unique("#id", keep="first", maintain_order=True)
+    ordered = frame.sort("#id", "#time", maintain_order=True)
+    differs = [pl.col(n).ne_missing(pl.col(n).shift(1).over("#id")) for n in names]
+    first = pl.col("#id") != pl.col("#id").shift(1)
+    return ordered.filter(pl.any_horizontal(first.fill_null(True), *differs))
 
 
 def _instances(text: str) -> Iterator[dict[str, Any]]:

@@ -64,25 +64,22 @@ class Grid:
         if len(names) > MAX_COLUMNS:
             raise NoHeader(f"has {len(names)} columns; {MAX_COLUMNS:,} are allowed")
         self.names = _names(names)
+        self.after_blank = False
+        """Whether a blank row was read, behind which there may be notes."""
         self._rows = rest
 
-    def records(self) -> Iterator[Record]:
-        """Yield the rows below the header; blank ones are left out."""
+    def records(self, lines: Iterable[Line] | None = None) -> Iterator[Record]:
+        """Yield the rows below the header, or more lines behind them; blank ones are left out."""
         names, width = self.names, len(self.names)
-        after_blank = False
-        for row, cells in self._rows:
-            if len(cells) == width and cells[0] not in ("", None):
-                values = dict(zip(names, cells, strict=True))
-                if not after_blank or not _is_note(cells):
-                    yield Record(row, values)
-                else:
-                    yield Record(row, {})
+        for row, cells in self._rows if lines is None else lines:
+            if len(cells) == width and cells[0] not in ("", None) and not self.after_blank:
+                yield Record(row, dict(zip(names, cells, strict=True)))
                 continue
             filled = sum(map(_filled, cells))
-            after_blank = after_blank or not filled
+            self.after_blank = self.after_blank or not filled
             if not filled:
                 continue
-            if after_blank and _is_note(cells):
+            if self.after_blank and _is_note(cells):
                 yield Record(row, {})
             elif len(cells) == width:
                 yield Record(row, dict(zip(names, cells, strict=True)))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from madang.sense.files import cells
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Number = Callable[[object], int | float]
 
@@ -66,6 +69,19 @@ def _reader(notation: Notation) -> Number:
             raise ValueError(f"{written!r} is no number") from None
 
     return number
+
+
+def plainly(cells: pl.Series, decimal: str, thousands: str) -> pl.Series:
+    """Return texts with their numbers written plainly; what is none stays as it is."""
+    if thousands:
+        marks = {" ": f"[{_BLANKS}]", "'": "['’]"}.get(thousands, re.escape(thousands))
+        is_grouped = cells.str.contains(f"^(?:{_GROUPED[thousands].pattern})$")
+        cells = cells.str.replace_all(marks, "").zip_with(is_grouped.fill_null(False), cells)
+    if decimal == ",":
+        is_comma = cells.str.contains(r"^[+-]?\d*,\d+(?:[eE][+-]?\d+)?$")
+        plain = cells.str.replace(",", ".", literal=True)
+        cells = plain.zip_with(is_comma.fill_null(False), cells)
+    return cells
 
 
 def guess(columns: Iterable[list[str]], separator: str) -> Notation:
