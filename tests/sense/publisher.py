@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -27,6 +27,8 @@ class Publisher:
         self.pages: dict[str, Page] = {}
         self.asked: list[web.Request] = []
         self.url = ""
+        self.slow: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+        """Answers everything instead, in its own time."""
 
     @property
     def paths(self) -> list[str]:
@@ -35,6 +37,8 @@ class Publisher:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request)
+        if self.slow is not None:
+            return await self.slow(request)
         page = self.pages.get(request.path_qs, self.pages.get(request.path))
         if page is None:
             return web.Response(status=404)
@@ -71,7 +75,8 @@ async def publishing() -> AsyncIterator[Publisher]:
 
 def settings(**changed: Any) -> Settings:
     """Return settings by which the publisher on this machine may be asked, and quickly."""
-    return Settings(**{"feed_hosts": ["*", "127.0.0.1"], "feed_pause_s": 0.001} | changed)
+    usual = {"feed_hosts": ["*", "127.0.0.1"], "feed_pause_s": 0.001}
+    return Settings.model_validate(usual | changed)
 
 
 class Found(NamedTuple):

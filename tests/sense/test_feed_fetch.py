@@ -4,18 +4,19 @@ import gzip
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from publisher import HEAD, Publisher, publishing, settings
 
 from madang.sense.feeds.declaration import parse
 from madang.sense.feeds.errors import FeedError, Refused, Unavailable, Unusable
 from madang.sense.feeds.fetch import ATTEMPTS, Fetch, Fetcher
 from madang.sense.feeds.kept import Kept
 from madang.sense.feeds.unpack import Unpacker
+from tests.sense.publisher import HEAD, Publisher, publishing, settings
 
 TEXT = f'kind = "plain"\nurl = "{{url}}/data"\n{HEAD}'
 
@@ -29,7 +30,7 @@ class Reader:
         self.feed = parse(text.replace("{url}", publisher.url), "test")
         self.kept = Kept(folder / "kept")
 
-    def fetch(self, **how: bool) -> Fetch:
+    def fetch(self, **how: Any) -> Fetch:
         return Fetch(self.fetcher, self.feed, self.kept, **how)
 
     async def once(self, url: str = "", **how: bool) -> tuple[bytes, bool]:
