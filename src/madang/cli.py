@@ -113,6 +113,10 @@ def load(
     show: Annotated[
         bool, typer.Option("--show", help="Only show what tables are taken for; load nothing.")
     ] = False,
+    validate: Annotated[
+        Path | None,
+        typer.Option(help="Folder of JSON Schemas, or one; entities that break them stay out."),
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Load files into the hub. Good rows are kept; the exit code is 1 if any row failed."""
@@ -122,6 +126,8 @@ def load(
         print_guess(files, type_name, _console())
         return
     if history:
+        if validate is not None:
+            raise typer.BadParameter("--validate is for entities; history is loaded unchecked")
         from madang.commands.backfill import load as load_history
 
         is_good = load_history(
@@ -139,6 +145,7 @@ def load(
         errors=errors,
         console=_console(),
         yes=yes,
+        validate=validate,
     )
     raise typer.Exit(0 if is_clean else 1)
 

@@ -22,6 +22,7 @@ from madang.commands.upload import Uploader
 from madang.sense.files.entities import EntityReader, Failure
 from madang.sense.files.mapping import Mapping, MappingError, read
 from madang.sense.files.source import FileError, Source, open_source
+from madang.sense.schemas import Schemas
 
 SHOWN_FAILURES = 20
 _PROGRESS_EVERY = 200  # rows
@@ -94,11 +95,13 @@ def load(
     errors: Path | None,
     console: Console,
     yes: bool = False,
+    validate: Path | None = None,
 ) -> bool:
     """Load files into a hub; return whether every row went well.
 
     Without a mapping, one is taken that was accepted before for files with the same header, or
-    what the files seem to be; on a terminal somebody is asked about that, unless ``yes``.
+    what the files seem to be; on a terminal somebody is asked about that, unless ``yes``. Entities
+    that break the schemas of ``validate`` are not loaded.
 
     Raises:
         MadangError: nothing can be loaded: no hub, no such file, an unusable mapping.
@@ -106,6 +109,7 @@ def load(
     rules = read(mapping) if mapping else None
     if rules is not None and type_name is not None:
         raise MappingError("--type and --mapping exclude each other: a mapping says the type")
+    schemas = Schemas(validate) if validate is not None else None
     tally = Tally()
     started = time.monotonic()
     with ExitStack() as stack:
@@ -121,7 +125,8 @@ def load(
                 for source in sources
                 for found in guide.mappings(source.path)
             ]
-        asyncio.run(_load_all(plans, url, tenant, type_name, reporter, tally, console))
+        work = _load_all(plans, url, tenant, type_name, schemas, reporter, tally, console)
+        asyncio.run(work)
     _summarise(console, tally, time.monotonic() - started, errors)
     return tally.is_clean
 
@@ -131,6 +136,7 @@ async def _load_all(
     url: str,
     tenant: str,
     type_name: str | None,
+    schemas: Schemas | None,
     reporter: Reporter,
     tally: Tally,
     console: Console,
@@ -148,7 +154,9 @@ async def _load_all(
         await client.get("/health")
         with progress:
             for source, rules in plans:
-                await _load_one(client, source, rules, type_name, reporter, tally, progress)
+                await _load_one(
+                    client, source, rules, type_name, schemas, reporter, tally, progress
+                )
 
 
 async def _load_one(
@@ -156,6 +164,7 @@ async def _load_one(
     source: Source,
     rules: Mapping | None,
     type_name: str | None,
+    schemas: Schemas | None,
     reporter: Reporter,
     tally: Tally,
     progress: Progress,
@@ -177,7 +186,7 @@ async def _load_one(
     try:
         async with uploader:
             try:
-                for item in reader:
+                for item in reader if schemas is None else schemas.checked(reader):
                     if isinstance(item, Failure):
                         reporter.failed(source.path, item)
                     else:
