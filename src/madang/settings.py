@@ -117,7 +117,28 @@ class EdgeRule(BaseModel):
 
 
 EdgeRules = Annotated[dict[str, EdgeRule], BeforeValidator(_parsed)]
-TABLES = frozenset({"openid", "feed_keys", "edge_rules"})
+class MqttBroker(BaseModel):
+    """A broker that messages are taken from, written as ``[mqtt_brokers.<name>]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    host: str = Field(min_length=1)
+    port: int | None = Field(None, ge=1, le=65535)
+    """None is 1883, and with TLS 8883."""
+    tls: bool = False
+    ca: Path | None = None
+    """Certificates (PEM) that its own must be signed by; None are those the system trusts."""
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    topics: list[str] = Field(min_length=1, max_length=100)
+    """Filters; a level may be ``{device}``, which is any and names the device."""
+    codec: str = ""
+    """How messages are written; empty: as their topic or the profile of their device says."""
+    tenant: str = ""
+
+
+MqttBrokers = Annotated[dict[str, MqttBroker], BeforeValidator(_parsed)]
+TABLES = frozenset({"openid", "feed_keys", "edge_rules", "mqtt_brokers"})
 """Settings that are tables with names of the city's own choosing."""
 
 
@@ -146,6 +167,9 @@ class Settings(BaseModel):
         le=65535,
     )
     mqtt_broker: bool = _setting(True, "Place", "Whether the embedded MQTT broker listens.")
+    mqtt_brokers: MqttBrokers = _setting(
+        {}, "Place", "Other MQTT brokers to take messages from, as `[mqtt_brokers.<name>]`."
+    )
     open: bool = _setting(
         False, "Place", "No sign-in at all; refused unless `host` is this machine only."
     )

@@ -17,7 +17,6 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from madang.model.errors import Overloaded, TooManyRequests
 from madang.sense.intake import Taken
 from madang.sense.transports.mqtt_decoder import Decoder
-from madang.sense.transports.mqtt_inbound import MOST
 from madang.sense.transports.mqtt_packets import (
     PINGREQ,
     PUBACK,
@@ -38,6 +37,7 @@ from madang.sense.transports.mqtt_packets import (
     Will,
     encode,
 )
+from madang.sense.transports.mqtt_pipeline import MOST
 from madang.sense.transports.mqtt_wire import Code
 from tests.sense.mqtt_town import PUB, SUB, Town, run, until
 
@@ -155,7 +155,7 @@ async def test_messages_are_begun_and_acknowledged_in_their_order(town: Town, ra
     acks = [await raw.hear() for _ in range(1000)]
     assert acks == [Ack(PUBACK, n) for n in range(1, 1001)]
     assert town.intake.bodies == [b"%d" % n for n in range(1, 1001)]
-    assert town.broker.figures.under_way == 0
+    assert town.broker.load.messages == 0
 
 
 async def test_a_message_of_qos_2_counts_once_however_often_it_is_sent(town: Town) -> None:

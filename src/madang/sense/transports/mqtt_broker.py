@@ -17,6 +17,7 @@ from madang.model.errors import MadangError, NgsiError, Overloaded, TooManyReque
 from madang.sense.transports.mqtt_connection import Connection
 from madang.sense.transports.mqtt_inbound import message_of
 from madang.sense.transports.mqtt_packets import V5, Connect, Publish, Wanted, Will
+from madang.sense.transports.mqtt_pipeline import Load
 from madang.sense.transports.mqtt_relay import Relayed, Retained
 from madang.sense.transports.mqtt_sessions import (
     LONGEST_S,
@@ -57,6 +58,7 @@ class Broker:
         self.gate = gate
         self.intake = intake
         self.figures = Figures()
+        self.load = Load()
         self.most_bytes = settings.mqtt_max_packet_bytes
         self.retained: Retained
         """Taken up when the broker starts."""

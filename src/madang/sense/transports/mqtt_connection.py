@@ -14,7 +14,7 @@ import structlog
 from madang.model.errors import Forbidden, NgsiError, TooManyRequests, Unauthorized
 from madang.sense.transports.mqtt_access import Access
 from madang.sense.transports.mqtt_decoder import Decoder
-from madang.sense.transports.mqtt_inbound import MOST, Inbound
+from madang.sense.transports.mqtt_inbound import Inbound, Refused
 from madang.sense.transports.mqtt_line import Line
 from madang.sense.transports.mqtt_packets import (
     PINGREQ,
@@ -40,6 +40,7 @@ from madang.sense.transports.mqtt_packets import (
     Will,
     encode,
 )
+from madang.sense.transports.mqtt_pipeline import MOST, Pipeline
 from madang.sense.transports.mqtt_sessions import LONGEST_S, WINDOW, Session
 from madang.sense.transports.mqtt_topics import check_filter, check_topic
 from madang.sense.transports.mqtt_wire import (
@@ -60,6 +61,10 @@ HELLO_S = 10.0
 """How long a client may take to send CONNECT."""
 HELLO_BYTES = 96 * 1024
 """Bytes that CONNECT may have: a will takes up to 64 KiB of them."""
+PART_S = 1.0
+"""How long a client may take to close its side when the broker stops."""
+LINGER_S = 10.0
+"""How long a client may take to read what was sent last."""
 KEEP_ALIVE_S = 600
 """Longest keep-alive that MQTT 5.0 clients are allowed; others are believed."""
 
@@ -91,7 +96,7 @@ class Connection(Line):
         self.window = WINDOW
         self.will: Will | None = None
         self.client_id = ""
-        self.inbound = Inbound(self)
+        self.pipeline = Pipeline(self, broker.load)
         self._is_known = False
         self._silence_s = 0.0
         self._timer = self.loop.call_later(HELLO_S, self._look)
@@ -108,22 +113,26 @@ class Connection(Line):
             self.session.pump()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.is_ending = True
-        self.is_writable = False
+        super().connection_lost(error)
         self._timer.cancel()
         self.broker.closed(self)
         if self._is_known:
             self._is_known = False
             self.broker.leave(self)
-        self.inbound.lost()
+        self.pipeline.lost()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is gone, so that nothing can be said any more."""
+        return self.pipeline.is_over
 
     @property
     def is_full(self) -> bool:
-        return self.inbound.is_full
+        return self.pipeline.is_full
 
     @property
     def has_room(self) -> bool:
-        return self.inbound.has_room
+        return self.pipeline.has_room
 
     def hold(self) -> None:
         if not self.is_held:
@@ -163,19 +172,6 @@ class Connection(Line):
             self.send(encode(Connack(False, _RETURN_CODES[code]), V311))
         self.close()
 
-    def refuse(self, packet: Publish, why: str) -> None:
-        """Answer a message that may not be published.
-
-        MQTT 3.1.1 has no way to say so but to close the connection: an acknowledgement would
-        promise that the message is kept.
-        """
-        self.broker.figures.refused += 1
-        if self.version != V5:
-            self.end(Code.NOT_AUTHORIZED, why)
-            return
-        log.info("mqtt.refused", client=self.client_id, topic=packet.topic, reason=why)
-        self.inbound.acknowledge(packet, Code.NOT_AUTHORIZED, why)
-
     def may_see(self, topic: str) -> bool:
         """Tell whether the client may be sent a message; it goes if its key is no longer good."""
         try:
@@ -187,10 +183,18 @@ class Connection(Line):
 
     async def stop(self, longest_s: float) -> None:
         """Finish what is under way, then end the connection: the broker stops."""
-        if self._is_known:
+        if self._is_known and not self.is_ending:
             self.hold()
-            await self.inbound.finish(longest_s)
-        self.end(Code.SERVER_SHUTTING_DOWN)
+            await self.pipeline.finish(longest_s)
+            if self.version == V5:
+                self.send(encode(Disconnect(Code.SERVER_SHUTTING_DOWN), V5))
+            await self.part(PART_S)
+        self.close()
+
+    def close(self) -> None:
+        super().close()
+        self._timer.cancel()
+        self._timer = self.loop.call_later(LINGER_S, self.abort)
 
     # --- packets ----------------------------------------------------------------------------------
 
@@ -293,9 +297,9 @@ class Connection(Line):
         try:
             address = self.access.publish(packet.topic)
         except Forbidden as error:
-            self.inbound.refuse(packet, str(error))
+            self.pipeline.add(Refused(self, packet, str(error)))
             return
-        self.inbound.take(packet, address)
+        self.pipeline.add(Inbound(self, packet, address))
 
     def _ack(self, packet: Ack) -> None:
         if packet.kind == PUBACK:

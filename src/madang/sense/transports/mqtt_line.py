@@ -31,6 +31,7 @@ class Line(asyncio.Protocol):
         self.transport: asyncio.Transport
         self._is_working = False
         self._out: list[bytes] = []
+        self._gone: asyncio.Future[None] | None = None
 
     # --- what who inherits says ---------------------------------------------------------------
 
@@ -57,7 +58,15 @@ class Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_ending = True
+        self.is_writable = False
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
     def data_received(self, data: bytes) -> None:
+        if self.is_ending:
+            return
         self.heard = self.loop.time()
         self.decoder.feed(data)
         self._work()
@@ -122,6 +131,23 @@ class Line(asyncio.Protocol):
         """Close the connection when what was said has been sent."""
         self.is_ending = True
         self.flush()
+        self.transport.close()
+
+    async def part(self, longest_s: float) -> None:
+        """Close the connection when the other side has all that was said, or after so long.
+
+        A socket that is closed with something unread in it is reset, and what was sent last may
+        never be seen: so the other side closes first, and until then what it sends is read.
+        """
+        self.is_ending = True
+        self.flush()
+        self._gone = self.loop.create_future()
+        if not self.transport.is_closing():
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            if self.is_held:
+                self.transport.resume_reading()
+            await asyncio.wait([self._gone], timeout=longest_s)
         self.transport.close()
 
     def abort(self) -> None:

@@ -42,9 +42,6 @@ class Figures:
     """Messages sent to subscribers."""
     dropped: int = 0
     """Messages that a subscriber did not get because it was too slow or away too long."""
-    under_way: int = 0
-    under_way_bytes: int = 0
-    """Messages taken from the network that are not acknowledged yet."""
     waiting: int = 0
     waiting_bytes: int = 0
     """Messages that wait for a subscriber."""
