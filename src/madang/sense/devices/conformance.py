@@ -254,8 +254,8 @@ def _order(report: _Report, uplinks: Sequence[tuple[Sent, Uplink]], profile: Pro
     for (_, before), (sent, at) in pairwise(times):
         step = (at - before) / _SECOND
         steps.append(step)
-        wrong = f"{sent.origin} is {'the same time' if step == 0 else f'{-step:g} s before'}"
-        report.look("T4", [f"{wrong} as the one before"] if step <= 0 else [])
+        apart = f"is {-step:g} s older than" if step < 0 else "has the time of"
+        report.look("T4", [f"{sent.origin} {apart} the one before"] if step <= 0 else [])
     if profile.interval_s is None or len(steps) < 2:
         return
     usual = median(steps)

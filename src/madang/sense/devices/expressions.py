@@ -193,9 +193,17 @@ class _Fields(ast.NodeTransformer):
         return self._field(node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        return self._field(ast.unparse(node))
+        return self._chain(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        return self._chain(node)
+
+    def _chain(self, node: ast.Attribute | ast.Subscript) -> ast.AST:
+        root: ast.AST = node
+        while isinstance(root, (ast.Attribute, ast.Subscript)):
+            root = root.value
+        if not isinstance(root, ast.Name):
+            raise ValueError(f"{ast.unparse(node)[:80]} is no field; expected one such as a.b[0]")
         return self._field(ast.unparse(node).replace("'", '"'))
 
     def _field(self, path: str) -> ast.Name:

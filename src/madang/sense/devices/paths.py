@@ -28,13 +28,11 @@ def steps(path: str) -> tuple[Step, ...]:
     ('data', 'sensors', 0, 'odd.name')
     """
     found: list[Step] = []
-    at = 0
+    at = len(path) if path.startswith(".") else 0
     while at < len(path) <= LONGEST and (match := _STEP.match(path, at)):
         name, number, quoted = match.groups()
         found.append(int(number) if number is not None else name or quoted)
         at = match.end()
-        if path.startswith(".", at) and at + 1 == len(path):
-            break
     if at < len(path) or not 0 < len(found) <= DEEPEST or isinstance(found[0], int):
         raise ValueError(
             f"{path[:80]!r} is no path; expected names and numbers of elements such as"
