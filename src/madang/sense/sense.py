@@ -18,6 +18,7 @@ from madang.sense.message import Message, Reading, Reason
 from madang.sense.quality.daily import Daily
 from madang.sense.station import Station
 from madang.sense.transports.mqtt_broker import Broker
+from madang.sense.transports.mqtt_external import ExternalBrokers
 
 if TYPE_CHECKING:
     from madang.hub.hub import Hub
@@ -41,6 +42,7 @@ class Sense:
         self._opening = asyncio.Lock()
         self.intake = Intake(trust.gate, self.station)
         self.broker = Broker(settings, trust.gate, self.intake, hub)
+        self.brokers = ExternalBrokers(settings, self.intake)
         self.feeds = Feeds(settings, hub, self)
         self.drop = Drop(settings.data, hub, self)
         self._watches_drop = settings.sense_drop
@@ -68,6 +70,7 @@ class Sense:
             await self.station(name)
         if self._settings.mqtt_broker:
             await self._start_broker()
+        self.brokers.start()
         await self.feeds.start()
         if self._watches_drop:
             self.drop.start()
@@ -83,7 +86,7 @@ class Sense:
         try:
             await self.broker.start()
         except MadangError as error:
-            if "mqtt_port" in self._settings.model_fields_set:
+            if not self._settings.model_fields_set.isdisjoint({"mqtt_port", "mqtt_tls_port"}):
                 raise
             log.warning("mqtt.not_listening", reason=str(error))
 
@@ -126,6 +129,7 @@ class Sense:
     async def close(self) -> None:
         """Stop listening and finish what is under way."""
         await self.broker.close()
+        await self.brokers.close()
         await self.edge.close()
         await self._daily.close()
         await self.feeds.close()
