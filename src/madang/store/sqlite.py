@@ -36,7 +36,7 @@ from madang.store.protocol import (
 from madang.store.rows import Texts, outbox_row, read_times, times_text
 from madang.store.shapes import Known, Shapes
 from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan, tally
-from madang.store.upkeep import blocks, copy, faults
+from madang.store.upkeep import blocks, copy, faults, forget
 
 KEPT = 20_000  # entities kept in memory, for what is written or read again and again
 INLINE_STEPS = 120_000  # SQLite steps (some milliseconds) a query may take on the loop
@@ -109,6 +109,11 @@ class SqliteStore:
 
     async def load(self, ids: Collection[str]) -> dict[str, Entity]:
         found: dict[str, Entity] = {}
+        async with self._writing:  # the log may be being copied, in a thread
+            self._load(ids, found)
+        return found
+
+    def _load(self, ids: Collection[str], found: dict[str, Entity]) -> None:
         heads, execute = self._heads, self._writer.execute
         if len(heads) > KEPT:
             heads.clear()
@@ -128,7 +133,6 @@ class SqliteStore:
                 earliest = read_times(entity, times)
             heads[id] = _Head(rowid, shape, box, earliest, entity)
             found[id] = entity
-        return found
 
     async def commit(self, batch: Batch) -> Sequence[int]:
         async with self._writing:
@@ -354,12 +358,8 @@ class SqliteStore:
 
     async def drained(self, upto: int) -> None:
         async with self._writing:
-            with self._writer:
-                self._writer.execute(
-                    "INSERT OR REPLACE INTO item VALUES ('setting', 'drained', ?)",
-                    (str(upto).encode(),),
-                )
-                self._writer.execute("DELETE FROM outbox WHERE seq<=?", (upto,))
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._committer, forget, self._writer, upto)
 
     # --- upkeep -------------------------------------------------------------------------------
 

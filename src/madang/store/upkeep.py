@@ -23,6 +23,15 @@ def blocks(connection: apsw.Connection, after: int, limit: int) -> list[Block]:
     return found
 
 
+def forget(connection: apsw.Connection, upto: int) -> None:
+    """Remove from the outbox what has been drained, and note how far that is."""
+    with connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO item VALUES ('setting', 'drained', ?)", (str(upto).encode(),)
+        )
+        connection.execute("DELETE FROM outbox WHERE seq<=?", (upto,))
+
+
 def copy(connection: apsw.Connection, target: Path) -> None:
     """Copy the state of one moment to a file, whatever is written meanwhile."""
     part = target.with_name(target.name + ".part")
