@@ -36,6 +36,8 @@ KINDS = {
     "cap": "warnings in the Common Alerting Protocol 1.2, one by one or by an Atom or RSS index",
     "ckan": "tables and files of a CKAN catalogue",
     "gbfs": "shared bicycles, scooters and cars (GBFS 2 and 3)",
+    "gtfs": "timetables of public transport (GTFS Schedule)",
+    "gtfs-realtime": "where vehicles are, how late they run, alerts (GTFS Realtime)",
     "ogc-features": "collections of an OGC API Features service",
     "openaq": "air quality of an OpenAQ v3 API",
     "plain": "CSV, JSON, GeoJSON or JSON lines at a URL",
