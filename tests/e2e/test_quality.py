@@ -156,7 +156,7 @@ def test_other_limits_are_tried_on_what_was_measured(server: Server) -> None:
                 "limits": {},
                 "since": "2020-01-01T00:00:00Z",
             },
-            "92 days",
+            "31 days",
         ),
     ],
 )

@@ -29,8 +29,8 @@ _KNOWN = {"day", "provider"}
 _TRIAL = ("entity", "attribute", "limits", "since", "until")
 _DAY: Final = 86_400_000_000
 USUAL: Final = 30 * _DAY
-MOST: Final = 92 * _DAY
-"""What limits are tried on at once: a sensor that reports every second has eight million values."""
+MOST: Final = 31 * _DAY
+"""What limits are tried on at once: a sensor that reports every second has 2.7 million values."""
 
 
 def surfaces(sense: Sense) -> list[Surface]:
@@ -61,15 +61,18 @@ def surfaces(sense: Sense) -> list[Surface]:
 class _Pages:
     def __init__(self, sense: Sense) -> None:
         self._sense = sense
+        self._turn = asyncio.Lock()  # one at a time: the day of a large city takes a minute
 
     async def show(self, request: Request) -> Response:
         """Answer with a list; ``day`` is yesterday if left out, ``provider`` is all."""
         station, day = await self._asked(request)
-        return self._answer(request, await assessed(station, day))
+        async with self._turn:
+            return self._answer(request, await assessed(station, day))
 
     async def publish(self, request: Request) -> Response:
         station, day = await self._asked(request)
-        return self._answer(request, await publish(station, day))
+        async with self._turn:
+            return self._answer(request, await publish(station, day))
 
     async def trial(self, request: Request) -> Response:
         tenant = request.state.tenant
@@ -81,10 +84,10 @@ class _Pages:
         if not 0 < until - since <= MOST:
             raise BadRequestData(f"since must be before until, by at most {MOST // _DAY} days")
         query = Query(selectors=(Selector(ids=(entity,)),))
-        frame = await tenant.history.frame(
-            Series((attribute,), query=query, start=since, end=until)
-        )
-        return JSONResponse(await asyncio.to_thread(tried, frame, attribute, limits))
+        series = Series((attribute,), query=query, start=since, end=until)
+        async with self._turn:
+            frame = await tenant.history.frame(series)
+            return JSONResponse(await asyncio.to_thread(tried, frame, attribute, limits))
 
     async def _asked(self, request: Request) -> tuple[Station, date]:
         if unknown := set(request.query_params) - _KNOWN:
