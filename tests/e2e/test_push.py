@@ -37,7 +37,7 @@ pm25 = { path = "P2", unit = "GQ" }
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a hub where nobody signs in, and which can fetch no @context."""
-    environ = {"MADANG_MQTT_PORT": "0", "MADANG_CONTEXT_HOSTS": '["nowhere.invalid"]'}
+    environ = {"MADANG_CONTEXT_HOSTS": '["nowhere.invalid"]'}
     with Server(tmp_path_factory.mktemp("push") / "data", environ=environ) as running:
         put_up(running, "sds011-5331", "sds011-7789", "spare", "talker", "many")
         yield running
@@ -218,7 +218,7 @@ def test_a_page_of_another_site_opens_no_websocket(server: Server) -> None:
 
 @pytest.mark.slow
 def test_what_is_acknowledged_outlives_a_power_cut(tmp_path: Path) -> None:
-    server = Server(tmp_path / "data", environ={"MADANG_MQTT_PORT": "0"})
+    server = Server(tmp_path / "data")
     server.start()
     put_up(server, "d1")
     acked = 0
@@ -240,7 +240,7 @@ def test_what_is_acknowledged_outlives_a_power_cut(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a hub where who sends signs in, twenty messages a second for a device."""
-    environ = {"MADANG_MQTT_PORT": "0", "MADANG_LIMIT_DEVICE_PER_S": "20"}
+    environ = {"MADANG_LIMIT_DEVICE_PER_S": "20"}
     data = tmp_path_factory.mktemp("guarded") / "data"
     with Server(data, environ=environ, open=False) as running:
         put_up(running, "d1", "d2", "d3", headers=running.local_key())
