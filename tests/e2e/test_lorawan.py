@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +14,22 @@ import orjson
 import pytest
 
 from madang.sense.devices.profile import parse, shipped
-from tests.e2e.server import API, Server
+from tests.e2e.server import API, Server, free_port
 from tests.sense.test_lorawan_vectors import PROFILES, name, plain, vectors
 
 DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data")) / "iot" / "lorawan"
 NEEDS = pytest.mark.skipif(
     not DATA.exists(), reason=f"needs {DATA}; set MADANG_TEST_DATA to the shared data"
 )
+MQTT_PORT = free_port()
 EUI = "70B3D57ED00{:05X}"
 MOMENT = "2026-01-31T12:00:{:02d}.000Z"
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("lorawan") / "hub") as server:
+    options = ("--mqtt-port", str(MQTT_PORT))
+    with Server(tmp_path_factory.mktemp("lorawan") / "hub", *options) as server:
         yield server
 
 
@@ -220,3 +224,45 @@ def test_an_uplink_that_came_before_its_device_was_registered_is_replayed(hub: S
     found = entity(hub, "urn:ngsi-ld:IndoorEnvironmentObserved:elsys-late")
     assert found is not None
     assert found["temperature"]["value"] == 23.4
+
+
+@pytest.mark.skipif(not shutil.which("mosquitto_pub"), reason="needs mosquitto_pub")
+@pytest.mark.parametrize(
+    ("topic", "others", "make"),
+    [
+        (
+            "v3/app@city/devices/dev/up",
+            ["v3/app@city/devices/dev/join", "v3/app@city/devices/dev/down/ack"],
+            tts,
+        ),
+        (
+            "application/1/device/{eui}/event/up",
+            ["application/1/device/{eui}/event/join"],
+            chirpstack,
+        ),
+    ],
+    ids=["tts", "chirpstack"],
+)
+def test_uplinks_come_over_mqtt_as_network_servers_publish_them(
+    hub: Server, topic: str, others: list[str], make: Callable[..., dict[str, Any]]
+) -> None:
+    before = len(letters(hub))
+    eui, device = EUI.format(90_010 + len(others)), f"mqtt-{len(others)}"
+    register(hub, device, "lorawan-elsys", eui)
+    join = {"join_accept": {}, "deviceInfo": {"devEui": eui}}
+    for other in others:
+        publish(other.format(eui=eui.lower()), join)
+    for second in range(3):
+        payload = bytes([0x01, 0x00, 0xEA + second])
+        publish(topic.format(eui=eui.lower()), make(eui, payload, 5, second))
+    found = entity(hub, f"urn:ngsi-ld:IndoorEnvironmentObserved:{device}")
+    assert found is not None
+    assert found["temperature"]["value"] == 23.6
+    assert found["temperature"]["observedAt"].startswith("2026-01-31T12:00:02")
+    assert len(letters(hub)) == before
+
+
+def publish(topic: str, message: dict[str, Any]) -> None:
+    """Publish at QoS 1: mosquitto_pub ends when the message is acknowledged, so durable."""
+    command = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(MQTT_PORT), "-q", "1", "-t", topic]
+    subprocess.run([*command, "-s"], input=orjson.dumps(message), check=True, timeout=20)
