@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 import typer
 
-from madang.commands import device_check, device_profile
+from madang.commands import decoder, device_check, device_profile
 from madang.commands.terminal import (
     DEFAULT_URL,
     BadOption,
@@ -32,6 +32,7 @@ app = typer.Typer(
     no_args_is_help=True, help="Register devices, say what they send, give keys, print labels."
 )
 app.add_typer(device_profile.app, name="profile")
+app.add_typer(decoder.app, name="decoder")
 app.command("test")(device_check.check_device)
 
 Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
