@@ -238,8 +238,12 @@ class Intake:
             if isinstance(id, str) and not inspector.knows(id):
                 state = await station.tenant.get(id)
                 inspector.learn(id, {} if state is None else orjson.loads(state.document))
-            reading = inspector.judge(reading, message.received)
+            if isinstance(id, str) and device is not None and not device.is_introduced:
+                inspector.learn(id, _registered(device))
+            # Flags are added to what has been checked, and need no check themselves.
             content = normalized(reading.entity, context)
+            reading = inspector.judge(reading._replace(entity=content.document), message.received)
+            content = content._replace(document=reading.entity)
         except NgsiError as error:
             named = device.name if device is not None else reading.device
             work.faults.append(Fault("badEntity", error.detail or str(error), named, place))
@@ -341,6 +345,12 @@ def _speaking(device: Device | None, uplink: Uplink) -> Device:
             "forbidden", f"device {device.name} is {device.state}, so what it sends is not taken"
         )
     return device
+
+
+def _registered(device: Device) -> dict[str, Any]:
+    """Return the place where a device was put up, to be compared with where it says it is."""
+    place = device.location
+    return {} if place is None else {"location": {"type": "GeoProperty", "value": place}}
 
 
 def _fault(error: NgsiError, work: _Work, at: int) -> Fault:
