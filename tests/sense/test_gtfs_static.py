@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,13 @@ from hypothesis import strategies as st
 
 from madang.sense.feeds.declaration import parse
 from madang.sense.feeds.errors import BadFeed, FeedError, Refused, Unusable
+from madang.sense.feeds.fetch import Fetch, Fetcher
 from madang.sense.feeds.gtfs import archive, clock
-from tests.sense.publisher import HEAD, Found, publishing, read
+from madang.sense.feeds.kept import Kept
+from madang.sense.feeds.pull import Pull
+from madang.sense.message import Reading
+from tests.sense.publisher import HEAD, Found, Publisher, publishing, read
+from tests.sense.publisher import settings as tuned
 
 TEXT = f'kind = "gtfs"\nurl = "{{url}}/gtfs.zip"\n{HEAD}\n[parameters]\nsystem = "x"\n'
 FILES = {
@@ -128,6 +134,42 @@ async def test_an_archive_that_has_not_changed_is_not_read_again(tmp_path: Path)
         second = await read(publisher, tmp_path, TEXT, first.notes)
     assert first.entities
     assert not second.entities
+
+
+class Sink:
+    """Counts what a reading writes."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    async def put(self, _tenant: str, readings: Sequence[Reading], *_: object) -> None:
+        self.ids += [one.entity["id"] for one in readings]
+
+    async def keep(self, *_: object) -> int:
+        raise AssertionError("nothing here is bad")
+
+
+async def test_of_an_archive_that_has_changed_only_what_differs_is_written(tmp_path: Path) -> None:
+    sink, known = Sink(), dict[str, int]()
+
+    async def pull(publisher: Publisher) -> int:
+        fetcher = Fetcher(tuned())
+        feed = parse(TEXT.replace("{url}", publisher.url), "test")
+        fetch = Fetch(fetcher, feed, Kept(tmp_path / "kept"))
+        try:
+            return (await Pull("", feed, fetch, sink, known).run(())).written
+        finally:
+            await fetcher.close()
+
+    async with publishing() as publisher:
+        publisher.pages["/gtfs.zip"] = zipped(FILES)
+        everything = await pull(publisher)
+        sink.ids.clear()
+        later = FILES["trips"].replace("There,0", "Elsewhere,0")
+        publisher.pages["/gtfs.zip"] = zipped(FILES | {"trips": later})
+        assert await pull(publisher) == 1
+    assert everything > 10
+    assert sink.ids == ["urn:ngsi-ld:GtfsTrip:x:T1"]
 
 
 async def test_tables_may_lie_in_a_folder_and_have_blanks_and_quotes(tmp_path: Path) -> None:

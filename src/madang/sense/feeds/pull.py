@@ -193,7 +193,7 @@ def _described(trial: Trial, entity: dict[str, Any]) -> str:
     told = trial.types.setdefault(", ".join(kinds), {"entities": 0, "attributes": {}})
     told["entities"] += 1
     for name, attribute in entity.items():
-        if name in ("id", "type", "scope", "@context"):
+        if name in ("id", "type", "scope", "@context", "expiresAt"):
             continue
         first = attribute[0] if isinstance(attribute, list) else attribute
         one = told["attributes"].setdefault(

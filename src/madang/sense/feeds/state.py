@@ -70,6 +70,7 @@ class State:
             "trouble": self.trouble or None,
             **{name: getattr(self, name) for name in figures},
             "bad": self.bad,
+            "notes": self.notes,
         }
 
     def went_well(self, now: int, every_s: float) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
 from google.transit import gtfs_realtime_pb2 as proto
 
 from madang.sense.feeds.attributes import point, prop, relationship, urn
 from madang.sense.feeds.gtfs_realtime.known import Known
 from madang.sense.feeds.gtfs_realtime.message import Message, Record, observed, present, word
 
+_SINGLE = Struct("f")
 _VEHICLES = {"0": "tram", "3": "bus", "11": "trolley"}
 """Types of vehicles by ``route_type``, where the model has a word."""
 
@@ -34,16 +37,16 @@ def vehicle(system: str, entity: Message, sent: str | None, known: Known | None)
         "type": "Vehicle",
         "category": prop(["public"]),
         "fleetVehicleId": prop(name_of(entity)),
-        "location": point(_degrees(place.longitude), _degrees(place.latitude), at),
+        "location": point(_single(place.longitude), _single(place.latitude), at),
     }
     if told.vehicle.label:
         found["name"] = prop(told.vehicle.label)
     if told.vehicle.license_plate:
         found["vehiclePlateIdentifier"] = prop(told.vehicle.license_plate)
     if place.HasField("bearing"):
-        found["bearing"] = prop(round(place.bearing, 1), at, "DD")
+        found["bearing"] = prop(_single(place.bearing), at, "DD")
     if place.HasField("speed"):
-        found["speed"] = prop(round(place.speed, 2), at, "MTS")
+        found["speed"] = prop(_single(place.speed), at, "MTS")
     if place.HasField("odometer"):
         found["mileageFromOdometer"] = prop(round(place.odometer, 1), at, "MTR")
     return found | _trip(system, told, at, known) | _state(system, told, at)
@@ -55,9 +58,18 @@ def name_of(entity: Message) -> str:
     return str(told.id or told.label or entity.id)
 
 
-def _degrees(value: float) -> float:
-    """Return degrees as they were before they became a float of 32 bits."""
-    return round(value, 6)
+def _single(value: float) -> float:
+    """Return a float of 32 bits as the publisher wrote it: the shortest number that becomes it.
+
+    >>> _single(127.01000213623047)
+    127.01
+    """
+    bits = _SINGLE.pack(value)
+    for digits in (6, 7, 8):
+        short = float(f"{value:.{digits}g}")
+        if _SINGLE.pack(short) == bits:
+            return short
+    return float(f"{value:.9g}")
 
 
 def _trip(system: str, told: Message, at: str | None, known: Known | None) -> Record:
