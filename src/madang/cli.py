@@ -11,6 +11,7 @@ import typer
 from madang.commands import (
     audit,
     device,
+    edge,
     feed,
     identity,
     keys,
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 app.add_typer(audit.app, name="audit")
 app.add_typer(personal.app, name="person")
+app.add_typer(edge.app, name="edge")
 app.add_typer(device.app, name="device")
 app.add_typer(feed.app, name="feed")
 app.add_typer(policy.app, name="policy")

@@ -15,6 +15,7 @@ from madang.api import (
     history,
     sense_devices,
     sense_drop,
+    sense_edge,
     sense_feeds,
     sense_letters,
     sense_profiles,
@@ -70,7 +71,10 @@ def surfaces(
         *system.surfaces(),
         *history.surfaces(settings),
         *sense_devices.surfaces(sense, identities.keys, settings.url),
+        *sense_edge.surfaces(sense.edge),
         *sense_profiles.surfaces(sense),
+        *sense_feeds.surfaces(sense),
+        *sense_drop.surfaces(sense.drop),
         *sense_letters.surfaces(sense, trust.identities.find),
         *sense_push.surfaces(sense),
         *sense_quality.surfaces(sense),
@@ -81,8 +85,6 @@ def surfaces(
         *trust_identities.surfaces(identities),
         *trust_audit.surfaces(trust.audit),
         *trust_personal.surfaces(trust.personal),
-        *sense_feeds.surfaces(sense),
-        *sense_drop.surfaces(sense.drop),
         *trust_policies.surfaces(
             trust.policies, identities.find, partial(system.hub.tenant, create=False)
         ),
