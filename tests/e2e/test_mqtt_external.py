@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiomqtt
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
 from madang.model.errors import MadangError, TooManyRequests
 from madang.sense.transports.mqtt_external import Source
 from madang.settings import MqttBroker, Settings
 from tests.e2e.certificate import certificate
 from tests.e2e.mosquitto import MOSQUITTO, PASSWD, Mosquitto
+from tests.e2e.mqtt_maker import Maker
 from tests.e2e.server import free_port
 from tests.sense.mqtt_town import Recorder, until
 
@@ -129,65 +127,20 @@ async def test_a_hub_that_is_too_busy_makes_the_broker_wait(mosquitto: Mosquitto
     assert sorted(hub.intake.bodies, key=int) == [b"%d" % n for n in range(1, 501)]
 
 
-def more(numbers: list[int]) -> Callable[[], bool]:
-    """Return a question whether there are 200 more numbers than now."""
-    enough = len(numbers) + 200
-    return lambda: len(numbers) >= enough
-
-
-class Maker:
-    """A device that numbers its messages and sends again what is not acknowledged (paho)."""
-
-    def __init__(self, port: int) -> None:
-        self.acknowledged: list[int] = []
-        self._numbers: dict[int, int] = {}
-        self._sent = 0
-        self._stop = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, "maker", clean_session=False)
-        self._client.username_pw_set("city", "secret")
-        self._client.reconnect_delay_set(1, 1)
-        self._client.on_publish = self._on_publish
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.002):
-            if self._sent - len(self.acknowledged) < 100:
-                info = self._client.publish(UP, b"%d" % self._sent, qos=1)
-                self._numbers[info.mid] = self._sent
-                self._sent += 1
-
-    def _on_publish(self, client: Client, data: Any, mid: int, *rest: Any) -> None:
-        self.acknowledged.append(mid)
-
-    @property
-    def numbers(self) -> set[int]:
-        """Return the numbers that the broker has acknowledged."""
-        return {self._numbers[mid] for mid in self.acknowledged}
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
 @pytest.mark.slow
 async def test_every_message_arrives_though_mosquitto_is_killed_again_and_again(
     mosquitto: Mosquitto, hub: Hub
 ) -> None:
     await mosquitto.start()
     await hub.start()
-    maker = await asyncio.to_thread(Maker, mosquitto.port)
+    maker = await asyncio.to_thread(Maker, mosquitto.port, "city", "secret", UP)
     try:
         for _ in range(3):
-            await until(more(maker.acknowledged), 30)
+            await asyncio.to_thread(maker.wait, 200)
             await mosquitto.kill()
             await asyncio.sleep(0.1)
             await mosquitto.start()
-        await until(more(maker.acknowledged), 30)
+        await asyncio.to_thread(maker.wait, 200)
     finally:
         await asyncio.to_thread(maker.stop)
     await until(lambda: maker.numbers <= {int(body) for body in hub.intake.bodies}, 30)
