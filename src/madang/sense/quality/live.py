@@ -50,6 +50,9 @@ class Judgement(NamedTuple):
     reasons: tuple[Why, ...]
 
 
+_FLAGS: Final = tuple({"type": "Property", "value": flag} for flag in RANKS)
+"""The sub-attribute of each rank. One for all values: what is in documents is never changed."""
+
 _PASSED: Final = (Judgement(NOT_EVALUATED, ()), Judgement(GOOD, ()))
 
 
@@ -385,7 +388,7 @@ def _marked(attribute: Attribute, verdict: Judgement) -> Attribute:
     if QUALITY in attribute and (own := told(attribute)) is not None:
         rank = max(rank, own.rank)
         reasons = (*own.reasons, *(one for one in reasons if one not in own.reasons))
-    marked = {**attribute, QUALITY: {"type": "Property", "value": RANKS[rank]}}
+    marked = {**attribute, QUALITY: _FLAGS[rank]}
     if reasons:
         marked[REASON] = {"type": "Property", "value": list(reasons)}
     return marked
