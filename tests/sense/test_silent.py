@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from madang.hub.operations import Observe
+from madang.hub.operations import Delete, Observe
 from madang.hub.tenant import Tenant
 from madang.model.context import CORE
 from madang.model.errors import Overloaded
@@ -145,3 +145,15 @@ async def test_an_alarm_that_cannot_be_written_is_tried_again(
         monkeypatch.setattr(tenant, "write", failing)
         await raised(tenant)
         assert not fails
+
+
+async def test_an_alarm_ends_when_nobody_waits_for_the_device_any_more(tmp_path: Path) -> None:
+    async with a_tenant(tmp_path) as tenant, registry(tenant) as devices:
+        await add(devices)
+        await add(devices, "d2")
+        await raised(tenant)
+        await raised(tenant, "d2")
+        await devices.change("d1", {"deviceState": prop("maintenance")})
+        await ended(tenant)
+        await tenant.write([Delete("urn:ngsi-ld:Device:d2")])
+        await ended(tenant, "d2")

@@ -97,8 +97,7 @@ class _Pages:
 
     async def devices(self, request: Request) -> Response:
         devices = await self._devices(request)
-        found = sorted(_chosen(request, devices), key=lambda device: device.name)
-        return page(request, found, lambda device: _listed(device, devices))
+        return page(request, _chosen(request, devices), lambda device: _listed(device, devices))
 
     async def add(self, request: Request) -> Response:
         body = await members(request, (*form.KNOWN, "key"))
@@ -267,7 +266,7 @@ class _Pages:
         return Response(labels.svg(label), media_type="image/svg+xml")
 
     async def sheet(self, request: Request) -> Response:
-        found = sorted(_chosen(request, await self._devices(request)), key=lambda one: one.name)
+        found = _chosen(request, await self._devices(request))
         if len(found) > MOST_ON_SHEET:
             raise BadRequestData(
                 f"a sheet holds {MOST_ON_SHEET:,} labels, and {len(found):,} devices are meant;"
@@ -286,7 +285,7 @@ def _by(request: Request) -> str:
 
 
 def _chosen(request: Request, devices: Devices) -> list[Device]:
-    """Return the devices that the parameters of a request choose."""
+    """Return the devices that the parameters of a request choose, in the order of names."""
     given = request.query_params
     wanted, silent = given.get("q", "").casefold(), given.get("silent")
     return [
@@ -296,7 +295,7 @@ def _chosen(request: Request, devices: Devices) -> list[Device]:
         and given.get("owner") in (None, device.owner)
         and given.get("state") in (None, device.state)
         and (silent is None or (silent == "true") == device.silent)
-        and any(wanted in name.casefold() for name in (device.name, *device.aliases))
+        and (not wanted or any(wanted in n.casefold() for n in (device.name, *device.aliases)))
     ]
 
 

@@ -48,6 +48,8 @@ class Devices:
         self._tenant = tenant
         self._devices: dict[str, Device] = {}
         self._aliases: dict[str, str] = {}
+        self._order: list[str] | None = None
+        """Names in their order, once somebody has asked."""
         self.shelf = Shelf(tenant, self._profile_changed)
         self._following: asyncio.Task[None] | None = None
         self.silence = Silence(tenant, self)
@@ -79,7 +81,10 @@ class Devices:
         return len(self._devices)
 
     def __iter__(self) -> Iterator[Device]:
-        return iter(self._devices.values())
+        """Go through all devices in the order of their names."""
+        if self._order is None:
+            self._order = sorted(self._devices)
+        return map(self._devices.__getitem__, self._order)
 
     def find(self, name: str) -> Device | None:
         """Return the device of a name, an alias or a serial number."""
@@ -243,8 +248,8 @@ class Devices:
         (result,) = await self._write([Delete(device.id)], write)
         if isinstance(result, NgsiError):
             raise result
-        self._drop(device.name)
         await self.silence.forget(device)
+        self._drop(device.name)
 
     async def document(self, device: Device) -> dict[str, Any]:
         """Return the entity of a device as it is kept."""
@@ -333,6 +338,7 @@ class Devices:
             device.heard, device.since, device.silent = before.heard, before.since, before.silent
             self._forget_aliases(before)
         else:
+            self._order = None
             device.since = self._tenant.clock.now()
         self._devices[device.name] = device
         for alias in device.aliases:
@@ -342,7 +348,10 @@ class Devices:
     def _drop(self, name: str) -> None:
         device = self._devices.pop(name, None)
         if device is not None:
+            self._order = None
             self._forget_aliases(device)
+            if device.silent:
+                self.silence.spoke(device)
 
     def _forget_aliases(self, device: Device) -> None:
         for alias in device.aliases:

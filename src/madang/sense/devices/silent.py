@@ -71,6 +71,8 @@ class Silence:
         """See to it that a device, new or changed, is looked at when it is due."""
         if self._task is None:
             return
+        if device.silent and not self._is_awaited(device):
+            self.spoke(device)
         due = self._due_at(device)
         if due is None:
             self._due.pop(device.name, None)
@@ -78,15 +80,16 @@ class Silence:
             self._push(device.name, due)
 
     def spoke(self, device: Device) -> None:
-        """Take note that a silent device has spoken: its alarm ends."""
+        """Take note that a silent device has spoken, or is awaited no more: its alarm ends."""
         device.silent = False
         self._spoke.add(device.name)
         self._wake.set()
 
     async def forget(self, device: Device) -> None:
-        """End the alarm of a device that is no more."""
+        """Remove the alarm of a device that is no more."""
         self._due.pop(device.name, None)
         if device.silent:
+            device.silent = False
             await self._tenant.write([Delete(PREFIX + device.name)])
 
     def _push(self, name: str, due: int) -> None:
@@ -95,10 +98,13 @@ class Silence:
         if self._heap[0][1] == name:
             self._wake.set()
 
+    def _is_awaited(self, device: Device) -> bool:
+        return device.state == "active" and self._devices.silent_after(device) is not None
+
     def _due_at(self, device: Device) -> int | None:
         """Return when a device counts as silent if nothing comes. [us since 1970]"""
         after = self._devices.silent_after(device)
-        if after is None or device.silent or device.state != "active":
+        if after is None or device.silent or not self._is_awaited(device):
             return None
         since = device.since if device.heard is None else device.heard
         grace = self._devices.interval(device) or after
