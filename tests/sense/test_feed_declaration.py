@@ -30,6 +30,7 @@ def test_every_example_can_be_used(path: Path) -> None:
         (("provider", "povider"), "provider: is missing"),
         (("https://example.org", "ftp://example.org"), "url: 'ftp://example.org/a.csv' is no http"),
         (("https://", "https://me:secret@"), "put it into feed_keys"),
+        (("a.csv", "a.csv?k={key}"), "{key} is used, so key must name"),
         (("example.org", "{key}.org"), "cannot be part of a host"),
         (("https://example.org/a.csv", "https://"), "url:"),
         (('kind = "plain"', 'kind = "plain'), "not valid TOML"),

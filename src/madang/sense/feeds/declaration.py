@@ -9,10 +9,18 @@ import re
 import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from madang.model.names import shown
 from madang.sense.feeds.errors import BadFeed
@@ -104,6 +112,13 @@ class Declaration(BaseModel):
                 raise ValueError(f"the value of {name} cannot be sent as a header")
         return headers
 
+    @model_validator(mode="after")
+    def _key_is_named(self) -> Self:
+        texts = [*self.url, *self.headers.values()]
+        if not self.key and any(KEY in text for text in texts):
+            raise ValueError(f"{KEY} is used, so key must name one of the settings' feed_keys")
+        return self
+
 
 def _check_url(url: str) -> None:
     try:
@@ -190,6 +205,7 @@ def _bad(
 ) -> BadFeed:
     first = error.errors(include_url=False)[0]
     where = prefix + ".".join(str(part) for part in first["loc"])
+    where = where.rstrip(".")
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         reason = "is missing"
@@ -198,7 +214,7 @@ def _bad(
         near = get_close_matches(word, model.model_fields, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near and len(first["loc"]) == 1 else ""
         reason = f"there is no such member{hint}"
-    return BadFeed(f"the feed {name}: {where}: {reason}")
+    return BadFeed(": ".join(filter(None, [f"the feed {name}", where, reason])))
 
 
 __all__ = ["KEY", "KINDS", "Declaration", "Feed", "parse", "seconds"]

@@ -25,7 +25,7 @@ from madang import __version__
 from madang.hub.hosts import BoundedResolver, Bounds, is_named
 from madang.sense.feeds.answer import Answer
 from madang.sense.feeds.declaration import KEY, Feed
-from madang.sense.feeds.errors import BadFeed, Refused, Unavailable, Unusable
+from madang.sense.feeds.errors import Refused, Unavailable, Unusable
 from madang.sense.feeds.kept import Kept, Meta
 from madang.sense.feeds.progress import Progress
 from madang.sense.feeds.turns import PATIENCE_S, Turns
@@ -309,7 +309,7 @@ class Fetch:
             return URL(shown, encoded=True), sent
         name = self._feed.declaration.key
         if not name:
-            raise BadFeed(f"the feed {self._feed.name}: {KEY} is used, but key names none")
+            raise Refused(f"the feed {self._feed.name}: {KEY} is used, but key names none")
         key = self._fetcher.key(name, urlsplit(shown).hostname or "")
         url = URL(shown.replace(KEY, quote(key, safe="")), encoded=True)
         return url, {header: value.replace(KEY, key) for header, value in sent.items()}

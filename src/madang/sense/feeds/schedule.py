@@ -6,16 +6,17 @@ import asyncio
 import random
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from madang.model.errors import BadRequestData, Conflict, NgsiError
+from madang.model.errors import BadRequestData, NgsiError
 from madang.sense.feeds import alarm
 from madang.sense.feeds.book import Book, Entry
 from madang.sense.feeds.declaration import Feed, parse
-from madang.sense.feeds.errors import FeedError, Refused, Unavailable
+from madang.sense.feeds.errors import FeedError, Refused, Unavailable, Unusable
 from madang.sense.feeds.fetch import Fetch, Fetcher
 from madang.sense.feeds.kept import Kept, folder_of
 from madang.sense.feeds.progress import Progress
@@ -127,19 +128,17 @@ class Feeds:
     async def run(self, tenant: str, name: str, progress: Progress) -> Progress:
         """Read a feed now, whether it is due or on, and write all of it again.
 
+        If it is being read already, that is waited for.
         ``progress`` is counted on meanwhile, and returned.
 
         Raises:
-            Conflict: it is being read already.
+            BadRequestData: its file is of another version and cannot be used.
             FeedError: it could not be read; the state has why.
         """
         book = await self.book(tenant)
         entry = book.get(name)
         if entry.feed is None:
             raise BadRequestData(entry.state.error)
-        if entry.turn.locked():
-            raise Conflict(f"the feed {name} is being read already; ask again when it has ended")
-        entry.known.clear()
         error = await self._read(book, entry, progress, everything=True)
         self._resume(book, name)
         if error is not None:
@@ -223,27 +222,19 @@ class Feeds:
         feed, state, tenant = entry.feed, entry.state, book.tenant
         assert feed is not None, "what is not due is not read"
         place = Kept(folder_of(self._settings.data, tenant.name, feed.name))
-        fetch = Fetch(self._fetcher, feed, place, state.notes, progress, everything=everything)
-        pull = Pull(tenant.name, feed, fetch, self._sink, entry.known)
-        failure: FeedError | None = None
         async with entry.turn:
-            try:
-                await pull.run(state.letters)
-            except FeedError as error:
-                failure = error
-                trouble: Trouble = _trouble(error)
-            except Exception as error:
-                # A fault of ours or of the store ends this reading, and no other feed.
-                log.exception("feed.fault", feed=feed.name, tenant=tenant.name)
-                failure = FeedError(f"Madang failed at this feed: {type(error).__name__}: {error}")
-                trouble = "fault"
+            if everything:
+                entry.known.clear()
+            fetch = Fetch(self._fetcher, feed, place, state.notes, progress, everything=everything)
+            pull = Pull(tenant.name, feed, fetch, self._sink, entry.known)
+            failure = await _pulled(pull, feed.name, state.letters)
             now = tenant.clock.now()
             if failure is None:
                 _note(entry, progress, fetch, now)
                 state.went_well(now, feed.every_s)
             else:
                 wait = getattr(failure, "retry_after_s", 0.0)
-                state.went_wrong(now, feed.every_s, trouble, str(failure), wait)
+                state.went_wrong(now, feed.every_s, _trouble(failure), str(failure), wait)
                 log.warning("feed.failed", feed=feed.name, reason=str(failure)[:300])
             await self._tell(book, entry, now)
             await book.save(entry)
@@ -265,10 +256,25 @@ class Feeds:
             log.error("feed.alarm_unwritten", feed=feed.name, reason=str(error))
 
 
+async def _pulled(pull: Pull, name: str, letters: Sequence[int]) -> FeedError | None:
+    """Read a feed; return what went wrong."""
+    try:
+        await pull.run(letters)
+    except FeedError as error:
+        return error
+    except Exception as error:
+        # A fault of ours or of the store ends this reading, and no other feed.
+        log.exception("feed.fault", feed=name)
+        return FeedError(f"Madang failed at this feed: {type(error).__name__}: {error}")
+    return None
+
+
 def _trouble(error: FeedError) -> Trouble:
     if isinstance(error, Unavailable):
         return "unavailable"
-    return "refused" if isinstance(error, Refused) else "unusable"
+    if isinstance(error, Refused):
+        return "refused"
+    return "unusable" if isinstance(error, Unusable) else "fault"
 
 
 def _note(entry: Entry, progress: Progress, fetch: Fetch, now: int) -> None:
