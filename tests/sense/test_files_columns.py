@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -141,3 +142,46 @@ def test_a_mapping_without_times_is_refused() -> None:
     timeless = parse('[[entity]]\nid = "urn:x:{a}"\ntype = "X"\n', "test")
     with pytest.raises(MappingError, match="history needs times"):
         ColumnMapper(timeless, lambda _: None)
+
+
+EUROPEAN = """
+[read]
+decimal = ","
+thousands = "."
+[observed]
+columns = "at"
+format = "%d.%m.%Y %H:%M"
+zone = "Europe/Berlin"
+[[entity]]
+id = "urn:s:{k}"
+type = "Meter"
+[entity.attributes]
+level = { column = "n", unit = "MTR" }
+"""
+
+
+def test_decimal_commas_and_odd_times_are_the_same_by_columns_and_by_rows() -> None:
+    cells = ["1.234,5", "7,25", "-0,5", "3", "1.5", "1,5e3", "x"]
+    times = ["31.01.2026 10:00", "31.01.2026 24:00", "29.03.2026 02:30", "25.10.2026 02:30"]
+    rows = [(f"m{n}", times[n % 4], cell) for n, cell in enumerate(cells)]
+    mapping = parse(EUROPEAN, "m")
+    mapper = RowMapper(mapping)
+    expected, bad = {}, []
+    for number, row in enumerate(rows, start=2):
+        try:
+            (entity,) = mapper.entities(dict(zip(("k", "at", "n"), row, strict=True)))
+        except RowError:
+            bad.append(number)
+        else:
+            expected[entity["id"]] = (entity["level"]["observedAt"], entity["level"]["value"])
+    failures: list[Failure] = []
+    table = polars.DataFrame(rows, schema=["k", "at", "n"], orient="row").with_row_index(ROW, 2)
+    table = table.with_columns(polars.col(ROW).cast(polars.Int64))
+    made = ColumnMapper(mapping, failures.append).instances(table)
+    found = {row["entity"]: (_written(row["time"]), row["number"]) for row in made.rows(named=True)}
+    assert found == expected
+    assert [failure.row for failure in failures] == bad == [8]
+
+
+def _written(moment: datetime) -> str:
+    return render(round(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000)
