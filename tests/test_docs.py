@@ -33,6 +33,7 @@ MAKES_KEY = "KEY=$("
 GUIDES = [
     ROOT / "README.md",
     TUTORIAL,
+    DOCS / "tutorial" / "first-device.md",
     DOCS / "how-to" / "query.md",
     DOCS / "how-to" / "history.md",
     DOCS / "how-to" / "push-over-http.md",
