@@ -15,10 +15,12 @@ from madang.model import time
 from madang.sense.feeds.declaration import parse
 from madang.sense.feeds.errors import BadFeed, Unusable
 from madang.sense.feeds.gtfs_realtime.message import parsed
+from madang.sense.schemas import Schemas
 from tests.sense.publisher import HEAD, Found, Publisher, publishing, read
 from tests.sense.test_gtfs_static import FILES, zipped
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "mobility" / "gtfs_rt"
+MODELS = DATA.parents[1] / "iot" / "ngsi_ld"
 NOW = 1_769_992_200  # 2026-02-02T09:30:00+09:00, a Monday
 recorded = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
 
@@ -88,7 +90,7 @@ async def test_a_time_follows_from_a_delay_and_the_timetable(tmp_path: Path) -> 
     assert estimate["arrivalTime"]["value"] == "2026-02-02T16:15:00Z"
     assert estimate["remainingTime"]["value"] == "PT15M0S"
     assert estimate["headSign"]["value"] == "Night"
-    assert estimate["hasStop"]["object"] == "urn:ngsi-ld:GtfsStop:x:S2"
+    assert estimate["hasStop"]["object"] == ["urn:ngsi-ld:GtfsStop:x:S2"]
     assert estimate["expiresAt"] > "2026-02-02T17"
 
 
@@ -247,6 +249,8 @@ async def test_redding_has_all_its_updates_in_the_timetable_and_one_vehicle_on_a
     assert kinds == {"Vehicle": 22, "GtfsTrip": 9, "ArrivalEstimation": 41}
     bus = found.entities["urn:ngsi-ld:Vehicle:x:5701"]
     assert bus["inTimetable"]["value"] is True
+    (ahead,) = [one for one in found.entities.values() if "remainingTime" in one]
+    assert not Schemas(MODELS).faults(ahead)
     # It comes at 14:34:01 to a stop where it is due at 14:25.
     trip = found.entities["urn:ngsi-ld:GtfsTrip:x:28c61524-6da8-4506-9a92-22f2f6e91872"]
     assert trip["delay"]["value"] == 541

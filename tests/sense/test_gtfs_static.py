@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from madang.sense.feeds.gtfs import archive, clock
 from madang.sense.feeds.kept import Kept
 from madang.sense.feeds.pull import Pull
 from madang.sense.message import Reading
+from madang.sense.schemas import Schemas
 from tests.sense.publisher import HEAD, Found, Publisher, publishing, read
 from tests.sense.publisher import settings as tuned
 
+DATA = Path(__file__).parents[3] / "shared" / "data"
 TEXT = f'kind = "gtfs"\nurl = "{{url}}/gtfs.zip"\n{HEAD}\n[parameters]\nsystem = "x"\n'
 FILES = {
     "agency": "agency_id,agency_name,agency_url,agency_timezone\nA,Bus Company,https://a.test,Asia/Seoul\n",
@@ -244,6 +247,24 @@ async def test_an_archive_of_very_many_files_is_refused(tmp_path: Path) -> None:
     many = {f"extra{number}": "" for number in range(archive.MOST_FILES + 1)}
     with pytest.raises(Refused, match="files"):
         await reading(tmp_path, zipped(FILES | many))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
+@pytest.mark.parametrize(
+    ("archive", "trips", "stops"),
+    [("gtfs_rt/raba_gtfs.zip", 282, 375), ("gtfs/nyc_subway_excerpt_2024-12_gtfs.zip", 1990, 182)],
+)
+async def test_what_real_timetables_become_obeys_the_smart_data_models(
+    tmp_path: Path, archive: str, trips: int, stops: int
+) -> None:
+    found = await reading(tmp_path, (DATA / "mobility" / archive).read_bytes())
+    assert not found.bad
+    kinds = Counter(one["type"] for one in found.entities.values())
+    assert (kinds["GtfsTrip"], kinds["GtfsStop"]) == (trips, stops)
+    schemas = Schemas(DATA / "iot" / "ngsi_ld")
+    known = ("GtfsStop", "GtfsRoute", "GtfsTrip")
+    entities = [one for one in found.entities.values() if one["type"] in known]
+    assert not [fault for one in entities for fault in schemas.faults(one)]
 
 
 @settings(max_examples=60, deadline=None)

@@ -132,7 +132,7 @@ def _estimate(
         "type": "ArrivalEstimation",
         "expiresAt": _end(call.at or now),
         "hasTrip": relationship(urn("GtfsTrip", system, trip.trip_id), at),
-        "hasStop": relationship(urn("GtfsStop", system, told.stop_id), at),
+        "hasStop": _one_of(urn("GtfsStop", system, told.stop_id), at),
         "scheduleRelationship": prop("skipped" if skipped else "scheduled", at),
         **present(
             headSign=prop(sign) if sign else None,
@@ -141,6 +141,11 @@ def _estimate(
             delay=None if skipped or call.delay is None else prop(call.delay, at, "SEC"),
         ),
     }
+
+
+def _one_of(target: str, at: str | None) -> Record:
+    """Return a Relationship to a list of one, which is what the model wants here."""
+    return {**relationship(target, at), "object": [target]}
 
 
 def _duration(span: int) -> str:
