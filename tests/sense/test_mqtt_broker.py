@@ -482,6 +482,17 @@ async def test_the_will_of_a_device_is_taken_in(town: Town, raw: Raw) -> None:
     assert town.intake.bodies == [b'{"online":0}']
 
 
+async def test_no_will_is_published_because_the_hub_stops(town: Town, raw: Raw) -> None:
+    await raw.open(will=Will(UP, b"gone", 1))
+    await town.broker.close()
+    assert not town.intake.messages
+
+
+async def test_a_hello_that_is_far_too_long_is_cut_off(town: Town, raw: Raw) -> None:
+    with pytest.raises(ConnectionError):
+        await raw.open(will=Will(UP, b"x" * 60_000))
+
+
 async def test_a_will_that_could_not_be_published_is_refused_at_once(town: Town, raw: Raw) -> None:
     answer = await raw.open("mapo", will=Will(UP, b"1"))
     assert answer.code == 5

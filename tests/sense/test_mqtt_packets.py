@@ -146,7 +146,7 @@ def is_read_or_refused(data: bytes, version: int) -> bool:
 
 
 @pytest.mark.parametrize("version", [V311, V5])
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_packets_come_back_as_they_were_however_the_stream_is_cut(
     version: int, data: st.DataObject

@@ -120,6 +120,8 @@ class Broker:
         for connection in [*self._connections]:
             connection.abort()
         await asyncio.sleep(0)
+        for session in self._sessions.values():
+            _cancel(session)
         self._server = None
 
     # --- connections and sessions -------------------------------------------------------------

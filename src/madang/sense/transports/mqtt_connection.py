@@ -59,8 +59,8 @@ log = structlog.get_logger("madang.mqtt")
 
 HELLO_S = 10.0
 """How long a client may take to send CONNECT."""
-HELLO_BYTES = 96 * 1024
-"""Bytes that CONNECT may have: a will takes up to 64 KiB of them."""
+HELLO_BYTES = 16 * 1024
+"""Bytes that CONNECT may have: before it, nobody knows who it is that fills the memory."""
 PART_S = 1.0
 """How long a client may take to close its side when the broker stops."""
 LINGER_S = 10.0
@@ -182,7 +182,11 @@ class Connection(Line):
         return self.access.reads(topic)
 
     async def stop(self, longest_s: float) -> None:
-        """Finish what is under way, then end the connection: the broker stops."""
+        """Finish what is under way, then end the connection: the broker stops.
+
+        No wills are published: the clients have not gone, the hub has.
+        """
+        self.will = None
         if self._is_known and not self.is_ending:
             self.hold()
             await self.pipeline.finish(longest_s)
