@@ -24,7 +24,7 @@ from pydantic import (
 
 from madang.model.names import shown
 from madang.sense.feeds.errors import BadFeed
-from madang.sense.feeds.kinds import KINDS, kind_of
+from madang.sense.feeds.kinds import kind_of
 from madang.sense.files.mapping import Mapping
 from madang.sense.message import Reading
 from madang.sense.quality.limits import Limits
@@ -215,6 +215,3 @@ def _bad(
         hint = f"; did you mean {near[0]!r}?" if near and len(first["loc"]) == 1 else ""
         reason = f"there is no such member{hint}"
     return BadFeed(": ".join(filter(None, [f"the feed {name}", where, reason])))
-
-
-__all__ = ["KEY", "KINDS", "Declaration", "Feed", "parse", "seconds"]
