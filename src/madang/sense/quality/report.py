@@ -226,7 +226,8 @@ SELECT coalesce(provider, ''), more->>'$.quality.value', more->>'$.qualityReason
 FROM (SELECT entity, more, CAST(round(log10(delay) * {_STEPS}) AS INTEGER) AS step,
              count(*) AS count, sum(delay) AS delay
       FROM ({{values}}) GROUP BY ALL)
-LEFT JOIN temp.quality_source USING (entity) GROUP BY ALL
+LEFT JOIN temp.quality_source USING (entity)
+WHERE json_exists(more, '$.quality.value') GROUP BY ALL
 """
 
 _MESSAGES: Final = """
@@ -237,13 +238,16 @@ LEFT JOIN temp.quality_source USING (entity) GROUP BY ALL
 
 
 def _values(hour: int) -> str:
-    """Return the judged values of an hour, as SQL."""
+    """Return the values of an hour that may have been judged, as SQL.
+
+    Most are alike in all but value and time, so their JSON is looked at when they are grouped.
+    """
     return f"""
         SELECT entity, time, more,
                greatest((epoch_us(created) - epoch_us(time)) / 1e6, {_SHORTEST}) AS delay
         FROM history
         WHERE time >= {window.instant(hour)} AND time < {window.instant(hour + _HOUR)}
-          AND observed AND NOT deleted AND json_exists(more, '$.quality.value')
+          AND observed AND NOT deleted AND contains(more, '"quality"')
     """
 
 
