@@ -11,9 +11,11 @@ from typing import Any
 
 import orjson
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 from madang.sense.devices import profile as profiles
-from tests.e2e.server import API, COMMAND, Server
+from tests.e2e.server import API, COMMAND, Server, free_port
 
 DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data"))
 SDOT = DATA / "iot" / "sdot_seoul" / "sensor_longitude_latitude.csv"
@@ -270,3 +272,45 @@ def test_a_profile_is_tried_and_a_device_tested_without_a_hub(tmp_path: Path) ->
     assert "fail  V1" in done.stdout
     message.write_bytes(b'{"observedAt": "2026-01-31T12:00:00Z", "pm25": 50}')
     assert "The device conforms" in good(nobody, "test", str(message))
+
+
+def test_a_device_of_a_tenant_is_heard_in_that_tenant_only(server: Server) -> None:
+    here = {"NGSILD-Tenant": "north"}
+    entity = {"id": "urn:ngsi-ld:District:1", "type": "District"}
+    server.request("POST", f"{API}/entities", entity, server.local_key() | here)
+    key = good(server, "add", "n-1", "--profile", "open-noise-meter", "--tenant", "north").strip()
+    own = {"Authorization": f"Bearer {key}"}
+    assert server.request("POST", "/devices/n-1/up", {"LAeq": 50}, own | here).status == 200
+    assert server.request("POST", "/devices/n-1/up", {"LAeq": 50}, own).status == 403
+    assert asked(server, "GET", "/devices/n-1")[0] == 404
+    noise = f"{API}/entities/urn:ngsi-ld:NoiseLevelObserved:n-1"
+    assert server.request("GET", noise, None, server.local_key() | here).status == 200
+
+
+def test_a_device_connects_to_the_self_test_and_passes(tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [COMMAND, "device", "test", "--listen", str(port), "--host", "127.0.0.1", "--wait", "40",
+         "--messages", "4", "--profile", "open-noise-meter"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert "Let the device connect" in process.stderr.readline()
+    client = Client(CallbackAPIVersion.VERSION2, "noise-1", clean_session=False)
+    client.username_pw_set("noise-1", "mdg_key")
+    client.reconnect_delay_set(1, 1)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        for number in range(6):
+            at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 600 + 60 * number))
+            body = orjson.dumps({"observedAt": at, "LAeq": 50.0 + number})
+            client.publish("v1/devices/noise-1/up", body, 1)
+            time.sleep(0.1)
+        told, _ = process.communicate(timeout=60)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    assert process.returncode == 0, told
+    assert "fail" not in told
+    assert "The device conforms, as far as was seen (0 requirements were not)." in told
