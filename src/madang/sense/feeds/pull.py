@@ -23,7 +23,7 @@ from madang.sense.message import Message, Reading, Reason
 from madang.trust.principal import Principal
 
 TRANSPORT = "feed"
-BATCH = 500  # entities written together
+BATCH = 100  # entities written together; more would hold up what else the hub has to do
 MOST_LETTERS = 100  # bad records kept of one reading; all are counted
 MOST_KNOWN = 200_000  # entities of which it is remembered what was written last
 SHOWN_ENTITIES = 20
