@@ -69,6 +69,7 @@ class City:
         self.metrics.watch(self.hub)
         self.metrics.watch_audit(trust.audit)
         self.metrics.watch_intake(self.sense.intake)
+        self.metrics.watch_mqtt(self.sense.broker, self.sense.brokers)
         self.system = System(self.hub, self.metrics)
         cors = Cors(settings.cors_origins)
         lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics, trust.gate, cors)

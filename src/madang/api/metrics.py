@@ -18,6 +18,8 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from madang.hub.hub import Hub
     from madang.sense.intake import Intake
+    from madang.sense.transports.mqtt_broker import Broker
+    from madang.sense.transports.mqtt_external import ExternalBrokers
     from madang.trust.audit import Audit
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # [s]
@@ -32,6 +34,7 @@ class Metrics(Collector):
         self._hub: Hub | None = None
         self._audit: Audit | None = None
         self._intake: Intake | None = None
+        self._mqtt: tuple[Broker, ExternalBrokers] | None = None
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
@@ -46,6 +49,9 @@ class Metrics(Collector):
 
     def watch_intake(self, intake: Intake) -> None:
         self._intake = intake
+
+    def watch_mqtt(self, embedded: Broker, external: ExternalBrokers) -> None:
+        self._mqtt = embedded, external
 
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one answered request of a route."""
@@ -86,6 +92,40 @@ class Metrics(Collector):
             yield from self._of_audit(self._audit)
         if self._intake is not None:
             yield from self._of_intake(self._intake)
+        if self._mqtt is not None:
+            yield from self._of_mqtt(*self._mqtt)
+
+    @staticmethod
+    def _of_mqtt(embedded: Broker, external: ExternalBrokers) -> Iterable[Metric]:
+        told = embedded.figures
+        yield GaugeMetricFamily("madang_mqtt_connections", "MQTT clients", value=told.connections)
+        yield CounterMetricFamily(
+            "madang_mqtt_received", "Messages published by clients", value=told.received
+        )
+        yield CounterMetricFamily(
+            "madang_mqtt_held", "Times a client was made to wait", value=told.held
+        )
+        yield CounterMetricFamily(
+            "madang_mqtt_refused", "Messages, subscriptions and clients refused", value=told.refused
+        )
+        yield CounterMetricFamily("madang_mqtt_sent", "Messages to subscribers", value=told.sent)
+        yield CounterMetricFamily(
+            "madang_mqtt_dropped", "Messages a subscriber was too slow for", value=told.dropped
+        )
+        yield GaugeMetricFamily(
+            "madang_mqtt_waiting", "Messages that wait for subscribers", value=told.waiting
+        )
+        connected = GaugeMetricFamily(
+            "madang_mqtt_broker_connected", "1 if an external broker is there", labels=["broker"]
+        )
+        taken = CounterMetricFamily(
+            "madang_mqtt_broker_messages", "Messages of an external broker", labels=["broker"]
+        )
+        for source in external.sources:
+            connected.add_metric([source.name], source.connected)
+            taken.add_metric([source.name], source.received)
+        yield connected
+        yield taken
 
     @staticmethod
     def _of_intake(intake: Intake) -> Iterable[Metric]:
