@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -91,7 +92,7 @@ class Catalog:
             entities.append(catalog.sensor_entity(provider, record, components[id]))
         await _use_profiles(devices, [one.record for one in wanted])
         for entity in entities:
-            devices.check_new(*_named(entity))
+            devices.check_new(*_named(deepcopy(entity)))  # it keeps what it is given
         await write(tenant, new)
         for result in await devices.add_all([_named(one) for one in entities], tenant.write):
             if isinstance(result, NgsiError):

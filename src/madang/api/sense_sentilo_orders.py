@@ -34,15 +34,10 @@ class Orders:
         order = (await body_of(request)).get("order")
         if order is None:
             raise BadRequestData("order is missing")
-        tenant, principal = request.state.tenant, request.state.principal
-        told = event(order, principal.name, tenant.clock.now())
-        await write(
-            tenant,
-            [
-                append({"id": id, "type": TYPE, ORDER: dict(told)})
-                for id in (await self._sensors(request))
-            ],
-        )
+        tenant, sender = request.state.tenant, request.state.principal.name
+        at, sensors = tenant.clock.now(), await self._sensors(request)
+        told = [{"id": id, "type": TYPE, ORDER: event(order, sender, at)} for id in sensors]
+        await write(tenant, [append(one) for one in told])
         return Response()
 
     async def of_sensor(self, request: Request) -> Response:

@@ -64,7 +64,9 @@ async def read(feed: Feed[Parameters], fetch: Fetch) -> AsyncIterator[Reading | 
 
 
 def _loaded(answer: Answer) -> tuple[dict[str, pl.DataFrame], Timetable]:
+    """Read an archive and work out what takes long; to be run in a thread."""
     found = tables(answer.path, tuple(COLUMNS), answer.url)
+    found["shapes"] = network.lines(found["shapes"])
     return found, timetable(found)
 
 

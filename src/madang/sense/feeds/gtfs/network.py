@@ -117,19 +117,25 @@ def route(system: str, row: Row, agency: str | None) -> Record:
     return entity
 
 
-def shapes(system: str, table: pl.DataFrame) -> Iterator[Record]:
-    """Yield a GtfsShape for each shape: the line that vehicles follow.
-
-    Points that are no position are left out, and so is a line of fewer than two points.
-    """
+def lines(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the points of shapes in their order; what is no position is left out."""
     points = table.select(
         "shape_id",
         pl.col("shape_pt_lon").cast(pl.Float64, strict=False).alias("x"),
         pl.col("shape_pt_lat").cast(pl.Float64, strict=False).alias("y"),
         pl.col("shape_pt_sequence").cast(pl.Int64, strict=False).alias("n"),
     ).drop_nulls()
-    points = points.filter(pl.col("x").abs() <= 180, pl.col("y").abs() <= 90)
-    for (id,), line in points.sort("shape_id", "n").group_by("shape_id", maintain_order=True):
+    on_earth = points.filter(pl.col("x").abs() <= 180, pl.col("y").abs() <= 90)
+    return on_earth.sort("shape_id", "n")
+
+
+def shapes(system: str, points: pl.DataFrame) -> Iterator[Record]:
+    """Yield a GtfsShape for each shape of two points or more: the line that vehicles follow.
+
+    Args:
+        points: as :func:`lines` returns them.
+    """
+    for (id,), line in points.group_by("shape_id", maintain_order=True):
         every = -(-line.height // _MOST_POINTS)
         positions = [list(one) for one in line.gather_every(every).select("x", "y").iter_rows()]
         if len(positions) > 1:
