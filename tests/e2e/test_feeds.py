@@ -85,6 +85,14 @@ def test_bad_records_are_among_the_dead_letters(city: City) -> None:
     assert [(one["reason"], one["detail"]) for one in mine] == [("badRow", "record 2 is no object")]
 
 
+def test_the_limits_of_a_feed_flag_its_values(city: City) -> None:
+    city.publisher.pages["/trees"] = [OAK | {"id": "tall", "height": 250}]
+    city.add("trees", TREES + "[limits.height]\nfail_above = 120\n")
+    height = city.get("/entities/urn:ngsi-ld:Tree:tall")["height"]
+    assert height["quality"]["value"] == "fail"
+    assert "range" in height["qualityReason"]["value"]
+
+
 # --- publishers of every mood -------------------------------------------------------------------
 
 
@@ -264,3 +272,33 @@ def test_what_publishers_of_each_kind_tell_becomes_entities(city: City, kind: st
     assert city.value(id, name) == value
     shown = city.server.request("GET", f"/sense/feeds/{kind}")
     assert b"s3cret" not in shown.body
+
+
+# --- a hub that is killed -----------------------------------------------------------------------
+
+
+def test_a_killed_hub_goes_on_with_its_feeds_where_it_was(tmp_path: Path) -> None:
+    with Publisher() as publisher:
+        publisher.pages["/trees"] = [OAK]
+        server = Server(tmp_path / "data", environ=ENVIRON, open=False)
+        server.start()
+        try:
+            body = {"name": "trees", "text": TREES.replace("{url}", publisher.url)}
+            key = server.local_key()
+            assert server.request("POST", "/sense/feeds", body).status == 401
+            assert server.request("POST", "/sense/feeds", body, key).status == 201
+            server.wait_for(lambda: _readings(server) == 1)
+            server.kill()
+            server.start()
+            key = server.local_key()
+            tree: Any = server.request("GET", f"{API}/entities/urn:ngsi-ld:Tree:1", headers=key)
+            assert tree.json()["height"]["value"] == 12.5
+            assert _readings(server) == 1
+            assert publisher.count("/trees") == 1  # it is not due yet
+        finally:
+            server.kill()
+
+
+def _readings(server: Server) -> int:
+    answer: Any = server.request("GET", "/sense/feeds/trees", headers=server.local_key())
+    return int(answer.json()["readings"])

@@ -273,3 +273,27 @@ def test_any_answer_comes_out_as_it_was_packed(content: bytes, cut: int, packed:
     pieces = [body[i : i + cut] for i in range(0, len(body), cut)]
     assert b"".join(made for piece in pieces for made in unpacker.take(piece)) == content
     unpacker.end()
+
+
+async def test_a_name_that_leads_into_the_network_is_refused_when_it_is_resolved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(self: object, host: str, port: int, family: int = 0) -> list[dict[str, Any]]:
+        return [
+            {
+                "hostname": host,
+                "host": "10.0.0.7",
+                "port": port,
+                "family": 2,
+                "proto": 6,
+                "flags": 0,
+            }
+        ]
+
+    monkeypatch.setattr("aiohttp.ThreadedResolver.resolve", resolve)
+    async with publishing() as publisher:
+        reader = Reader(publisher, tmp_path)
+        error = await reader.fails("http://inner.example.org/data")
+        assert isinstance(error, Refused)
+        assert "10.0.0.7" not in str(error)
+        await reader.fetcher.close()
