@@ -221,6 +221,22 @@ async def test_names_are_taken_once_and_feeds_stay_in_their_tenants(tmp_path: Pa
                 await feeds.add("", "b", 'tenant = "busan"\n' + text(publisher), "person:1", False)
 
 
+async def test_a_changed_file_takes_effect_though_the_publisher_has_nothing_new(
+    tmp_path: Path,
+) -> None:
+    sink = Sink()
+    async with publishing() as publisher:
+        publisher.pages["/trees"] = trees(1)
+        async with running(tmp_path, sink) as (feeds, _):
+            await feeds.add("", "trees", text(publisher), "person:1", False)
+            await read_once(feeds)
+            changed = text(publisher).replace('"Tree"', '"Oak"')
+            entry = await feeds.add("", "trees", changed, "person:1", True)
+            await until(lambda: entry.state.readings == 2)
+    assert sink.batches == [["urn:ngsi-ld:Tree:0"], ["urn:ngsi-ld:Oak:0"]]
+    assert "If-None-Match" in publisher.asked[1].headers
+
+
 async def test_a_slow_publisher_holds_up_only_itself(tmp_path: Path) -> None:
     sink = Sink()
 

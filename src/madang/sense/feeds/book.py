@@ -104,11 +104,11 @@ class Book:
         if older is None and len(self._entries) >= MOST_FEEDS:
             raise TooManyResults(f"there are {MOST_FEEDS} feeds already; remove one first")
         state = State(added=now, by=by) if older is None else older.state
-        state.next, state.notes = now, {}
+        state.next, state.notes, state.anew = now, {}, True
         entry = Entry(feed.name, feed.text, state)
         await self.tenant.writer.keep("feed", feed.name, orjson.dumps({"text": feed.text}))
-        await self.save(entry)
         self._entries[feed.name] = entry
+        await self.save(entry)
         return entry
 
     async def remove(self, name: str) -> Entry:
@@ -120,7 +120,9 @@ class Book:
         return entry
 
     async def save(self, entry: Entry) -> None:
-        """Keep how a feed has gone; return when that is durable."""
+        """Keep how a feed has gone, unless it was removed meanwhile; return when it is durable."""
+        if self._entries.get(entry.name) is not entry:
+            return
         await self.tenant.writer.keep("sense", _note(entry.name), entry.state.dump())
 
 

@@ -223,6 +223,7 @@ class Feeds:
         assert feed is not None, "what is not due is not read"
         place = Kept(folder_of(self._settings.data, tenant.name, feed.name))
         async with entry.turn:
+            everything = everything or state.anew
             if everything:
                 entry.known.clear()
             fetch = Fetch(self._fetcher, feed, place, state.notes, progress, everything=everything)

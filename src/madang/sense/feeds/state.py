@@ -52,6 +52,8 @@ class State:
     """Marks of the bad records that are among the dead letters already."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What its kind wants to know the next time."""
+    anew: bool = True
+    """Whether its file has changed since the last good reading, so that all is to be written."""
 
     def dump(self) -> bytes:
         return orjson.dumps(asdict(self))
@@ -77,6 +79,7 @@ class State:
         """Note a good reading, and when the next one is due."""
         self.tried = self.good = now
         self.failures, self.trouble, self.error = 0, "", ""
+        self.anew = False
         self.readings += 1
         self.next = now + _us(every_s * random.uniform(1 - _JITTER, 1 + _JITTER))
 
