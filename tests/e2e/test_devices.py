@@ -89,6 +89,14 @@ def test_a_device_is_added_and_what_it_sends_becomes_entities(server: Server) ->
     assert shown["entities"] == ["urn:ngsi-ld:AirQualityObserved:air-1"]
     assert shown["owner"] == ["Seoul"]
     assert shown["lastHeard"]
+    assert shown["controlledProperty"] == [
+        "airPollution",
+        "atmosphericPressure",
+        "humidity",
+        "temperature",
+    ]
+    flags = shown["quality"]
+    assert (flags["fail"], flags["suspect"]) == (1, 1), "carbon dioxide of 5 ppm; pm25 is late"
 
 
 def test_a_bad_field_is_told_and_the_others_are_written(server: Server) -> None:
@@ -122,6 +130,11 @@ def test_a_new_profile_lets_the_key_of_a_device_write_its_entities(
     good(server, "change", "p-1", "--profile", "gauge")
     assert asked(server, "POST", "/devices/p-1/up", {"height": 1.5}, key)[0] == 200
     assert values(server, "urn:ngsi-ld:WaterObserved:p-1")["height"] == 1.5
+    other = MINE.replace("WaterObserved", "FloodMonitoring")
+    assert asked(server, "PUT", "/profiles/gauge", {"text": other})[0] == 204
+    assert asked(server, "POST", "/devices/p-1/up", {"height": 1.6}, key)[0] == 200
+    assert values(server, "urn:ngsi-ld:FloodMonitoring:p-1")["height"] == 1.6
+    assert asked(server, "PUT", "/profiles/gauge", {"text": MINE})[0] == 204
     refused = typed(server, "profile", "remove", "gauge", "--yes")
     assert "1 devices use the profile gauge" in refused.stderr
     assert good(server, "profile", "show", "gauge").strip() == MINE.strip()

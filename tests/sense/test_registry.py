@@ -109,9 +109,11 @@ async def test_a_change_says_the_same_as_reading_the_device(tmp_path: Path) -> N
             "device": "d1", "profile": "open-noise-meter", "name": "Noise at the gate",
             "alias": ["a", "b"], "interval": 60.0, "dateInstalled": "2026-01-31T00:00:00Z",
             "refDeviceModel": "urn:ngsi-ld:DeviceModel:m", "longitude": 1.5, "latitude": 2.5,
-            "deviceState": "planned",
+            "deviceState": "planned", "category": ["sensor"],
+            "controlledProperty": ["noiseLevel"],
         }  # fmt: skip
-        await add(devices, **members)
+        told = {"category", "controlledProperty"}
+        await add(devices, **{name: value for name, value in members.items() if name not in told})
         assert written(await devices.document(devices.named("d1"))) == members
 
 

@@ -73,7 +73,7 @@ def surfaces(
         *history.surfaces(settings),
         *sense_devices.surfaces(sense, identities.keys, settings.url),
         *sense_edge.surfaces(sense.edge),
-        *sense_profiles.surfaces(sense),
+        *sense_profiles.surfaces(sense, identities.keys),
         *sense_feeds.surfaces(sense),
         *sense_drop.surfaces(sense.drop),
         *sense_letters.surfaces(sense, trust.identities.find),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
@@ -16,13 +17,16 @@ from madang.model.errors import BadRequestData, Forbidden, InvalidRequest, NgsiE
 from madang.sense.devices import form, labels, table
 from madang.sense.devices.keyring import Keyring
 from madang.sense.devices.labels import MOST_ON_SHEET, Label
+from madang.sense.quality.limits import QUALITY
 from madang.trust.keys import OVERLAP_S
 
 if TYPE_CHECKING:
+    from madang.hub.tenant import Tenant
     from madang.sense.devices.device import Device
     from madang.sense.devices.registry import Devices
     from madang.trust.actions import TenantAction
     from madang.trust.keys import Keys
+    from madang.trust.view import View
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _TAG: Final = "Devices"
@@ -147,6 +151,7 @@ class _Pages:
         profile = devices.profile(device.profile)
         key = self._keyring(request, devices).of(device)
         shown["entities"] = [] if profile is None else list(profile.entity_ids(device.name))
+        shown["quality"] = await _flags(request.state.tenant, shown["entities"])
         shown["keyId"] = None if key is None else key.id
         return shown
 
@@ -277,6 +282,17 @@ class _Pages:
     def _label(self, device: Device) -> Label:
         title = device.aliases[0] if device.aliases else device.profile
         return Label(labels.address(self._url, device.name), device.name, title)
+
+
+async def _flags(tenant: Tenant | View, ids: Sequence[str]) -> dict[str, int]:
+    """Return how many of the present values of entities have each quality flag."""
+    found: Counter[str] = Counter()
+    for id in ids:
+        row = await tenant.get(id)
+        for attribute in () if row is None else orjson.loads(row.document).values():
+            if isinstance(attribute, dict) and QUALITY in attribute:
+                found[str(attribute[QUALITY].get("value"))] += 1
+    return dict(found)
 
 
 def _by(request: Request) -> str:

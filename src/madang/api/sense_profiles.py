@@ -9,17 +9,24 @@ from starlette.responses import JSONResponse, Response
 
 from madang.api.bodies import members, page, text
 from madang.api.surface import Surface
+from madang.sense.devices.keyring import Keyring
 
 if TYPE_CHECKING:
     from madang.api.sense_devices import Stations
     from madang.sense.devices.registry import Devices
+    from madang.trust.keys import Keys
 
 _TAG: Final = "Devices"
 
 
-def surfaces(sense: Stations) -> list[Surface]:
-    """Return the routes of profiles."""
-    one = _Pages(sense)
+def surfaces(sense: Stations, keys: Keys) -> list[Surface]:
+    """Return the routes of profiles.
+
+    Args:
+        sense: knows the profiles of each tenant.
+        keys: all keys; those of devices follow what their profile makes them write.
+    """
+    one = _Pages(sense, keys)
     return [
         Surface("GET", "/profiles", one.profiles, "seeDevices", "List profiles of devices", _TAG),
         Surface("GET", "/profiles/{name}", one.profile, "seeDevices", "Show a profile", _TAG),
@@ -31,8 +38,9 @@ def surfaces(sense: Stations) -> list[Surface]:
 
 
 class _Pages:
-    def __init__(self, sense: Stations) -> None:
+    def __init__(self, sense: Stations, keys: Keys) -> None:
         self._sense = sense
+        self._keys = keys
 
     async def _devices(self, request: Request) -> Devices:
         return (await self._sense.station(request.state.tenant.name)).devices
@@ -48,9 +56,12 @@ class _Pages:
     async def put(self, request: Request) -> Response:
         content = text(await members(request, ("text",), ("text",)), "text")
         devices, name = await self._devices(request), request.path_params["name"]
-        is_new = devices.profile(name) is None
-        await devices.shelf.put(name, content)
-        return Response(status_code=201 if is_new else 204)
+        before = devices.profile(name)
+        after = await devices.shelf.put(name, content)
+        if before is not None and before.entity_ids("x") != after.entity_ids("x"):
+            keyring = Keyring(self._keys, request.state.tenant.name, devices)
+            await keyring.fit_all(devices.using(name), request.state.principal.id)
+        return Response(status_code=201 if before is None else 204)
 
     async def remove(self, request: Request) -> Response:
         devices, name = await self._devices(request), request.path_params["name"]

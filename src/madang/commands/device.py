@@ -272,6 +272,8 @@ def _print(shown: dict[str, Any], as_json: bool) -> None:
         print_json(shown)
         return
     for member, value in shown.items():
+        if isinstance(value, dict):
+            value = [f"{number} {name}" for name, number in value.items()]
         text = ", ".join(map(str, value)) if isinstance(value, list) else value
         typer.echo(f"{member}: {'-' if text in (None, '') else text}")
 

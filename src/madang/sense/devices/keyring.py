@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from madang.model.errors import Conflict, ResourceNotFound
@@ -61,6 +62,17 @@ class Keyring:
         key = self.of(device)
         if key is not None and key.entities != frozenset(self._own(device)):
             await self._keys.give(key, by, self._own(device))
+
+    async def fit_all(self, devices: Sequence[Device], by: str) -> None:
+        """Let the keys of many devices name the entities that their profile makes them write."""
+        wanted = {device.id: device for device in devices}
+        for key in list(self._keys):
+            if key.kind != "device" or self._tenant not in key.tenants or key.revoked:
+                continue
+            for id in key.entities & wanted.keys():
+                own = self._own(wanted[id])
+                if key.entities != frozenset(own):
+                    await self._keys.give(key, by, own)
 
     async def revoke(self, device: Device, by: str) -> None:
         """End the key of a device at once.

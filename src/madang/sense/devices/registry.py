@@ -21,6 +21,7 @@ from madang.model import normalize
 from madang.model.context import CORE
 from madang.model.errors import AlreadyExists, Conflict, NgsiError, ResourceNotFound
 from madang.query.tree import HasType, Query, Selector
+from madang.sense.devices.controlled import controlled
 from madang.sense.devices.device import PREFIX, TYPE, Device, from_document, id_of
 from madang.sense.devices.form import read
 from madang.sense.devices.profile import Profile
@@ -201,7 +202,14 @@ class Devices:
             AlreadyExists, Conflict, BadRequestData: as with :meth:`add`.
         """
         id = id_of(name)
-        content = normalize.entity({"id": id, "type": TYPE, **attributes}, CORE)
+        raw = {"id": id, "type": TYPE, **attributes}
+        profile = self.profile(raw.get("profile", {}).get("value", ""))
+        if profile is not None:
+            raw.setdefault("category", {"type": "Property", "value": ["sensor"]})
+            measured = controlled(profile)
+            if measured:
+                raw.setdefault("controlledProperty", {"type": "Property", "value": measured})
+        content = normalize.entity(raw, CORE)
         device = from_document(content.document)
         if name in self._devices:
             raise AlreadyExists(f"there is a device {name} already")
