@@ -53,8 +53,9 @@ class Fetcher:
         self.turns = Turns(settings.feed_pause_s)
         named = tuple(host for host in settings.feed_hosts if host != "*")
         self._bounds = Bounds(named, urlsplit(settings.url).hostname or "")
-        contact = f"; {settings.feed_contact}" if settings.feed_contact else ""
-        self._agent = f"madang/{__version__} (+{settings.url}{contact})"
+        place = f"+{settings.base_url}" if settings.base_url else ""
+        who = "; ".join(filter(None, [place, settings.feed_contact]))
+        self._agent = f"madang/{__version__}" + (f" ({who})" if who else "")
         self._session: aiohttp.ClientSession | None = None
 
     @property
