@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.certificate import certificate
+from tests.e2e.mosquitto import MOSQUITTO, PASSWD, Mosquitto
 from tests.e2e.mqtt_maker import Maker
 from tests.e2e.server import API, Server, free_port
 
@@ -73,7 +75,7 @@ def numbers(server: Server) -> list[int]:
         answer = server.request("GET", path, headers=local)
         assert answer.status in (200, 206), answer.body
         pairs = json.loads(answer.body)["pm10"]["values"]
-        found += [int(value) for value, _ in pairs]
+        found += [int(value) for value, at in pairs if at > after]  # `after` has the instant itself
         if answer.status == 200:
             return found
         after = max(at for _, at in pairs)
@@ -105,6 +107,7 @@ def test_a_key_is_out_as_soon_as_it_is_revoked(server: Server) -> None:
     assert code, said
 
 
+@pytest.mark.slow
 def test_retained_messages_survive_the_end_of_the_process(server: Server) -> None:
     local = json.loads((server.data / "local.key").read_bytes())["key"]
     assert publish(server, local, "notes/a", "kept", "-r") == (0, "")
@@ -119,6 +122,7 @@ def test_retained_messages_survive_the_end_of_the_process(server: Server) -> Non
     assert heard.stdout == "kept\n", heard.stderr
 
 
+@pytest.mark.slow
 def test_with_a_certificate_it_is_mqtt_over_tls(tmp_path: Path) -> None:
     chain, key = certificate(tmp_path)
     port = free_port()
@@ -174,3 +178,43 @@ def test_a_device_faster_than_its_limit_waits_and_loses_nothing(tmp_path: Path) 
         found = numbers(server)
     assert len(found) == len(set(found))
     assert maker.numbers <= set(found)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(MOSQUITTO is None or PASSWD is None, reason="Mosquitto is not installed")
+async def test_messages_of_mosquitto_are_there_once_though_the_hub_is_killed(
+    tmp_path: Path,
+) -> None:
+    mosquitto = Mosquitto(free_port(), tmp_path / "mosquitto")
+    await mosquitto.start()
+    table = {"host": "127.0.0.1", "port": mosquitto.port, "topics": ["field/{device}/data"]}
+    table |= {"username": "city", "password": "secret"}
+    environ = {"MADANG_MQTT_BROKERS": json.dumps({"field": table})}
+    with Server(tmp_path / "data", environ=environ, open=False) as server:
+        await asyncio.to_thread(put_up, server)
+        arguments = (mosquitto.port, "city", "secret", "field/counter/data", body)
+        maker = await asyncio.to_thread(Maker, *arguments)
+        try:
+            for _ in range(2):
+                await asyncio.to_thread(maker.wait, 100)
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+            await asyncio.to_thread(maker.wait, 100)
+        finally:
+            await asyncio.to_thread(maker.stop)
+        found = await asyncio.to_thread(settled, server, maker.numbers)
+        metrics = server.request("GET", "/metrics", headers=server.local_key()).body
+    await mosquitto.stop()
+    assert len(found) == len(set(found))
+    assert maker.numbers <= set(found)
+    assert b'madang_mqtt_broker_connected{broker="field"} 1.0' in metrics
+
+
+def settled(server: Server, wanted: set[int]) -> list[int]:
+    """Return what history has, when all that is wanted is there or after a while."""
+    for _ in range(100):
+        found = numbers(server)
+        if wanted <= set(found):
+            break
+        time.sleep(0.2)
+    return found
