@@ -319,6 +319,7 @@ def subscription(client: Client, provider: str, body: Body, endpoint: Endpoint) 
 
 
 def subscriptions(client: Client, provider: str, body: Body, endpoint: Endpoint) -> None:
+    client.done("DELETE", "/subscribe")  # what other tests left
     for one in body["subscriptions"]:
         if one["type"] == "ALARM":
             alert = {"id": one["alert"], "type": "EXTERNAL"}
@@ -525,6 +526,7 @@ def test_all_sensors_of_a_provider_can_be_followed(client: Client, endpoint: End
     client.done("PUT", "/data/followed/S2/22")
     got = {one["sensor"]: one["message"] for one in endpoint.wait(2)}
     assert got == {"S1": "21", "S2": "22"}
+    client.done("DELETE", "/subscribe/data/followed")
 
 
 @pytest.mark.parametrize(

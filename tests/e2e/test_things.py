@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("things") / "data") as running:
         put = running.request("PUT", "/profiles/thermometer", {"text": PROFILE})
         assert put.status == 201, put
-        for name, alias in (("roof", "1"), ("cellar", "uuid-2")):
+        for name, alias in (("roof", "1"), ("cellar", "uuid-2"), ("attic", "3"), ("shed", "4")):
             body = {"device": name, "profile": "thermometer", "alias": [alias]}
             made = running.request("POST", "/devices", body)
             assert made.status == 201, made
@@ -67,15 +67,15 @@ def test_an_observation_may_name_its_datastream_itself(server: Server) -> None:
 
 
 def test_an_id_that_is_a_text_is_quoted(server: Server) -> None:
-    answer = server.request("POST", "/v1.1/Datastreams('cellar')/Observations", {"result": 13})
+    answer = server.request("POST", "/v1.1/Datastreams('shed')/Observations", {"result": 13})
     assert answer.status == 201, answer
-    assert temperature(server, "cellar")["value"] == 13
+    assert temperature(server, "shed")["value"] == 13
 
 
 def test_many_are_created_at_once_and_each_is_answered(server: Server) -> None:
     groups = [
         {
-            "Datastream": {"@iot.id": 1},
+            "Datastream": {"@iot.id": 3},
             "components": ["phenomenonTime", "result", "FeatureOfInterest/id"],
             "dataArray@iot.count": 3,
             "dataArray": [
