@@ -176,3 +176,111 @@ async def test_every_value_has_a_flag(tmp_path: Path) -> None:
         row = await (await city.hub.tenant("", create=False)).get(ID)
         assert row is not None
         assert orjson.loads(row.document)["pm10"]["quality"]["value"] == "notEvaluated"
+
+
+def sensor(name: str) -> Principal:
+    """Return the key of a registered device that measures the air."""
+    own = frozenset({f"urn:ngsi-ld:Device:{name}", f"{ID[:-1]}{name}"})
+    return Principal(f"device:{name}", "device", name, frozenset({"device"}), entities=own)
+
+
+async def test_a_device_cannot_speak_for_another(tmp_path: Path) -> None:
+    """Neither is the other one heard, nor do its dead letters have to make room."""
+    async with town(tmp_path, open=False) as city:
+        station = await city.sense.station("")
+        other = await station.devices.add("b", {})
+        for body, codec, reason in [
+            ({"t": 1}, "json", "forbidden"),
+            (b"{", "json", "badPayload"),
+            (air(1, NOW, f"{ID[:-1]}a"), "ngsi-ld", "forbidden"),
+        ]:
+            sent = message(body, codec, "b", principal=sensor("a"))
+            done = await city.sense.intake.take(sent)
+            assert (done.reason, done.values) == (reason, 0)
+        assert other.heard is None
+        assert await station.letters.page(Filter("b"), 9) == []
+        assert len(await station.letters.page(Filter("device:a"), 9)) == 3
+        await city.sense.intake.take(message(b"{", "json", "b", principal=sensor("b")))
+        assert len(await station.letters.page(Filter("b"), 9)) == 1
+
+
+async def test_values_that_may_not_be_written_cast_no_doubt_on_others(tmp_path: Path) -> None:
+    async with town(tmp_path, open=False) as city:
+        id, tenant = f"{ID[:-1]}b", await city.hub.tenant("", create=False)
+        take = city.sense.intake.take
+        await take(message(air(1, NOW, id), principal=sensor("b")))
+        for n in range(1, 4):
+            at = NOW + n * SECOND
+            foul = message(air(999, at, id), principal=sensor("a"))
+            good = message(air(n, at, id), principal=sensor("b"))
+            done = await asyncio.gather(take(foul), take(good))
+            assert [one.reason for one in done] == ["forbidden", ""]
+            row = await tenant.get(id)
+            assert row is not None
+            assert orjson.loads(row.document)["pm10"]["quality"]["value"] == "notEvaluated"
+        # Nor is anything remembered of what was not written.
+        await take(message(air(1, NOW, f"{ID[:-1]}c"), principal=sensor("a")))
+        assert not (await city.sense.station("")).inspector.knows(f"{ID[:-1]}c")
+
+
+async def test_nobody_waits_for_the_context_of_another_sender(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with town(tmp_path, open=False) as city:
+        tenant = await city.hub.tenant("", create=False)
+
+        async def never(_: object) -> Any:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(tenant.contexts, "resolve", never)
+        slow = air(1, NOW, f"{ID[:-1]}a") | {"@context": "https://slow.example/context.jsonld"}
+        waits = asyncio.create_task(city.sense.intake.take(message(slow, principal=sensor("a"))))
+        await asyncio.sleep(0)
+        quick = message(air(1, NOW, f"{ID[:-1]}b"), principal=sensor("b"))
+        async with asyncio.timeout(10):
+            assert (await city.sense.intake.take(quick)).values == 1
+        waits.cancel()
+        await asyncio.gather(waits, return_exceptions=True)
+
+
+async def test_readings_that_are_put_again_still_bring_their_context(tmp_path: Path) -> None:
+    """As after the hub was too busy for them."""
+    context = {"dust": "https://example.org/dust"}
+    async with town(tmp_path) as city:
+        told = {"id": ID, "type": "A", "dust": air(1, NOW)["pm10"], "@context": context}
+        readings = [Reading(told)]
+        assert (await city.sense.intake.put("", readings, OPEN, "file:a")).values == 1
+        again = await city.sense.intake.put("", readings, OPEN, "file:a")
+        assert (again.values, again.known) == (0, 1)
+
+
+async def test_a_device_that_cannot_be_let_in_is_told_in_a_letter(tmp_path: Path) -> None:
+    async with town(tmp_path) as city:
+        devices = (await city.sense.station("")).devices
+        text = 'title = "T"\naccept_unknown = true\ntype = "A"\n[attributes.t]\npath = "t"\n'
+        await devices.shelf.put("any", text)
+        await devices.provisioning.grant(OPEN.id, "any", 9)
+        body = [{"device": name, "values": {"t": 1}} for name in ("가", "import", "n1")]
+        done = await city.sense.intake.take(message(body, "json"))
+        assert (done.reason, done.values) == ("unknownDevice", 2)  # t and refDevice
+        assert done.letter is not None
+
+
+async def test_a_long_message_lets_others_have_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "AT_ONCE", 1)
+    async with town(tmp_path) as city:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        counting = asyncio.create_task(others())
+        work = city.sense.intake.take(message([air(n, NOW, f"{ID}{n}") for n in range(300)]))
+        assert (await work).values == 300
+        counting.cancel()
+        assert turns > 300

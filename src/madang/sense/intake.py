@@ -16,17 +16,21 @@ import orjson
 
 from madang.hub.operations import Observe
 from madang.lake.questions import Instance
-from madang.lake.told import row
-from madang.model.attributes import instances
 from madang.model.context import CORE, Context
-from madang.model.errors import BadRequestData, Forbidden, NgsiError, Overloaded, ResourceNotFound
-from madang.model.evolution_input import Given
+from madang.model.errors import (
+    AlreadyExists,
+    BadRequestData,
+    Conflict,
+    Forbidden,
+    NgsiError,
+    Overloaded,
+)
 from madang.model.merge import KNOWN, LATE
-from madang.model.normalize import Normalized
 from madang.model.normalize import entity as normalized
-from madang.model.state import Outcome
 from madang.sense.codecs import lorawan, table
 from madang.sense.message import Decoded, Message, Reading, Reason, Rejected, Told, Uplink
+from madang.sense.work import Fault, Work, fault_of, past_of, sender_of
+from madang.trust.view import View
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from madang.hub.tenant import Tenant
     from madang.hub.writer import Result
     from madang.sense.devices.device import Device
+    from madang.sense.devices.profile import Profile
     from madang.sense.station import Station
     from madang.trust.gate import Gate
     from madang.trust.principal import Principal
@@ -43,6 +48,7 @@ USUAL = "json"
 MOST_UNDER_WAY = 20_000  # messages; beyond, senders are asked to wait
 PRESSING = 30_000  # operations that wait for the writer; beyond, senders are asked to wait
 BATCH = 500  # readings of a feed or file written in one go
+AT_ONCE = 50  # readings worked out before others get their turn
 
 
 class Taken(NamedTuple):
@@ -59,16 +65,6 @@ class Taken(NamedTuple):
     """The dead letter that was kept, of the whole message or of what could not be used of it."""
     reason: Reason | Literal[""] = ""
     detail: str = ""
-
-
-class Fault(NamedTuple):
-    """Why something of a message was not used."""
-
-    reason: Reason
-    detail: str
-    device: str = ""
-    place: int = 0
-    """Of the reading that it is about."""
 
 
 class Figures:
@@ -141,10 +137,12 @@ class Intake:
             some = readings[start : start + BATCH]
             bodies = [orjson.dumps(reading.entity) for reading in some]
             message = Message("feed", source, b"", principal, _now(), tenant)
-            work = _Work(station, message)
-            async with self._lane(f"{tenant}\n{source}"):
+            work = Work(station, message)
+            async with self._lane(_lane_of(message)):
                 for place, reading in enumerate(some):
                     await self._add(work, reading, None, place)
+                    if place % AT_ONCE == 0:
+                        await asyncio.sleep(0)
                 writing = self._begin(work)
             done = await self._settled(work, writing)
             for fault in work.faults:
@@ -165,11 +163,13 @@ class Intake:
         self._gate.admit(principal, message.origin, "sense", clocks.perf_counter())
 
     async def _taken(self, message: Message, station: Station, again: bool) -> Taken:
-        work = _Work(station, message)
-        async with self._lane(f"{message.tenant}\n{message.device or message.address}"):
+        work = Work(station, message)
+        async with self._lane(_lane_of(message)):
             try:
-                for one in self._decoded(message, station):
+                for place, one in enumerate(self._decoded(message, station), 1):
                     await self._understood(work, one)
+                    if place % AT_ONCE == 0:
+                        await asyncio.sleep(0)
             except Rejected as error:
                 work.faults.append(Fault(error.reason, str(error)))
             writing = self._begin(work)
@@ -180,8 +180,7 @@ class Intake:
         detail = "; ".join(dict.fromkeys(fault.detail for fault in work.faults))
         if again:
             return done._replace(reason=first.reason, detail=detail)
-        sender = message.principal.id if first.reason == "forbidden" else first.device
-        letter = await station.letters.keep(message, first.reason, detail, sender)
+        letter = await station.letters.keep(message, first.reason, detail, sender_of(work, first))
         self.figures.rejected += 1
         return done._replace(letter=letter, reason=first.reason, detail=detail)
 
@@ -194,19 +193,22 @@ class Intake:
             name = "" if profile is None else profile.codec
         return table.codec(name or USUAL).decode(message)
 
-    async def _understood(self, work: _Work, one: Decoded) -> None:
+    async def _understood(self, work: Work, one: Decoded) -> None:
         """Add what a codec found in a message to the work."""
         devices = work.station.devices
-        if isinstance(one, Told):
-            device = devices.find(one.device) if one.device else None
-            await self._add(work, Reading(one.entity, device=one.device), device)
-            return
         try:
+            if isinstance(one, Told):
+                device = devices.find(one.device) if one.device else None
+                if device is not None:
+                    _check_own(work, device, devices.profile(device.profile))
+                await self._add(work, Reading(one.entity, device=one.device), device)
+                return
             known = devices.find(one.device)
             if known is None:
                 known = await devices.admit(work.message.principal.id, one.device)
             device = _speaking(known, one)
             profile = devices.profile(device.profile) if device.profile else None
+            _check_own(work, device, profile)
             if profile is None:
                 raise Rejected(
                     "noProfile",
@@ -219,6 +221,9 @@ class Intake:
         except Rejected as error:
             work.faults.append(Fault(error.reason, str(error), one.device))
             return
+        except (AlreadyExists, BadRequestData, Conflict, Forbidden) as error:  # not let in
+            work.faults.append(Fault("unknownDevice", error.detail, one.device))
+            return
         work.faults += [
             Fault("badValue", f"{attribute}: {detail}", device.name)
             for attribute, detail in applied.problems
@@ -227,32 +232,47 @@ class Intake:
             await self._add(work, reading, device)
 
     async def _add(
-        self, work: _Work, reading: Reading, device: Device | None, place: int = 0
+        self, work: Work, reading: Reading, device: Device | None, place: int = 0
     ) -> None:
         """Judge a reading and add the operation that writes it."""
         station, message = work.station, work.message
         try:
-            context = await _context(station.tenant, reading.entity)
-            inspector = station.inspector
-            id = reading.entity.get("id")
-            if isinstance(id, str) and not inspector.knows(id):
-                state = await station.tenant.get(id)
-                inspector.learn(id, {} if state is None else orjson.loads(state.document))
-            if isinstance(id, str) and device is not None and not device.is_introduced:
-                inspector.learn(id, _registered(device))
-            # Flags are added to what has been checked, and need no check themselves.
-            content = normalized(reading.entity, context)
-            reading = inspector.judge(reading._replace(entity=content.document), message.received)
-            content = content._replace(document=reading.entity)
+            context, entity = await _apart(station.tenant, reading.entity)
+            content = normalized(entity, context)
+            id = content.document["id"]
+            # What cannot be written must not be what the next value is compared with.
+            if message.principal.kind != "device" or await self._may_write(work, id):
+                await self._prepare(station, id, device)
+                # Flags are added to what has been checked, and need no check themselves.
+                judged = reading._replace(entity=content.document)
+                judged = station.inspector.judge(judged, message.received)
+                content = content._replace(document=judged.entity)
         except NgsiError as error:
             named = device.name if device is not None else reading.device
             work.faults.append(Fault("badEntity", error.detail or str(error), named, place))
             return
-        work.operations.append(Observe(content.document["id"], content))
+        work.operations.append(Observe(id, content))
         work.places.append(place)
         work.devices.append(device)
 
-    def _begin(self, work: _Work) -> asyncio.Task[list[Result]] | None:
+    async def _may_write(self, work: Work, id: str) -> bool:
+        message = work.message
+        if id in message.principal.entities:
+            return True
+        seen = self._gate.seen(message.principal, work.station.tenant, "", message.origin)
+        return not isinstance(seen, View) or await seen.writes(id)
+
+    @staticmethod
+    async def _prepare(station: Station, id: str, device: Device | None) -> None:
+        """Let the inspector know what a value of an entity is compared with."""
+        inspector = station.inspector
+        if not inspector.knows(id):
+            state = await station.tenant.get(id)
+            inspector.learn(id, {} if state is None else orjson.loads(state.document))
+        if device is not None and not device.is_introduced:
+            inspector.learn(id, _registered(device))
+
+    def _begin(self, work: Work) -> asyncio.Task[list[Result]] | None:
         """Hand the operations to the writer, as the sender; they take effect in this order."""
         if not work.operations:
             return None
@@ -260,7 +280,7 @@ class Intake:
         seen = self._gate.seen(message.principal, tenant, "", message.origin)
         return asyncio.get_running_loop().create_task(seen.write(work.operations))
 
-    async def _settled(self, work: _Work, writing: asyncio.Task[list[Result]] | None) -> Taken:
+    async def _settled(self, work: Work, writing: asyncio.Task[list[Result]] | None) -> Taken:
         """Return what was done when it is durable; what was refused is added to the faults.
 
         Raises:
@@ -273,14 +293,15 @@ class Intake:
         past: list[Instance] = []
         for at, result in enumerate(await writing):
             if isinstance(result, NgsiError):
-                work.faults.append(_fault(result, work, at))
+                work.station.inspector.forget(work.operations[at].id)
+                work.faults.append(fault_of(result, work, at))
                 continue
             entities += 1
             values += len(result.updated)
             reasons = [why for _, why in result.not_updated]
             known += reasons.count(KNOWN)
             if LATE in reasons:
-                past += _past(work.operations[at].content, result, work.message.received)
+                past += past_of(work.operations[at].content, result, work.message.received)
             device = work.devices[at]
             if device is not None:
                 work.station.devices.heard(device, work.message.received)
@@ -308,28 +329,37 @@ class Intake:
                 self._lanes[key] = lock, users - 1
 
 
-class _Work:
-    """One message on its way: what is to be written, and what of it cannot be used."""
+async def _apart(tenant: Tenant, entity: dict[str, Any]) -> tuple[Context, dict[str, Any]]:
+    """Return the @context that an entity brings, or else the core one, and the rest of it.
 
-    __slots__ = ("devices", "faults", "message", "operations", "places", "station")
-
-    def __init__(self, station: Station, message: Message) -> None:
-        self.station = station
-        self.message = message
-        self.operations: list[Observe] = []
-        self.places: list[int] = []
-        """Which reading of the message each operation writes."""
-        self.devices: list[Device | None] = []
-        """The device that each operation is of."""
-        self.faults: list[Fault] = []
-
-
-async def _context(tenant: Tenant, entity: dict[str, Any]) -> Context:
-    """Return the @context that an entity brings, or else the core one."""
-    source = entity.pop("@context", None)
+    The entity stays as it is, for who brought it may have to bring it again.
+    """
+    source = entity.get("@context")
     if source is None:
-        return CORE
-    return tenant.contexts.known(source) or await tenant.contexts.resolve(source)
+        return CORE, entity
+    rest = {name: member for name, member in entity.items() if name != "@context"}
+    return tenant.contexts.known(source) or await tenant.contexts.resolve(source), rest
+
+
+def _lane_of(message: Message) -> str:
+    """Return what messages take their turns by: nobody waits for messages of somebody else."""
+    where = message.device or message.address
+    return f"{message.tenant}\n{message.principal.id}\n{where}"
+
+
+def _check_own(work: Work, device: Device, profile: Profile | None) -> None:
+    """Refuse a device that speaks for another one.
+
+    Raises:
+        Rejected: the key is of a device, and none of this one's entities is its own.
+    """
+    if not work.owns(device, profile):
+        who = work.message.principal.name
+        raise Rejected(
+            "forbidden",
+            f"the key {who!r} is a device's and does not name {device.id} among its entities, so it"
+            f" cannot speak for {device.name}",
+        )
 
 
 def _speaking(device: Device | None, uplink: Uplink) -> Device:
@@ -351,35 +381,6 @@ def _registered(device: Device) -> dict[str, Any]:
     """Return the place where a device was put up, to be compared with where it says it is."""
     place = device.location
     return {} if place is None else {"location": {"type": "GeoProperty", "value": place}}
-
-
-def _fault(error: NgsiError, work: _Work, at: int) -> Fault:
-    """Return why one operation was refused; raise the error if it may go better later."""
-    if not isinstance(error, Forbidden | BadRequestData | ResourceNotFound):
-        raise error
-    device = work.devices[at]
-    reason: Reason = "badEntity" if isinstance(error, BadRequestData) else "forbidden"
-    named = "" if device is None else device.name
-    return Fault(reason, error.detail or str(error), named, work.places[at])
-
-
-def _past(content: Normalized, outcome: Outcome, received: int) -> list[Instance]:
-    """Return the values of a reading that are older than the state, as history keeps them."""
-    after = outcome.entity
-    if after is None:
-        return []
-    types = after.document["type"]
-    late = [name for name, why in outcome.not_updated if why == LATE]
-    return [
-        row(
-            content.document["id"],
-            tuple(types) if isinstance(types, list) else (types,),
-            Given(name, instance["type"], instance, False),
-            received,
-        )
-        for name in late
-        for instance in instances(content.document[name])
-    ]
 
 
 def _sum(one: Taken, other: Taken) -> Taken:

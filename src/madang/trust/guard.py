@@ -114,6 +114,10 @@ class Guard:
             return operations
         return [Guarded(self, operation) for operation in operations]
 
+    def updates(self, entity: Entity) -> bool:
+        """Tell whether an entity may be changed as it is."""
+        return all(fits is None or fits(entity) for fits in (self._read, self._update))
+
     async def write(self, write: Write, operations: Sequence[Operation]) -> list[Result]:
         """Apply operations as far as they are allowed; return when they are durable.
 

@@ -90,6 +90,11 @@ class View:
         """Apply those operations that the principal may; the others come to errors."""
         return await self._guard.write(self._tenant.write, operations)
 
+    async def writes(self, id: str) -> bool:
+        """Tell whether an entity may be changed, or is not there."""
+        found = await self._tenant.entities([id])
+        return all(map(self._guard.updates, found.values()))
+
     async def get(self, id: str) -> Row | None:
         """Return one entity as it is seen."""
         row = await self._tenant.get(id)

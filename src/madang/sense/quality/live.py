@@ -129,6 +129,10 @@ class Inspector:
                     self._learn(self._series(known, path_of(name, one)), one)
         self._make_room()
 
+    def forget(self, entity_id: str) -> None:
+        """Forget an entity of which values were judged that were not written."""
+        self._held -= len(self._entities.pop(entity_id, ()))
+
     def _of(self, entity_id: str) -> dict[str, _Series]:
         known = self._entities.get(entity_id)
         if known is None:
@@ -341,12 +345,12 @@ def _kind(value: object) -> str:
 
 
 def _content(kind: str, value: object) -> object:
-    """Return what a value is compared by: a float, a :data:`Place`, or text."""
+    """Return what a value is compared by: a float, a :data:`Place`, text or its hash."""
     if type(value) is float or type(value) is int:
         return _number(value)
-    if type(value) is str:
-        return value
-    return (kind == "GeoProperty" and place_of(value)) or repr(value)
+    if type(value) is str:  # of a long text it is enough to know whether it has changed
+        return value if len(value) <= 100 else hash(value)
+    return (kind == "GeoProperty" and place_of(value)) or hash(repr(value))
 
 
 def _number(value: float) -> float | None:
