@@ -357,9 +357,10 @@ class SqliteStore:
         return await self._pool.call(lambda connection: blocks(connection, after, limit))
 
     async def drained(self, upto: int) -> None:
-        async with self._writing:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._committer, forget, self._writer, upto)
+        loop, is_left = asyncio.get_running_loop(), True
+        while is_left:
+            async with self._writing:
+                is_left = await loop.run_in_executor(self._committer, forget, self._writer, upto)
 
     # --- upkeep -------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ import apsw
 
 from madang.store.protocol import Block
 
+FORGOTTEN = 250  # blocks of the outbox removed in one transaction
+
 
 def blocks(connection: apsw.Connection, after: int, limit: int) -> list[Block]:
     """Return the outbox after a sequence number, until it makes up so many changes."""
@@ -23,13 +25,22 @@ def blocks(connection: apsw.Connection, after: int, limit: int) -> list[Block]:
     return found
 
 
-def forget(connection: apsw.Connection, upto: int) -> None:
-    """Remove from the outbox what has been drained, and note how far that is."""
+def forget(connection: apsw.Connection, upto: int) -> bool:
+    """Note how far the outbox has been drained, and remove some of what has; tell if more is left.
+
+    Writes wait meanwhile, so it is little at a time. What is left does no harm.
+    """
     with connection:
         connection.execute(
             "INSERT OR REPLACE INTO item VALUES ('setting', 'drained', ?)", (str(upto).encode(),)
         )
-        connection.execute("DELETE FROM outbox WHERE seq<=?", (upto,))
+        connection.execute(
+            "DELETE FROM outbox WHERE seq IN"
+            " (SELECT seq FROM outbox WHERE seq <= ? ORDER BY seq LIMIT ?)",
+            (upto, FORGOTTEN),
+        )
+        removed = connection.changes()
+    return removed == FORGOTTEN
 
 
 def copy(connection: apsw.Connection, target: Path) -> None:
