@@ -6,8 +6,9 @@ Source: ETSI GS CIM 009 clauses 4.8 (``createdAt``, ``modifiedAt``) and 4.22 (``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from madang.model.attributes import MEMBERS, instances, sub_attributes
+from madang.model.attributes import MEMBERS, instances
 from madang.model.entity import CHILD, Attribute, Entity, Stamp, Times, path_of
 
 
@@ -49,13 +50,22 @@ class Ledger:
         self.times[path] = Stamp(created, self.now, self.expires.get(path))
         if MEMBERS.issuperset(before) and MEMBERS.issuperset(after):
             return
-        below = _children(before, path)
-        for child, instance in _children(after, path).items():
+        for name in {**before, **after}:
+            if name not in MEMBERS:
+                self._replace_below(path, name, before.get(name), after.get(name), created)
+
+    def _replace_below(self, path: str, name: str, before: Any, after: Any, since: int) -> None:
+        """Note one sub-attribute of an instance that was replaced whole."""
+        if _is_usual(before) and _is_usual(after):
+            self.replace(path + CHILD + name, before, after, since)
+            return
+        below = _by_path(path, name, before)
+        for child, instance in _by_path(path, name, after).items():
             former = below.pop(child, None)
             if former is None:
                 self.add(child)
             else:
-                self.replace(child, former, instance, created)
+                self.replace(child, former, instance, since)
         for child in below:
             self.remove(child)
 
@@ -72,9 +82,12 @@ class Ledger:
                 self.times[key] = Stamp(self.now, self.now, at)
 
 
-def _children(instance: Attribute, path: str) -> dict[str, Attribute]:
-    return {
-        path_of(name, one, path): one
-        for name, attribute in sub_attributes(instance)
-        for one in instances(attribute)
-    }
+def _is_usual(attribute: Any) -> bool:
+    """Tell whether a sub-attribute is one instance without a datasetId: its name is its path."""
+    return type(attribute) is dict and "datasetId" not in attribute
+
+
+def _by_path(path: str, name: str, attribute: Any) -> dict[str, Attribute]:
+    """Return the instances of a sub-attribute by their paths."""
+    found = () if attribute is None else instances(attribute)
+    return {path_of(name, one, path): one for one in found}
