@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import os
 import random
 import socket
 import subprocess
@@ -182,6 +183,85 @@ def test_what_a_node_takes_arrives_at_its_centre(tmp_path: Path) -> None:
         assert there["LAeq"]["value"] == 45.0
         assert there["LAeq"]["unitCode"] == here["LAeq"]["unitCode"] == "2N"
         assert status(node)["upstream"] == centre.url
+
+
+def test_what_comes_late_at_the_node_is_history_at_the_centre(tmp_path: Path) -> None:
+    with Server(tmp_path / "centre") as centre, Node(tmp_path / "edge", centre.url) as node:
+        push(node, [station(1, 60.0, 60)])
+        late = push(node, [station(1, float(second), second) for second in range(5)])
+        assert late["late"] == 5
+        caught_up(node)
+        id = "urn:ngsi-ld:NoiseLevelObserved:1"
+        assert [value for _, value in series(centre, id)] == [0.0, 1.0, 2.0, 3.0, 4.0, 60.0]
+        assert entity(centre, id)["LAeq"]["value"] == 60.0
+
+
+def test_what_is_personal_stays_and_aggregates_leave_as_such(tmp_path: Path) -> None:
+    config = """
+        [edge.rules.NoiseLevelObserved]
+        strip = ["note"]
+        aggregate = { LAeq = 60 }
+    """
+    begun = round(time.time()) // 60 * 60 - 600 - START
+    with Server(tmp_path / "centre") as centre:
+        with Node(tmp_path / "edge", centre.url, config) as node:
+            for second in range(begun, begun + 180, 10):
+                push(node, [station(1, float(second - begun), second, note=plain("mine"))])
+            person = {"id": "urn:ngsi-ld:Person:1", "type": "Person", "name": plain("Jin")}
+            push(node, [person, station(2, 1.0, begun, state=plain("on"))])
+            node.wait_for(lambda: len(series(centre, "urn:ngsi-ld:NoiseLevelObserved:1")) == 3)
+            found = entity(centre, "urn:ngsi-ld:NoiseLevelObserved:1")
+            assert found["LAeq"]["value"] == 145.0
+            assert found["LAeq"]["unitCode"] == "2N"
+            assert found["LAeq"]["minimum"]["value"] == 120.0
+            assert found["LAeq"]["maximum"]["value"] == 170.0
+            assert found["LAeq"]["sampleCount"]["value"] == 6
+            assert found["LAeq"]["observedAt"][:19] == at(begun + 180)[:19]
+            assert "note" not in found
+            assert entity(centre, "urn:ngsi-ld:NoiseLevelObserved:2")["state"]["value"] == "on"
+            assert centre.request("GET", f"{API}/entities/urn:ngsi-ld:Person:1").status == 404
+            caught_up(node)
+            sent = status(node)["sent"]
+        with Node(tmp_path / "edge", centre.url, config) as node:  # nothing is told anew
+            caught_up(node)
+            assert status(node)["sent"] <= sent
+            values = [value for _, value in series(centre, "urn:ngsi-ld:NoiseLevelObserved:1")]
+            assert values == [25.0, 85.0, 145.0]
+
+
+def plain(value: str) -> dict[str, Any]:
+    return {"type": "Property", "value": value}
+
+
+def test_a_node_needs_a_centre(tmp_path: Path) -> None:
+    command = [str(COMMAND), "edge", "--data", str(tmp_path / "edge")]
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
+    found = subprocess.run(
+        command, env=environ, cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+    assert found.returncode == 2
+    assert b"--upstream" in found.stderr
+
+
+def test_a_node_shows_its_key_to_a_centre_where_people_sign_in(tmp_path: Path) -> None:
+    with Server(tmp_path / "centre", open=False) as centre:
+        made = centre.request(
+            "POST",
+            "/trust/keys",
+            {"name": "node", "kind": "app", "writes": ["NoiseLevelObserved"]},
+            centre.local_key(),
+        )
+        key = made.json()
+        assert isinstance(key, dict), made.body
+        with Node(tmp_path / "edge", centre.url, key="wrong") as node:
+            push(node, [station(1, 40.0, 0)])
+            node.wait_for(lambda: "401" in (status(node)["alarm"] or ""))
+        with Node(tmp_path / "edge", centre.url, key=key["key"]) as node:
+            caught_up(node)
+            answer = centre.request(
+                "GET", f"{API}/entities/urn:ngsi-ld:NoiseLevelObserved:1", None, centre.local_key()
+            )
+            assert answer.status == 200
 
 
 def test_a_hub_without_a_centre_is_no_edge_node(tmp_path: Path) -> None:

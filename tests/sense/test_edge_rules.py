@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from madang.hub.feed import Event
 from madang.model import time
 from madang.sense.edge.forward import MOST_BYTES, MOST_ENTITIES, bodies
+from madang.sense.edge.late import Late
 from madang.sense.edge.position import Position, Told
 from madang.sense.edge.rules import Rules
 from madang.sense.edge.windows import GRACE, Windows
@@ -92,15 +93,22 @@ def test_what_is_aggregated_does_not_leave_by_itself() -> None:
 # --- windows -----------------------------------------------------------------------------------
 
 
-def fill(windows: Windows, values: list[tuple[float, Any]], first: int = 1) -> None:
-    entity = {"id": CAMERA, "type": "Camera"}
+def fill(
+    windows: Windows, values: list[tuple[float, Any]], first: int = 1, wait_s: float = 0.0
+) -> list[dict[str, Any]]:
+    """Add values at seconds, each written some time later; return the windows that they end."""
+    entity, ended = {"id": CAMERA, "type": "Camera"}, []
     for position, (second, value) in enumerate(values, first):
-        windows.add(entity, "count", measured(value, second, unitCode="C62"), MINUTE, position)
+        written = T0 + round((second + wait_s) * 1e6)
+        attribute = measured(value, second, unitCode="C62")
+        ended += windows.close(written)
+        ended += windows.add(entity, "count", attribute, MINUTE, position, written)
+    return ended
 
 
 def test_a_window_leaves_as_mean_minimum_maximum_and_count() -> None:
     windows = Windows()
-    fill(windows, [(0, 2), (20, 4), (59.9, 9), (60, 100)])
+    assert fill(windows, [(0, 2), (20, 4), (59.9, 9)]) == []
     assert windows.close(T0 + MINUTE) == []  # somebody may be late yet
     assert windows.close(T0 + MINUTE + GRACE) == [
         {
@@ -117,7 +125,15 @@ def test_a_window_leaves_as_mean_minimum_maximum_and_count() -> None:
             },
         }
     ]
-    assert windows.first == 4
+    assert windows.first is None
+
+
+def test_a_value_of_a_later_window_ends_the_one_before() -> None:
+    windows = Windows()
+    ended = fill(windows, [(0, 2), (20, 4), (60, 100)], wait_s=3600)  # kept by the device
+    assert [one["count"]["value"] for one in ended] == [3.0]
+    assert windows.first == 3
+    assert windows.close(T0 + 63 * MINUTE)[0]["count"]["value"] == 100.0
 
 
 def test_what_failed_its_tests_or_is_no_number_does_not_count() -> None:
@@ -125,26 +141,26 @@ def test_what_failed_its_tests_or_is_no_number_does_not_count() -> None:
     entity = {"id": CAMERA, "type": "Camera"}
     failed = measured(999, quality={"type": "Property", "value": "fail"})
     for attribute in (failed, measured("full"), measured(True), {"type": "Property", "value": 3}):
-        windows.add(entity, "count", attribute, MINUTE, 1)
+        assert windows.add(entity, "count", attribute, MINUTE, 1, T0) == []
     assert windows.first is None
 
 
 def test_what_is_too_late_for_its_window_does_not_change_it_afterwards() -> None:
     windows = Windows()
     fill(windows, [(0, 2)])
-    windows.close(T0 + MINUTE + GRACE)
+    assert len(windows.close(T0 + MINUTE + GRACE)) == 1
     fill(windows, [(30, 50)], first=2)
-    assert windows.close(T0 + 9 * MINUTE) == []
-    again = Windows(windows.closed)  # after a restart
-    fill(again, [(30, 50)], first=2)
-    assert again.first is None
+    assert windows.first is None
 
 
-@given(st.lists(st.tuples(st.integers(0, 600), st.floats(-1e6, 1e6)), min_size=1, max_size=60))
-def test_every_value_is_in_one_window(values: list[tuple[int, float]]) -> None:
-    windows = Windows()
-    fill(windows, [(float(second), value) for second, value in values])
-    found = windows.close(T0 + 100 * MINUTE)
+SAMPLES = st.lists(st.tuples(st.integers(0, 600), st.floats(-1e6, 1e6)), min_size=1, max_size=60)
+
+
+@given(SAMPLES, st.sampled_from([0.0, 2.0, 600.0]))
+def test_every_value_is_in_one_window(values: list[tuple[int, float]], wait_s: float) -> None:
+    windows, ordered = Windows(), sorted(values, key=lambda one: one[0])
+    found = fill(windows, [(float(second), value) for second, value in ordered], wait_s=wait_s)
+    found += windows.close(T0 + 100 * MINUTE)
     counts = [one["count"]["sampleCount"]["value"] for one in found]
     total = sum(one["count"]["value"] * count for one, count in zip(found, counts, strict=True))
     assert sum(counts) == len(values)
@@ -160,12 +176,12 @@ def test_every_value_is_in_one_window(values: list[tuple[int, float]]) -> None:
 def test_the_position_is_kept_for_one_centre(tmp_path: Path) -> None:
     file = tmp_path / "sense" / "edge.json"
     position = Position(file, "https://a")
-    assert position.told == Told(0, 0)
-    position.save(Told(17, 4))
-    assert Position(file, "https://a").told == Told(17, 4)
-    assert Position(file, "https://b").told == Told(0, 0)
+    assert position.told == Told()
+    position.save(Told(17, 20, 4))
+    assert Position(file, "https://a").told == Told(17, 20, 4)
+    assert Position(file, "https://b").told == Told()
     file.write_bytes(b"{")
-    assert Position(file, "https://a").told == Told(0, 0)
+    assert Position(file, "https://a").told == Told()
 
 
 @given(st.lists(st.integers(0, 120_000), max_size=30), st.integers(0, 500))
@@ -190,3 +206,18 @@ def test_the_settings_of_a_node_are_read_from_a_file(tmp_path: Path) -> None:
     assert "mdg_secret" not in repr(found)
     with pytest.raises(SettingsError, match="must begin with https"):
         load({"edge_upstream": "http://city.example"}, environ={}, config=file)
+
+
+def test_late_values_wait_on_the_disk_in_their_order(tmp_path: Path) -> None:
+    late = Late(tmp_path / "late")
+    assert late.first() is None
+    for number in range(12):
+        late.put([{"id": number}])
+    again = Late(tmp_path / "late")  # after a crash
+    again.put([{"id": 12}])
+    assert len(again) == 13
+    found = []
+    while (first := again.first()) is not None:
+        found.append(first[1][0]["id"])
+        again.remove(first[0])
+    assert found == list(range(13))

@@ -7,7 +7,7 @@ told again without effect: an instance of the same time replaces the one that is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from madang.lake.questions import Instance
@@ -28,6 +28,8 @@ class Pasts:
         self._tenant = tenant
         self._waiting: list[tuple[Sequence[Instance], asyncio.Future[None]]] = []
         self._turn: asyncio.Task[None] | None = None
+        self.on_added: Callable[[Sequence[Instance]], Awaitable[None]] | None = None
+        """Is told of them when they are in history, before those who wait for that."""
 
     async def add(self, instances: Sequence[Instance]) -> None:
         """Put instances into history; return when that is durable.
@@ -73,6 +75,8 @@ class Pasts:
         }
         try:
             await self._tenant.history.change(lambda lake: lake.add(list(each.values())))
+            if self.on_added is not None:
+                await self.on_added(list(each.values()))
         except Exception as error:  # whoever waits is told
             for _, future in some:
                 if not future.done():

@@ -21,11 +21,15 @@ import structlog
 from madang.hub.feed import Event, events
 from madang.model.errors import BadRequestData, MadangError
 from madang.sense.edge.centre import Centre, CutOff, Refused
+from madang.sense.edge.late import Late, leaving
 from madang.sense.edge.position import Position, Told
 from madang.sense.edge.windows import Windows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from madang.hub.tenant import Tenant
+    from madang.lake.questions import Instance
     from madang.model.entity import Document
     from madang.sense.edge.rules import Rules
 
@@ -34,6 +38,7 @@ log = structlog.get_logger("madang.edge")
 MOST_CHANGES = 500  # read before they are sent
 MOST_BYTES = 256 * 1024  # of a body before it is compressed
 MOST_ENTITIES = 200  # of a body
+LATE_AT_ONCE = 20  # batches of late values between two looks at changes
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
 IDLE_S = 1.0  # between two looks at windows when nothing changes
@@ -50,21 +55,37 @@ class Forwarder:
         tenant: whose changes.
         centre: where to.
         position: how far it got.
+        late: values that are not in the feed of changes.
         rules: what may leave.
         keep: what to do with what the centre cannot use.
     """
 
     def __init__(
-        self, tenant: Tenant, centre: Centre, position: Position, rules: Rules, keep: Keep
+        self,
+        tenant: Tenant,
+        centre: Centre,
+        position: Position,
+        late: Late,
+        rules: Rules,
+        keep: Keep,
     ) -> None:
         self._tenant = tenant
         self._centre = centre
         self._position = position
+        self._late = late
+        self._late_count = len(late)
         self._rules = rules
         self._keep = keep
         self._windows = Windows()
         self._read = 0
         """Number of the last change that was read."""
+        self._clock = 0
+        """When windows were last looked at. [us since 1970]"""
+        self._before = position.told
+        """What was kept before the start: windows that ended until then have been sent."""
+        self._is_replayed = False
+        self._done = self._before.read
+        """Number of the last change that the centre has, or that need not leave."""
         self._saved_at = 0.0
         self.reached: float | None = None
         """When the centre last answered well. [s since 1970]"""
@@ -75,8 +96,9 @@ class Forwarder:
 
     @property
     def behind(self) -> int:
-        """Changes that the centre has not acknowledged."""
-        return max(self._tenant.history.last - self._position.told.position, 0)
+        """Changes, and batches of late values, that the centre has not acknowledged."""
+        changes = max(self._tenant.history.last - self._done, 0)
+        return changes + self._late_count
 
     def status(self) -> dict[str, Any]:
         """Return how it goes, for operators."""
@@ -87,6 +109,13 @@ class Forwarder:
             "reached": self.reached,
             "alarm": self.alarm,
         }
+
+    async def late_ones(self, instances: Sequence[Instance]) -> None:
+        """Keep values that came too late for the state, until the centre has them."""
+        found = leaving(instances, self._rules)
+        if found:
+            await asyncio.to_thread(self._late.put, found)
+            self._late_count += 1
 
     async def run(self) -> None:
         """Forward until cancelled."""
@@ -104,14 +133,19 @@ class Forwarder:
 
     async def _follow(self) -> None:
         told = self._position.told
-        self._windows = Windows(told.closed)
+        self._windows = Windows()
+        self._before = told
+        self._is_replayed = False
         self._read = told.position
+        self._done, self._clock = told.read, told.clock
         queue: asyncio.Queue[Event] = asyncio.Queue(MOST_CHANGES)
         reading = asyncio.ensure_future(self._fill(queue, told.position))
         try:
             while True:
                 found = await self._some(queue, reading)
                 await self._tell(found)
+                if self._late_count:
+                    await self._tell_late()
                 if reading.done() and queue.empty():
                     return reading.result()
         finally:
@@ -139,29 +173,63 @@ class Forwarder:
 
     async def _tell(self, found: list[Event]) -> None:
         """Tell the centre of changes, and of the windows that have ended; move the position."""
-        leaving: list[Document] = []
+        going: list[Document] = []
         for event in found:
-            now, gathered = self._rules.outgoing(event)
-            leaving += self._windows.close(event.at)
-            if now is not None:
-                leaving.append(now)
-            widths = self._rules.kind(event.types).windows
-            for name, attribute in gathered.items():
-                assert event.entity is not None
-                self._windows.add(event.entity, name, attribute, widths[name], event.position)
+            if event.position > self._before.read:
+                self._replayed()
+            ended = self._gather(event, going)
+            if event.position > self._before.read:
+                going += ended
             self._read = event.position
         if not found and self._read >= self._tenant.history.last:
-            leaving += self._windows.close(clocks.time_ns() // 1000)
-        for body in bodies(leaving):
+            self._replayed()
+            self._clock = clocks.time_ns() // 1000
+            going += self._windows.close(self._clock)
+        for body in bodies(going):
             await self._deliver(body)
-        await self._save(bool(leaving))
+        self._done = max(self._read, self._done)
+        await self._save(bool(going))
+
+    def _replayed(self) -> None:
+        """Forget the windows that were sent before the start; they were only filled again."""
+        if not self._is_replayed:
+            self._windows.close(self._before.clock)
+            self._is_replayed = True
+
+    def _gather(self, event: Event, going: list[Document]) -> list[Document]:
+        """Add what leaves at once, fill windows, and return those that end by it."""
+        ended = self._windows.close(event.at)
+        self._clock = max(self._clock, event.at)
+        now, gathered = self._rules.outgoing(event)
+        if now is not None:
+            going.append(now)
+        widths = self._rules.kind(event.types).windows
+        for name, attribute in gathered.items():
+            assert event.entity is not None
+            ended += self._windows.add(
+                event.entity, name, attribute, widths[name], event.position, event.at
+            )
+        return ended
+
+    async def _tell_late(self) -> None:
+        """Tell the centre of late values, the oldest first, for a while."""
+        for _ in range(LATE_AT_ONCE):
+            first = await asyncio.to_thread(self._late.first)
+            if first is None:
+                self._late_count = 0
+                return
+            number, entities = first
+            for body in bodies(entities):
+                await self._deliver(body)
+            await asyncio.to_thread(self._late.remove, number)
+            self._late_count = max(self._late_count - 1, 1)
 
     async def _save(self, has_sent: bool) -> None:
         first = self._windows.first
-        told = Told(self._read if first is None else first - 1, self._windows.closed)
+        told = Told(self._read if first is None else first - 1, self._done, self._clock)
         # What did not leave moves the position, too, but there is no hurry.
-        is_due = has_sent or clocks.monotonic() - self._saved_at > LONGEST_WAIT_S
-        if told.position > self._position.told.position and is_due:
+        is_due = clocks.monotonic() - self._saved_at > LONGEST_WAIT_S
+        if has_sent or (is_due and told.read > self._position.told.read):
             await asyncio.to_thread(self._position.save, told)
             self._saved_at = clocks.monotonic()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from madang.sense.edge.centre import PUSH, Centre
 from madang.sense.edge.forward import Forwarder
+from madang.sense.edge.late import Late
 from madang.sense.edge.position import Position
 from madang.sense.edge.rules import Rules
 from madang.sense.message import Message
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from madang.trust.marks import Mark
 
 FILE = "edge.json"
+LATE = "edge-late"
 TENANT = ""
 """What belongs to other tenants of the node stays there."""
 
@@ -54,7 +56,11 @@ class Edge:
         key = settings.edge_key.get_secret_value()
         self._centre = Centre(settings.edge_upstream, key, settings.edge_name)
         position = Position(settings.data / "sense" / FILE, self._centre.url)
-        self._forwarder = Forwarder(station.tenant, self._centre, position, self._rules, self._keep)
+        late = Late(settings.data / "sense" / LATE)
+        self._forwarder = Forwarder(
+            station.tenant, self._centre, position, late, self._rules, self._keep
+        )
+        station.pasts.on_added = self._forwarder.late_ones
         self._work = asyncio.get_running_loop().create_task(self._forwarder.run())
 
     async def _keep(self, body: bytes, why: str) -> None:

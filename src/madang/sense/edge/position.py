@@ -17,8 +17,10 @@ class Told(NamedTuple):
 
     position: int = 0
     """Number of the last change of this node that need not be sent again."""
-    closed: int = 0
-    """Up to when windows of aggregates are closed and sent. [us since 1970]"""
+    read: int = 0
+    """Number of the last change that was read; those between are in open windows, or sent."""
+    clock: int = 0
+    """When windows were last looked at. [us since 1970]"""
 
 
 class Position:
@@ -36,7 +38,7 @@ class Position:
         try:
             kept = orjson.loads(self._path.read_bytes())
             if kept["upstream"] == self._upstream:
-                return Told(int(kept["position"]), int(kept["closed"]))
+                return Told(int(kept["position"]), int(kept["read"]), int(kept["clock"]))
         except FileNotFoundError:
             pass
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:

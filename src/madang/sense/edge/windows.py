@@ -1,7 +1,9 @@
 """Aggregates over windows of time: the mean of each window leaves, with minimum, maximum and count.
 
-Windows lie side by side from 1970 on, by ``observedAt``. Time goes on by when the node itself wrote
-the changes, not by the clock: after a break the same changes give the same aggregates.
+Windows lie side by side from 1970 on, by ``observedAt``. Changes of an attribute come in the order
+of their ``observedAt``, so a window ends with the first value of a later one, or when for some time
+nothing has come. That time goes by when the node wrote the changes, not by the clock: after a break
+the same changes give the same aggregates.
 """
 
 from __future__ import annotations
@@ -12,26 +14,48 @@ from typing import Any
 from madang.model import time
 from madang.model.entity import Document
 
-GRACE = 5_000_000  # [us] that values may be late for their window
+GRACE = 5_000_000  # [us] that a window waits for values after its end
+LOOK = 1_000_000  # [us] between two looks at all windows
 
-Key = tuple[str, str, int]
-"""Entity, attribute and end of a window."""
+Key = tuple[str, str]
+"""Entity and attribute."""
 
 
 class _Window:
-    __slots__ = ("count", "first", "highest", "lowest", "sum", "type", "unit")
+    __slots__ = (
+        "count",
+        "end",
+        "first",
+        "highest",
+        "last",
+        "lowest",
+        "sum",
+        "type",
+        "unit",
+        "width",
+    )
 
-    def __init__(self, type: Any, unit: str | None, first: int) -> None:
+    def __init__(self, end: int, width: int, type: Any, unit: str | None, first: int) -> None:
+        self.end = end
+        self.width = width
         self.type = type
         self.unit = unit
         self.first = first
         """Position of the first change in it."""
+        self.last = 0
+        """When its last value was written. [us since 1970]"""
         self.count = 0
         self.sum = 0.0
         self.lowest = math.inf
         self.highest = -math.inf
 
-    def add(self, value: float) -> None:
+    @property
+    def due(self) -> int:
+        """When no more is awaited; who is behind anyway has the time of a window. [us]"""
+        return GRACE + (self.end if self.last <= self.end else self.last + self.width)
+
+    def add(self, value: float, written: int) -> None:
+        self.last = max(self.last, written)
         self.count += 1
         self.sum += value
         self.lowest = min(self.lowest, value)
@@ -39,18 +63,20 @@ class _Window:
 
 
 class Windows:
-    """All open windows.
+    """All open windows, one at most for each attribute of an entity."""
 
-    Args:
-        closed: up to when they were closed before. [us since 1970]
-    """
-
-    def __init__(self, closed: int = 0) -> None:
+    def __init__(self) -> None:
         self._open: dict[Key, _Window] = {}
-        self.closed = closed
+        self._closed: dict[Key, int] = {}
+        """The end of the last window that was closed."""
+        self._looked = 0
 
-    def add(self, entity: Document, name: str, attribute: Any, width: int, position: int) -> None:
-        """Add a value; what is no number, failed its tests or is too late is left out.
+    def add(
+        self, entity: Document, name: str, attribute: Any, width: int, position: int, written: int
+    ) -> list[Document]:
+        """Add a value; return the window that it ends, if it does.
+
+        What is no number, failed its tests or belongs to a closed window is left out.
 
         Args:
             entity: with its id and type.
@@ -58,30 +84,40 @@ class Windows:
             attribute: its instance.
             width: of the window. [us]
             position: of the change that brought it.
+            written: when that was. [us since 1970]
         """
         value, at = _measured(attribute)
         if value is None or at is None:
-            return
-        end = (at // width + 1) * width
-        if end <= self.closed:
-            return
-        key = entity["id"], name, end
+            return []
+        key, end = (entity["id"], name), (at // width + 1) * width
+        if end <= self._closed.get(key, 0):
+            return []
         window = self._open.get(key)
-        if window is None:
+        ended = [] if window is None or window.end >= end else [self._close(key)]
+        if window is None or ended:
             unit = attribute.get("unitCode")
-            window = self._open[key] = _Window(entity["type"], unit, position)
-        window.add(value)
+            window = self._open[key] = _Window(end, width, entity["type"], unit, position)
+        window.add(value, written)
+        return ended
 
     def close(self, now: int) -> list[Document]:
-        """Return the aggregates of windows that ended some time before now, the oldest first."""
-        self.closed = max(self.closed, now - GRACE)
-        ended = sorted((key for key in self._open if key[2] <= self.closed), key=lambda k: k[2])
-        return [_entity(key, self._open.pop(key)) for key in ended]
+        """Return the aggregates of windows for which nothing more is awaited, the oldest first."""
+        second = now // LOOK * LOOK
+        if second <= self._looked:
+            return []
+        self._looked = second
+        due = [k for k, w in self._open.items() if w.due <= second]
+        return [self._close(key) for key in sorted(due, key=lambda key: self._open[key].end)]
 
     @property
     def first(self) -> int | None:
         """The position of the first change that is in an open window."""
         return min((window.first for window in self._open.values()), default=None)
+
+    def _close(self, key: Key) -> Document:
+        window = self._open.pop(key)
+        self._closed[key] = window.end
+        return _entity(key, window)
 
 
 def _measured(attribute: Any) -> tuple[float | None, int | None]:
@@ -98,11 +134,11 @@ def _measured(attribute: Any) -> tuple[float | None, int | None]:
 
 
 def _entity(key: Key, window: _Window) -> Document:
-    id, name, end = key
+    id, name = key
     attribute: dict[str, Any] = {"type": "Property", "value": window.sum / window.count}
     if window.unit is not None:
         attribute["unitCode"] = window.unit
-    attribute["observedAt"] = time.render(end)
+    attribute["observedAt"] = time.render(window.end)
     for member, value in (
         ("minimum", window.lowest),
         ("maximum", window.highest),
