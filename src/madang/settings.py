@@ -117,6 +117,8 @@ class EdgeRule(BaseModel):
 
 
 EdgeRules = Annotated[dict[str, EdgeRule], BeforeValidator(_parsed)]
+
+
 class MqttBroker(BaseModel):
     """A broker that messages are taken from, written as ``[mqtt_brokers.<name>]``."""
 
