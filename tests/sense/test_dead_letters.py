@@ -76,3 +76,17 @@ async def test_a_full_disk_is_an_error_of_the_sender_to_try_again(tmp_path: Path
     with pytest.raises(Exception, match="full"):
         await letters.keep(message(b"x" * 90_000, "json", "d"), "badValue", "-")
     await letters.close()
+
+
+async def test_large_letters_of_one_device_take_so_much_room_in_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "MOST_BYTES_OF_SENDER", 10_000)
+    letters = DeadLetters(tmp_path / "letters.sqlite")
+    await letters.keep(message(b"x" * 9_000, "json", "quiet"), "badValue", "-")
+    for n in range(9):
+        await letters.keep(message(b"x" * 4_000, "json", "loud"), "badValue", str(n))
+    assert [one.detail for one in await letters.page(Filter("loud"), 9)] == ["8", "7"]
+    assert len(await letters.page(Filter("quiet"), 9)) == 1
+    assert (await letters.counts())["replaced"] == 7
+    await letters.close()

@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from madang.model.errors import Overloaded, TooManyRequests
 from madang.sense.intake import Taken
+from madang.sense.transports import mqtt_broker, mqtt_connection, mqtt_relay
 from madang.sense.transports.mqtt_decoder import Decoder
 from madang.sense.transports.mqtt_packets import (
     PINGREQ,
@@ -448,6 +449,53 @@ async def test_a_session_that_is_kept_gets_what_came_meanwhile(town: Town) -> No
     again.say(*[Ack(PUBACK, one.id) for one in heard])
     assert await again.silence()
     assert town.broker.figures.waiting == 0
+
+
+async def test_a_device_takes_the_room_of_its_own_sessions_only(town: Town) -> None:
+    most = mqtt_broker.MOST_OF_DEVICE
+    for n in range(most + 3):
+        one = Raw(town)
+        await one.open("jongno", f"c{n}", clean=False)
+        one.close()
+        await until(lambda: town.broker.figures.connections == 0)
+    assert town.broker.figures.sessions == most
+    gone, kept = Raw(town), Raw(town)
+    assert (await kept.open("jongno", f"c{most + 2}", clean=False)).present
+    assert not (await gone.open("jongno", "c0", clean=False)).present
+    await Raw(town).open("mapo", "c0", clean=False)
+    assert town.broker.figures.sessions == most + 1
+
+
+async def test_a_device_has_so_many_connections_at_a_time(town: Town) -> None:
+    for n in range(mqtt_broker.MOST_OF_DEVICE):
+        assert (await Raw(town, V5).open("jongno", f"c{n}")).code == 0
+    assert (await Raw(town, V5).open("jongno", "more")).code == Code.QUOTA_EXCEEDED
+    assert (await Raw(town, V5).open("jongno", "c0")).code == 0
+
+
+async def test_a_device_retains_messages_of_so_many_topics(town: Town) -> None:
+    most = mqtt_relay.MOST_OF_DEVICE
+    async with client(town, "jongno") as one:
+        for n in range(most + 5):
+            await one.publish(f"v1/devices/jongno-1/note/{n}", b"1", qos=1, retain=True)
+        assert town.broker.figures.retained == most
+        await one.publish("v1/devices/jongno-1/note/0", b"", qos=1, retain=True)
+        await one.publish("v1/devices/jongno-1/note/more", b"1", qos=1, retain=True)
+    async with client(town, "mapo") as one:
+        await one.publish("v1/devices/mapo-1/note", b"1", qos=1, retain=True)
+    assert town.broker.figures.retained == most + 1
+
+
+async def test_a_client_that_releases_nothing_is_cut_off(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_connection, "MOST_UNRELEASED", 5)
+    one = Raw(town, V5)
+    await one.open()
+    one.say(*[Publish(UP, b"%d" % n, 2, id=n) for n in range(1, 7)])
+    while not isinstance(heard := await one.hear(), Disconnect):
+        pass
+    assert heard.code == Code.RECEIVE_MAXIMUM_EXCEEDED
 
 
 async def test_a_client_that_comes_again_replaces_its_older_connection(town: Town) -> None:

@@ -28,6 +28,7 @@ log = structlog.get_logger("madang.sense")
 T = TypeVar("T")
 
 MOST_OF_SENDER = 1_000  # letters kept of one device or address
+MOST_BYTES_OF_SENDER = 32 * 1024 * 1024  # of their bodies together
 MOST = 200_000  # of a tenant
 MOST_BYTES = 1024 * 1024  # of a body; transports let no larger one in
 MOST_DETAIL = 2_000  # [characters]
@@ -251,10 +252,14 @@ def _insert(db: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> list[int]:
 
 def _make_room(db: apsw.Connection, device: str) -> int:
     """Remove the oldest letters where there are too many; return how many went."""
-    oldest = "SELECT id FROM letter WHERE device = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
+    newest = (
+        "SELECT id, row_number() OVER newest AS place, sum(length(body)) OVER newest AS size"
+        " FROM letter WHERE device = ? WINDOW newest AS (ORDER BY id DESC)"
+    )
     db.execute(
-        f"DELETE FROM letter WHERE device = ? AND id <= coalesce(({oldest}), 0)",
-        [device, device, MOST_OF_SENDER],
+        f"DELETE FROM letter WHERE device = ? AND id <= coalesce((SELECT max(id) FROM ({newest})"
+        " WHERE place > ? OR size > ?), 0)",
+        [device, device, MOST_OF_SENDER, MOST_BYTES_OF_SENDER],
     )
     gone = db.changes()
     db.execute(

@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from madang.sense.transports.mqtt_access import Access, Address, Judge
     from madang.sense.transports.mqtt_inbound import Takes
     from madang.settings import Settings
+    from madang.trust.principal import Principal
 
 log = structlog.get_logger("madang.mqtt")
 
 MOST_CONNECTIONS = 20_000
 MOST_SESSIONS = 50_000
 """Of clients that are connected or asked for theirs to be kept."""
+MOST_OF_DEVICE = 8
+"""Sessions of the key of one device; beyond, its oldest one without a connection is forgotten."""
 BACKLOG = 4_096
 DRAIN_S = 10.0
 """How long messages under way have to end when the broker stops."""
@@ -67,6 +70,8 @@ class Broker:
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._sessions: dict[tuple[str, str], Session] = {}
+        self._of_devices: dict[str, list[Session]] = {}
+        """Those of devices, the oldest first, by the id of the principal."""
         self._subscriptions: Tree[Wanted] = Tree()
         self._wills: set[asyncio.Task[None]] = set()
 
@@ -161,11 +166,32 @@ class Broker:
             if len(self._sessions) >= MOST_SESSIONS:
                 detail = f"the broker has {MOST_SESSIONS:,} sessions, which is all it takes"
                 raise MqttError(Code.QUOTA_EXCEEDED, detail)
+            own = self._room_of(connection.access.principal)
             session = self._sessions[key] = Session(key, self.figures)
+            own.append(session)
         session.lasts_s = _lasts_s(packet)
         connection.session = session
         self.figures.sessions = len(self._sessions)
         return is_present
+
+    def _room_of(self, principal: Principal) -> list[Session]:
+        """Return the sessions of a device, with room for one more.
+
+        Raises:
+            MqttError: it has too many connections.
+        """
+        if principal.kind != "device":
+            return []
+        own = self._of_devices.get(principal.id, [])
+        if len(own) >= MOST_OF_DEVICE:
+            idle = next((session for session in own if session.peer is None), None)
+            if idle is None:
+                detail = f"the key of a device may have {MOST_OF_DEVICE} connections at a time"
+                raise MqttError(Code.QUOTA_EXCEEDED, detail)
+            if idle.timer is not None:
+                idle.timer.cancel()
+            self._forget(idle)
+        return self._of_devices.setdefault(principal.id, [])
 
     def leave(self, connection: Connection) -> None:
         """Keep or forget the session of a connection that is gone, and publish its will."""
@@ -196,6 +222,11 @@ class Broker:
         session.timer = None
         if self._sessions.get(session.key) is session:
             del self._sessions[session.key]
+        own = self._of_devices.get(session.key[0], [])
+        if session in own:
+            own.remove(session)
+            if not own:
+                del self._of_devices[session.key[0]]
         self.figures.sessions = len(self._sessions)
 
     def new_client_id(self) -> str:

@@ -65,6 +65,8 @@ PART_S = 1.0
 """How long a client may take to close its side when the broker stops."""
 LINGER_S = 10.0
 """How long a client may take to read what was sent last."""
+MOST_UNRELEASED = 10_000
+"""Messages of QoS 2 that a client may leave unreleased; each takes some hundred bytes."""
 KEEP_ALIVE_S = 600
 """Longest keep-alive that MQTT 5.0 clients are allowed; others are believed."""
 
@@ -298,6 +300,9 @@ class Connection(Line):
         check_topic(packet.topic)
         if "topic_alias" in packet.properties:
             raise MqttError(Code.TOPIC_ALIAS_INVALID, "topic aliases are not used here")
+        if packet.qos == 2 and len(self.session.incoming) >= MOST_UNRELEASED:
+            detail = f"{MOST_UNRELEASED:,} messages of QoS 2 wait for their PUBREL"
+            raise MqttError(Code.RECEIVE_MAXIMUM_EXCEEDED, detail)
         try:
             address = self.access.publish(packet.topic)
         except Forbidden as error:

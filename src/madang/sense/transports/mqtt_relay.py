@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from base64 import b64decode, b64encode
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from madang.sense.transports import mqtt_wire as wire
+from madang.sense.transports.mqtt_access import address_of
 from madang.sense.transports.mqtt_packets import V5, Publish, Will, publish_parts
 from madang.sense.transports.mqtt_topics import matches
 from madang.sense.transports.mqtt_wire import NONE, Properties
@@ -85,6 +87,8 @@ PREFIX: Final = "mqtt-retained:"
 MOST = 10_000
 """Topics that may have a retained message."""
 MOST_BYTES = 32 * 1024 * 1024
+MOST_OF_DEVICE = 32
+"""Topics of one device that may have one."""
 
 
 class Retained:
@@ -96,6 +100,8 @@ class Retained:
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
         self._messages: dict[str, Relayed] = {}
+        self._of_devices: Counter[tuple[str, str]] = Counter()
+        """How many are of each device, by tenant and name."""
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -124,7 +130,9 @@ class Retained:
                 self._drop(known)
                 await self._tenant.writer.keep("sense", PREFIX + message.topic, None)
             return True
-        if known is None and len(self._messages) >= MOST:
+        owner = address_of(message.topic)[:2]
+        is_full = len(self._messages) >= MOST or self._of_devices[owner] >= MOST_OF_DEVICE
+        if known is None and is_full:
             return False
         if self.bytes + message.size - (known.size if known else 0) > MOST_BYTES:
             return False
@@ -138,10 +146,19 @@ class Retained:
             self._drop(known)
         self._messages[message.topic] = message
         self.bytes += message.size
+        self._count(message, 1)
 
     def _drop(self, message: Relayed) -> None:
         del self._messages[message.topic]
         self.bytes -= message.size
+        self._count(message, -1)
+
+    def _count(self, message: Relayed, by: int) -> None:
+        tenant, device, *_ = address_of(message.topic)
+        if device:
+            self._of_devices[tenant, device] += by
+            if not self._of_devices[tenant, device]:
+                del self._of_devices[tenant, device]
 
     def matching(self, filter: str) -> Iterator[Relayed]:
         """Yield what a new subscription gets."""
