@@ -284,3 +284,24 @@ async def test_a_long_message_lets_others_have_their_turn(
         assert (await work).values == 300
         counting.cancel()
         assert turns > 300
+
+
+async def test_a_replay_goes_on_after_a_sender_who_may_no_longer_send(tmp_path: Path) -> None:
+    async with town(tmp_path, open=False) as city:
+        station = await city.sense.station("")
+        await city.sense.intake.take(message(b"{", principal=sensor("a")))
+        (letter,) = await station.letters.page(Filter(), 9)
+        citizen = Principal("person:x", "person", "x", frozenset({"citizen"}))
+        assert "may not observe" in str(await city.sense.replay(station, letter, citizen))
+        again = await station.letters.get(letter.id)
+        assert again is not None
+        assert (again.reason, again.attempts) == ("forbidden", 2)
+
+
+async def test_a_letter_says_that_something_was_forbidden_whatever_else_was_wrong(
+    tmp_path: Path,
+) -> None:
+    async with town(tmp_path, open=False) as city:
+        body = [{"id": f"{ID[:-1]}a", "type": "A", "x": {"type": "?"}}, air(1, NOW)]
+        done = await city.sense.intake.take(message(body, principal=sensor("a")))
+        assert done.reason == "forbidden"

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from madang.api.surface import Surface
 from madang.model.errors import BadRequestData, ResourceNotFound
-from madang.sense.dead_letters import Filter
+from madang.sense.dead_letters import Filter, Letter
 from madang.trust.principal import LOCAL, OPEN, Principal
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ USUAL_PAGE = 100
 MOST = 1_000  # letters of a page, or replayed by one request
 _LAST = 2**63 - 1
 _LONGEST = 500  # [characters] of a parameter
+_NO_SENDER = (
+    "its sender was not allowed to write this and is no more, so it cannot be replayed; remove it,"
+    " or send it with a key that may"
+)
 
 
 def surfaces(sense: Sense, find: Find) -> list[Surface]:
@@ -96,21 +100,25 @@ class _Pages:
         done: list[int] = []
         failed: list[dict[str, Any]] = []
         for letter in reversed(letters):
-            detail = await self._sense.replay(
-                station, letter, self._sender(letter.sender, request.state.principal)
-            )
+            sender = self._sender(letter, request.state.principal)
+            detail: str | None = _NO_SENDER
+            if sender is not None:
+                detail = await self._sense.replay(station, letter, sender)
             if detail is None:
                 done.append(letter.id)
             else:
                 failed.append({"id": letter.id, "detail": detail})
         return JSONResponse({"replayed": len(done), "failed": failed})
 
-    def _sender(self, id: str, asks: Principal) -> Principal:
-        """Return who sent a message; who asks for the replay if the sender is no more."""
+    def _sender(self, letter: Letter, asks: Principal) -> Principal | None:
+        """Return who sent a message; who asks for the replay if the sender is no more.
+
+        What the sender was refused is not done with the rights of somebody else: None.
+        """
         for known in (LOCAL, OPEN):
-            if id == known.id:
+            if letter.sender == known.id:
                 return known
-        return self._find(id) or asks
+        return self._find(letter.sender) or (None if letter.reason == "forbidden" else asks)
 
     async def _station(self, request: Request) -> Station:
         return await self._sense.station(request.state.tenant.name)

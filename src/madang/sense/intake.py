@@ -176,7 +176,7 @@ class Intake:
         done = await self._settled(work, writing)
         if not work.faults:
             return done
-        first = work.faults[0]
+        first = min(work.faults, key=lambda fault: fault.reason != "forbidden")
         detail = "; ".join(dict.fromkeys(fault.detail for fault in work.faults))
         if again:
             return done._replace(reason=first.reason, detail=detail)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from madang.model.errors import MadangError
+from madang.model.errors import Forbidden, MadangError, Unauthorized
 from madang.sense.dead_letters import Filter, Letter
 from madang.sense.edge.node import Edge
 from madang.sense.feeds.schedule import Feeds
@@ -119,7 +119,10 @@ class Sense:
             letter.named,
             letter.origin,
         )
-        taken = await self.intake.take(message, again=True)
+        try:
+            taken = await self.intake.take(message, again=True)
+        except (Forbidden, Unauthorized) as error:  # the sender may not send at all any more
+            taken = Taken(reason="forbidden", detail=str(error))
         if taken.reason:
             await station.letters.failed_again(letter.id, taken.reason, taken.detail)
             return taken.detail
