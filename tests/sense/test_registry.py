@@ -9,7 +9,13 @@ import pytest
 
 from madang.hub.operations import Create, Delete
 from madang.model.context import CORE
-from madang.model.errors import AlreadyExists, BadRequestData, Conflict, ResourceNotFound
+from madang.model.errors import (
+    AlreadyExists,
+    BadRequestData,
+    Conflict,
+    Overloaded,
+    ResourceNotFound,
+)
 from madang.model.normalize import entity as normalized
 from madang.sense.devices import registry as registries
 from madang.sense.devices.form import read, written
@@ -177,6 +183,18 @@ async def test_a_key_lets_in_as_many_unknown_devices_as_it_may(tmp_path: Path) -
             assert grant.left == 1
             assert await devices.admit("app:k", "n2") is not None
             assert await devices.admit("app:k", "n3") is None
+
+
+async def test_devices_that_could_not_be_written_are_not_in_the_registry(tmp_path: Path) -> None:
+    async with a_tenant(tmp_path) as tenant, registry(tenant) as devices:
+
+        async def busy(_: object) -> list[object]:
+            raise Overloaded("too many writes are waiting")
+
+        with pytest.raises(Overloaded):
+            await devices.add_all([("d1", {}), ("d2", {})], busy)
+        assert (len(devices), devices.find("d1")) == (0, None)
+        await devices.add("d1", {})
 
 
 @pytest.mark.slow

@@ -188,7 +188,13 @@ class Devices:
             places.append(len(found))
             operations.append(operation)
             found.append(device)
-        for place, result in zip(places, await self._write(operations, write), strict=True):
+        try:
+            results = await self._write(operations, write)
+        except NgsiError:  # too busy: none of them is kept
+            for place in places:
+                self._drop(wanted[place][0])
+            raise
+        for place, result in zip(places, results, strict=True):
             if isinstance(result, NgsiError):
                 device = found[place]  # type: ignore[assignment]
                 self._drop(device.name)
