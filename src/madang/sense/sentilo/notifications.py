@@ -20,6 +20,7 @@ BODY = "Body"
 """Key in the notifierInfo of a subscription: in whose form its notifications are."""
 TOPIC = "Topic"
 """Key in the notifierInfo: what the client subscribed to."""
+_KINDS = frozenset({"data", "order", "alarm"})
 _NO_VALUES = frozenset({"location", "refDevice", "dataProvider"})
 
 
@@ -34,8 +35,10 @@ def bodies(message: Message, endpoint: Endpoint) -> list[bytes]:
 
 
 def _told(entity: dict[str, Any], topic: str) -> Iterator[dict[str, Any]]:
-    _, kind, *names = topic.split("/")
     own = entity["id"].rpartition(":")[2].partition(".")
+    kind, *names = topic.removeprefix("/").split("/")
+    if kind not in _KINDS or not all(names):  # anybody may choose this form, with any topic
+        kind, names = "data", [own[0]]
     for name, attribute in entity.items():
         if name in _NO_VALUES or not isinstance(attribute, dict) or "value" not in attribute:
             continue
@@ -53,16 +56,26 @@ def _told(entity: dict[str, Any], topic: str) -> Iterator[dict[str, Any]]:
             "tenant": "",
         }
         if kind == "alarm":
-            told |= {"alert": names[0], "alertType": "EXTERNAL"}
+            told |= {"alert": names[0] if names else own[0], "alertType": "EXTERNAL"}
         else:
             sensor = names[1] if len(names) > 1 else own[2]
-            told |= {"provider": names[0], "sensor": sensor}
+            told |= {"provider": names[0] if names else own[0], "sensor": sensor}
         sender = sender_of(attribute) or (names[0] if names else "")
         told |= {"publisher": sender, "sender": sender}
-        place = entity.get("location", {})
-        if kind == "data" and place.get("observedAt") == attribute["observedAt"]:
-            told["location"] = moments.place(place["value"]["coordinates"])
+        place = _place(entity.get("location"), attribute["observedAt"])
+        if kind == "data" and place is not None:
+            told["location"] = moments.place(place)
         yield told
+
+
+def _place(location: Any, observed: str) -> Any:
+    """Return the coordinates of the point where a value was observed, if that is told."""
+    if not isinstance(location, dict) or location.get("observedAt") != observed:
+        return None
+    place = location.get("value")
+    if not isinstance(place, dict) or place.get("type") != "Point":
+        return None
+    return place["coordinates"]
 
 
 def _text(value: Any) -> str:
