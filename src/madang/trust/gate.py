@@ -197,9 +197,10 @@ class Gate:
             self._check_purpose(purpose)
         self._check(principal, actions, tenant_name, purpose, address)
         key = (authorization or "", tenant_name, purpose)
-        door = former = self._doors.get(key)
+        door = self._doors.get(key)
         if door is None or door.until < now or door.principal != principal:
             tenant = self.seen(principal, await find(), purpose, address)
+            former = self._doors.get(key)  # somebody else may have been here meanwhile
             bucket = self._limits.bucket(principal, address, "api")
             door = Door(principal, tenant, bucket, now + FRESH_S)
             if authorization is not None:
