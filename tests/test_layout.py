@@ -46,7 +46,7 @@ BROAD_EXCEPTS = {
     "hub/writer.py:_apply": "one operation's fault: logs it and fails that operation alone",
     "hub/writer.py:_group": "the writer's outermost loop: logs it and fails the group that waits",
     "hub/delivery.py:_run": "a queue's outermost loop: logs it and tries again later",
-    "sense/feeds/schedule.py:_pulled": "ends one reading of one feed: logs it and tries again later",
+    "sense/feeds/schedule.py:_pulled": "ends one reading of a feed: logs it and tries again later",
     "trust/audit.py:_write": "the log's outermost loop: logs it and refuses the group that waits",
     "trust/identities.py:_upkeep": "its outermost loop: logs it and tries again in a minute",
     "sense/pasts.py:_write": "late values on their way into history: whoever waits is told",

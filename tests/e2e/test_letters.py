@@ -1,4 +1,4 @@
-"""Dead letters from outside: seen, replayed after the fix, removed, over HTTP and on the terminal."""
+"""Dead letters from outside: seen, replayed after the fix and removed, over HTTP and commands."""
 
 from __future__ import annotations
 
