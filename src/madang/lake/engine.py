@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 EXTENSIONS = ("ducklake", "sqlite_scanner")
 MEMORY_MB = 512
+FLUSH_ROWS = 61_440
+"""Rows of a month that a writer gathers before it encodes them: half a row group. With DuckDB's
+524,288, rows of a year do not fit into the memory, and are written to disk and read again."""
 
 
 class ExtensionMissing(MadangError):
@@ -89,6 +92,7 @@ class Engine:
             connection.execute(f"LOAD '{extension(name)}'")
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute("SET GLOBAL parquet_metadata_cache = true")
+        connection.execute(f"SET GLOBAL partitioned_write_flush_threshold = {FLUSH_ROWS}")
         return connection
 
     def close(self) -> None:
