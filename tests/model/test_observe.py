@@ -8,7 +8,7 @@ import pytest
 
 from madang.model import merge, normalize
 from madang.model.context import CORE
-from madang.model.entity import Entity
+from madang.model.entity import Entity, path_of
 from madang.model.normalize import Normalized
 
 ID = "urn:ngsi-ld:Device:1"
@@ -82,3 +82,25 @@ def test_another_dataset_is_another_series() -> None:
     old = state(t=value(1, "2026-01-01T00:00:00Z"))
     one = value(2, "2025-01-01T00:00:00Z", datasetId="urn:d:1")
     assert observe(old, t=one).updated == ("t",)
+
+
+def test_of_several_instances_each_is_judged_alone() -> None:
+    one, two, three = ({"datasetId": f"urn:d:{n}"} for n in (1, 2, 3))
+    noon, one_o_clock = "2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z"
+    old = state(t=[value(1, noon), value(1, one_o_clock, **one), value(1, noon, **two)])
+    outcome = observe(
+        old,
+        t=[
+            value(2, one_o_clock),
+            value(2, noon, **one),
+            value(1, noon, **two),
+            value(2, noon, **three),
+        ],
+    )
+    assert outcome.entity is not None
+    found = {each.get("datasetId"): each["value"] for each in outcome.entity.document["t"]}
+    assert found == {None: 2, "urn:d:1": 1, "urn:d:2": 1, "urn:d:3": 2}
+    assert outcome.not_updated == [
+        (path_of("t", one), merge.LATE),
+        (path_of("t", two), merge.KNOWN),
+    ]

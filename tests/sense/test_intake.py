@@ -305,3 +305,21 @@ async def test_a_letter_says_that_something_was_forbidden_whatever_else_was_wron
         body = [{"id": f"{ID[:-1]}a", "type": "A", "x": {"type": "?"}}, air(1, NOW)]
         done = await city.sense.intake.take(message(body, principal=sensor("a")))
         assert done.reason == "forbidden"
+
+
+async def test_only_the_late_one_of_several_instances_goes_to_history_alone(tmp_path: Path) -> None:
+    def both(one: int, two: int, at: int, later: int) -> dict[str, Any]:
+        told = air(one, at)
+        second = air(two, later)["pm10"] | {"datasetId": "urn:d:2"}
+        return {**told, "pm10": [told["pm10"], second]}
+
+    async with town(tmp_path) as city:
+        await city.sense.intake.take(message(both(1, 1, NOW, NOW)))
+        done = await city.sense.intake.take(message(both(0, 2, NOW - SECOND, NOW + SECOND)))
+        assert (done.values, done.late, done.known) == (2, 1, 0)
+        row = await (await city.hub.tenant("", create=False)).get(ID)
+        assert row is not None
+        assert [one["value"] for one in orjson.loads(row.document)["pm10"]] == [1, 2]
+        assert await past_of(city, ID, "pm10") == [
+            (NOW - SECOND, 0), (NOW, 1), (NOW, 1), (NOW + SECOND, 2),
+        ]  # fmt: skip

@@ -103,18 +103,20 @@ def observe(old: Entity, fragment: Normalized, now: int) -> Outcome:
     (observed at the same time; or without a time, and equal) as :data:`KNOWN`.
     """
     given = fragment.document
-    fresh: list[str] = []
+    fresh: Document = {}
     left: list[tuple[str, str]] = []
     for name in fragment.names:
-        present = old.document.get(name)
-        why = None if present is None else _stale(present, given[name])
-        if why is None:
-            fresh.append(name)
+        present, told = old.document.get(name), given[name]
+        if present is None:
+            fresh[name] = told
+        elif type(told) is dict:
+            _sort_out(present, name, told, fresh, left)
         else:
-            left.append((name, why))
+            for instance in told:
+                _sort_out(present, name, instance, fresh, left)
     if not left:
         return append(old, fragment, now)
-    document = {name: given[name] for name in fresh}
+    document = dict(fresh)
     for member in ("id", "type", "scope"):
         if member in given:
             document[member] = given[member]
@@ -122,10 +124,21 @@ def observe(old: Entity, fragment: Normalized, now: int) -> Outcome:
     return outcome._replace(not_updated=[*outcome.not_updated, *left])
 
 
-def _stale(present: Any, given: Any) -> str | None:
-    """Tell why an attribute is not news; None if it is."""
-    if type(given) is not dict:  # several instances: those who send them know what they do
-        return KNOWN if given == present else None
+def _sort_out(
+    present: Any, name: str, given: Attribute, fresh: Document, left: list[tuple[str, str]]
+) -> None:
+    """Add an instance of an attribute to what is news, or its path to what is left out and why."""
+    why = _stale(present, given)
+    if why is not None:
+        left.append((path_of(name, given), why))
+    elif name in fresh:
+        fresh[name] = [*instances(fresh[name]), given]
+    else:
+        fresh[name] = given
+
+
+def _stale(present: Any, given: Attribute) -> str | None:
+    """Tell why an instance of an attribute is not news; None if it is."""
     found = present if type(present) is dict else by_dataset(present).get(given.get("datasetId"))
     if found is None or found.get("datasetId") != given.get("datasetId"):
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from madang.lake.questions import Instance
 from madang.lake.told import row
 from madang.model.attributes import instances
+from madang.model.entity import path_of
 from madang.model.errors import BadRequestData, Forbidden, NgsiError, ResourceNotFound
 from madang.model.evolution_input import Given
 from madang.model.merge import LATE
@@ -84,7 +85,7 @@ def past_of(content: Normalized, outcome: Outcome, received: int) -> list[Instan
     if after is None:
         return []
     types = after.document["type"]
-    late = [name for name, why in outcome.not_updated if why == LATE]
+    late = {path for path, why in outcome.not_updated if why == LATE}
     return [
         row(
             content.document["id"],
@@ -92,6 +93,7 @@ def past_of(content: Normalized, outcome: Outcome, received: int) -> list[Instan
             Given(name, instance["type"], instance, False),
             received,
         )
-        for name in late
+        for name in content.names
         for instance in instances(content.document[name])
+        if path_of(name, instance) in late
     ]
