@@ -91,14 +91,16 @@ class Keyring:
         Where first messages are enough, it may write the types of the profile, for it is what such
         devices go on sending with. Otherwise it can do nothing but register.
         """
-        types = sorted({TYPE, *(part.type for part in profile.parts)})
+        types = {part.type for part in profile.parts}
+        if any(one.target for part in profile.parts for one in part.attributes.values()):
+            types.add(TYPE)  # else it must not: whoever writes that type can change any device
         accepts = profile.accept_unknown
         return await self._keys.create(
             _GATEWAY if accepts else "device",
             name,
             by=by,
             tenants=[self._tenant],
-            writes=types if accepts else (),
+            writes=sorted(types) if accepts else (),
         )
 
     def _own(self, device: Device) -> list[str]:
