@@ -149,7 +149,7 @@ def test_bikes_of_oslo_are_where_the_recording_says(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_weeks_of_oslo_are_in_history_value_by_value(tmp_path: Path) -> None:
     snapshots = recorded()
-    times = sorted(snapshots)
+    times = sorted(snapshots)[::8]  # of every three hours; all of them take minutes
     with Server(tmp_path / "data", environ=ENVIRON) as server, Publisher() as publisher:
         city = City(server, publisher, tmp_path)
         replay(city, snapshots, times)
