@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 
 from madang.lake.backfill import backfill
 from madang.lake.ducklake import DuckLake
+from madang.lake.engine import Engine
 
 HOUR = 3_600_000_000
 
 
-def file(folder: Path, hours: range, number: float = 1.0, **more: Any) -> Path:
+def file(folder: Path, hours: Iterable[int], number: float = 1.0, **more: Any) -> Path:
     frame = polars.DataFrame(
         {
             "entity": "urn:a",
@@ -55,6 +57,22 @@ def test_another_dataset_is_another_instance(lake: DuckLake, tmp_path: Path) -> 
     backfill(lake, file(tmp_path, range(1)), 1)
     assert backfill(lake, file(tmp_path, range(1), dataset="urn:d"), 2) == 1
     assert backfill(lake, file(tmp_path, range(1), dataset="urn:d"), 3) == 0
+
+
+@pytest.mark.slow
+def test_a_file_larger_than_the_memory_is_loaded_twice(tmp_path: Path) -> None:
+    count, hours = 300_000, 2_000
+    engine = Engine(tmp_path / "scratch", 100)
+    lake = DuckLake(engine, tmp_path / "small")
+    names = {"entity": [f"urn:a:{n // hours}" for n in range(count)]}
+    target = file(tmp_path, [n % hours for n in range(count)], **names)
+    assert backfill(lake, target, 1) == count
+    assert backfill(lake, target, 2) == 0
+    with lake.reading() as cursor:
+        told = "SELECT count(*), count(DISTINCT seq) FROM history WHERE attribute = 'x'"
+        assert cursor.execute(told).fetchone() == (count, count)
+    lake.close()
+    engine.close()
 
 
 def test_a_file_without_what_instances_need_is_refused(lake: DuckLake, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from madang.lake.engine import Engine
 from madang.lake.periods import parse
 from madang.lake.questions import HeldBack, Hold, Policy, Series, Wanted
 from madang.model import time
+from madang.model.errors import BadRequestData
 from madang.query.tree import Compare, Geo, HasType, InScope, Query, Selector, Temporal
 from madang.query.tree import Path as Term
 from tests.lake.outbox import HOUR, SECOND, T0, Outbox, entity
@@ -134,6 +135,15 @@ def test_periods_have_their_aggregates(city: DuckLake) -> None:
         (HOUR, 3 * HOUR, {"avg": 22.5, "totalCount": 2, "max": 23.0}),
         (3 * HOUR, 5 * HOUR, {"avg": 24.0, "totalCount": 1, "max": 24.0}),
     ]
+
+
+@pytest.mark.parametrize("temporal", [None, Temporal("after", T0 - HOUR)])
+def test_too_many_periods_are_refused_whatever_the_window(
+    city: DuckLake, temporal: Temporal | None
+) -> None:
+    wanted = Wanted(Query(), temporal=temporal)
+    with pytest.raises(BadRequestData, match="1,000,000 periods"):
+        city.aggregates(wanted, ["avg"], parse("PT0.000001S"))
 
 
 def test_texts_have_counts_and_bounds_only(city: DuckLake) -> None:

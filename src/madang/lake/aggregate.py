@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from madang.lake import window
 from madang.lake.kinds import Kinds
-from madang.lake.periods import boundaries, bucket
+from madang.lake.periods import MOST, boundaries, bucket, too_many
 from madang.lake.questions import Aggregate, Aggregates, Method, Period, Wanted
-from madang.lake.selection import select
+from madang.lake.selection import Page, all_shown, candidates, matching, select
 from madang.lake.values import types_of
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ _MIXED: dict[Method, str] = {
 METHODS = tuple(_NUMERIC)
 
 
+_NEVER = 1 << 62  # [us since 1970]: after every time there is
+
+
 class _Span(NamedTuple):
     start: int | None
     end: int | None
-    first: int
-    last: int
 
 
 def expression(method: Method, numeric: bool) -> str:
@@ -77,17 +78,46 @@ def read(
     every: Period | None,
 ) -> Aggregates:
     """Answer :meth:`madang.lake.protocol.Lake.aggregates`."""
-    page = select(cursor, kinds, wanted)
-    if not page.ids:
-        return Aggregates([], 0, page.count, page.more)
-    condition = f"{window.among('entity', page.ids)} AND {window.rows(wanted)} AND NOT deleted"
-    column = window.time_of(wanted.temporal)
+    query = wanted.query
+    ids = candidates(cursor, kinds, query)
+    # What the rows themselves tell is not asked beforehand: each question reads them once more.
+    page = None if all_shown(query, ids) else select(cursor, wanted, ids)
     numeric = is_numeric(kinds, wanted.attributes)
-    span = _span(cursor, wanted, condition)
-    if span is None:
-        return Aggregates([], len(page.ids), page.count, page.more)
-    whole = every is None or every == Period()
-    start = "0" if every is None or whole else bucket(every, "epoch_us(t)", _starts(span, every))
+    span = _Span(*window.bounds(wanted.temporal))
+    asked = ids if page is None else page.ids
+    rows = _rows(cursor, wanted, methods, numeric, span, every, asked) if asked else []
+    if page is None:
+        found = {str(row[0]) for row in rows}
+        others = [id for id in ids if id not in found]
+        found.update(matching(cursor, wanted, others) if others else ())
+        page = Page(sorted(found), len(found) if query.count else None, False)
+    aggregates = [_aggregate(row, methods, numeric, span, every) for row in rows]
+    return Aggregates(aggregates, len(page.ids), page.count, page.more)
+
+
+def _rows(
+    cursor: duckdb.DuckDBPyConnection,
+    wanted: Wanted,
+    methods: Sequence[Method],
+    numeric: bool,
+    span: _Span,
+    every: Period | None,
+    ids: Sequence[str],
+) -> list[Any]:
+    """Return a row of each period of each series of these entities."""
+    condition = f"{window.among('entity', ids)} AND {window.rows(wanted)} AND NOT deleted"
+    column = window.time_of(wanted.temporal)
+    start, over = "0", _NEVER
+    if every is not None and every != Period():
+        if span.start is not None and not every.months:
+            starts = [span.start]
+            # All that is beyond the most periods falls into one.
+            over = min(span.start + (MOST - 1) * every.microseconds, _NEVER)
+        else:
+            starts = _starts(cursor, span, every, column, condition)
+        if not starts:
+            return []
+        start = f"least({bucket(every, 'epoch_us(t)', starts)}, {over})"
     columns = ", ".join(expression(method, numeric) for method in methods)
     rows = cursor.execute(
         f"""
@@ -100,25 +130,21 @@ def read(
         ORDER BY entity, attribute, dataset NULLS FIRST, begun
         """
     ).fetchall()
-    found = [_aggregate(row, methods, numeric, span, every) for row in rows]
-    return Aggregates(found, len(page.ids), page.count, page.more)
+    if any(row[5] >= over for row in rows):
+        raise too_many()
+    return rows
 
 
-def _span(cursor: duckdb.DuckDBPyConnection, wanted: Wanted, condition: str) -> _Span | None:
-    """Return the window, and the first and last time of anything in it."""
-    start, end = window.bounds(wanted.temporal)
-    column = window.time_of(wanted.temporal)
+def _starts(
+    cursor: duckdb.DuckDBPyConnection, span: _Span, every: Period, column: str, condition: str
+) -> list[int]:
+    """Return the starts of all periods up to the last instance; none if there is no instance."""
     row = cursor.execute(
         f"SELECT epoch_us(min({column})), epoch_us(max({column})) FROM history WHERE {condition}"
     ).fetchone()
     if row is None or row[0] is None:
-        return None
-    return _Span(start, end, int(row[0]), int(row[1]))
-
-
-def _starts(span: _Span, every: Period) -> list[int]:
-    """Return the starts of all periods up to the last instance."""
-    return boundaries(span.start if span.start is not None else span.first, span.last, every)
+        return []
+    return boundaries(span.start if span.start is not None else row[0], row[1], every)
 
 
 def _aggregate(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
+
 from madang.lake.questions import ABOUT_ENTITY, Kind
 from madang.model.entity import Entity
 from madang.query import evaluate
@@ -52,8 +54,14 @@ class Kinds:
         """Write what is new into the lake; tell :meth:`written` when that is committed."""
         new = set(self._new)
         if new:
-            rows = sorted(new, key=repr)
-            cursor.executemany(f"INSERT INTO {lake}.series VALUES (?, ?, ?, ?, ?)", rows)
+            # As one text: a statement for each costs a millisecond, and more by its values.
+            rows = orjson.dumps([tuple(kind) for kind in sorted(new, key=repr)]).decode()
+            columns = ", ".join(f"x->>{n}" for n in range(len(Kind._fields)))
+            cursor.execute(
+                f"INSERT INTO {lake}.series SELECT {columns}"
+                """ FROM (SELECT unnest(from_json($1, '["JSON"]')) AS x)""",
+                [rows],
+            )
         return new
 
     def written(self, kinds: set[Kind]) -> None:

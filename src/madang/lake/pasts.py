@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from madang.lake import window
 from madang.lake.kinds import Kinds
 from madang.lake.questions import SCOPE, TYPE, Instance, Past, Pasts, Wanted
-from madang.lake.selection import as_list, grouped, in_force, select
+from madang.lake.selection import as_list, candidates, grouped, in_force, select
 from madang.lake.values import COLUMNS, instance_of, types_of
 from madang.model.entity import Entity
 from madang.query import evaluate
@@ -25,7 +25,7 @@ Span = tuple[Instance, int | None]
 
 def read(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, wanted: Wanted) -> Pasts:
     """Answer :meth:`madang.lake.protocol.Lake.pasts`."""
-    page = select(cursor, kinds, wanted)
+    page = select(cursor, wanted, candidates(cursor, kinds, wanted.query))
     if not page.ids:
         return Pasts([], page.count, page.more)
     condition = f"{window.among('entity', page.ids)} AND {window.rows(wanted)}"

@@ -83,7 +83,12 @@ def boundaries(start: int, last: int, every: Period) -> list[int]:
 
 def _check(count: int) -> None:
     if count > MOST:
-        raise BadRequestData(f"these are more than {MOST:,} periods; ask for longer ones")
+        raise too_many()
+
+
+def too_many() -> BadRequestData:
+    """Return the error of a question for more periods than :data:`MOST`."""
+    return BadRequestData(f"these are more than {MOST:,} periods; ask for longer ones")
 
 
 def months_later(start: int, months: int) -> int:

@@ -37,12 +37,19 @@ class Page:
     more: bool
 
 
-def select(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, wanted: Wanted) -> Page:
-    """Return the page of entities that a question is about."""
+def all_shown(query: Query, ids: Sequence[str]) -> bool:
+    """Tell whether the page has all candidates of which there is a wanted instance."""
+    conditions = (query.q, query.geo, query.scope)
+    unconditional = not query.attributes and all(one is None for one in conditions)
+    return unconditional and query.offset == 0 and len(ids) <= query.limit
+
+
+def select(cursor: duckdb.DuckDBPyConnection, wanted: Wanted, ids: Sequence[str]) -> Page:
+    """Return the page of entities that a question is about, out of the candidates."""
     query = wanted.query
     end = query.offset + query.limit
     found: list[str] = []
-    for batch in _batches(candidates(cursor, kinds, query)):
+    for batch in _batches(ids):
         found += matching(cursor, wanted, batch)
         if len(found) > end and not query.count:
             break
