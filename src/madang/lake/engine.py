@@ -22,6 +22,9 @@ MEMORY_MB = 512
 FLUSH_ROWS = 61_440
 """Rows of a month that a writer gathers before it encodes them: half a row group. With DuckDB's
 524,288, rows of a year do not fit into the memory, and are written to disk and read again."""
+OPEN_FILES = 300
+"""Months that one writer has open: with DuckDB's 100, decades come into many files a
+month. A process may have 1,024 open where nobody raised that."""
 
 
 class ExtensionMissing(MadangError):
@@ -93,6 +96,7 @@ class Engine:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute("SET GLOBAL parquet_metadata_cache = true")
         connection.execute(f"SET GLOBAL partitioned_write_flush_threshold = {FLUSH_ROWS}")
+        connection.execute(f"SET GLOBAL partitioned_write_max_open_files = {OPEN_FILES}")
         return connection
 
     def close(self) -> None:
