@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from madang.lake.questions import Wanted
 from madang.model import time
 from madang.model.errors import Forbidden, TooManyRequests
 from madang.sense import intake
@@ -50,6 +51,24 @@ async def test_it_is_in_history_once_after_a_restart_between(tmp_path: Path) -> 
             for one in sent:
                 await city.sense.intake.take(one)
             assert await past_of(city, ID, "pm10") == wanted
+
+
+async def test_a_late_value_told_again_leaves_the_log_of_changes_alone(tmp_path: Path) -> None:
+    async with town(tmp_path) as city:
+        for value, at in [(1, NOW), (2, NOW + SECOND)]:
+            await city.sense.intake.take(message(air(value, at)))
+        history = (await city.hub.tenant("", create=False)).history
+
+        async def log() -> list[Any]:
+            past = await history.read(lambda lake: lake.pasts(Wanted()).entities)
+            return [(one.id, one.value) for entity in past for one in entity.instances]
+
+        before = await log()
+        again = await city.sense.intake.take(message(air(1, NOW)))
+        assert again.late == 1
+        assert await log() == before
+        await city.sense.intake.take(message(air(5, NOW)))  # a correction
+        assert [value for _, value in await log()] == [5, 2]
 
 
 async def test_messages_of_one_device_take_effect_in_the_order_of_the_calls(tmp_path: Path) -> None:

@@ -154,20 +154,34 @@ def _introduce(files: Files, cursor: duckdb.DuckDBPyConnection, rows: str, creat
         )
 
 
-def add(files: Files, instances: Sequence[Instance]) -> None:
+_SAME_INSTANT = (
+    "new.observed AND old.observed AND new.entity = old.entity AND new.attribute = old.attribute"
+    " AND new.dataset IS NOT DISTINCT FROM old.dataset AND new.time = old.time"
+)
+_SAME_VALUE = "NOT old.deleted AND " + " AND ".join(
+    f"new.{name} IS NOT DISTINCT FROM old.{name}"
+    for name in ("kind", "number", "text", "json", "unit")
+)
+
+
+def add(files: Files, instances: Sequence[Instance], only_news: bool) -> None:
     """Answer :meth:`madang.lake.protocol.Lake.add`."""
     if not instances:
         return
+    concerned = window.among("entity", sorted({one.entity for one in instances}))
+    table = f"(SELECT * FROM {files.files}.instance WHERE {concerned}) AS old"
     with files.reshaping, files.writing, files.transaction() as cursor:
         _stage(files, cursor, instances)
+        if only_news:
+            cursor.execute(
+                "DELETE FROM temp.staged AS new WHERE EXISTS"
+                f" (SELECT 1 FROM {table} WHERE {_SAME_INSTANT} AND {_SAME_VALUE})"
+            )
+            if not _one(cursor, "SELECT count(*) FROM temp.staged"):
+                return
         cursor.execute(
-            f"""
-            DELETE FROM {files.files}.instance AS old WHERE observed
-                AND {window.among("entity", sorted({one.entity for one in instances}))}
-                AND EXISTS (SELECT 1 FROM temp.staged AS new WHERE new.observed
-                    AND new.entity = old.entity AND new.attribute = old.attribute
-                    AND new.dataset IS NOT DISTINCT FROM old.dataset AND new.time = old.time)
-            """
+            f"DELETE FROM {files.files}.instance AS old WHERE {concerned}"
+            f" AND EXISTS (SELECT 1 FROM temp.staged AS new WHERE {_SAME_INSTANT})"
         )
         created = max(one.created for one in instances)
         _append(files, cursor, created)

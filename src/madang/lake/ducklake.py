@@ -132,8 +132,8 @@ class DuckLake(Reader):
 
     # --- correcting ---------------------------------------------------------------------------
 
-    def add(self, instances: Sequence[Instance]) -> None:
-        corrections.add(self._files, instances)
+    def add(self, instances: Sequence[Instance], *, only_news: bool = False) -> None:
+        corrections.add(self._files, instances, only_news)
 
     def change(self, entity: str, attribute: str, instance: str, new: Instance) -> bool:
         return corrections.change(self._files, entity, attribute, instance, new)

@@ -89,9 +89,11 @@ class Readable(Protocol):
 class Correctable(Readable, Protocol):
     """History that can be corrected."""
 
-    def add(self, instances: Sequence[Instance]) -> None:
+    def add(self, instances: Sequence[Instance], *, only_news: bool = False) -> None:
         """Add instances; one of equal entity, attribute, dataset and ``observedAt`` is replaced.
 
+        With ``only_news`` it stays if it has the same value: what is told again changes nothing,
+        neither the numbers of instances nor the log of changes.
         ``seq`` of the given ones is not used: the lake gives each a number of its own.
         """
 

@@ -73,10 +73,11 @@ class Pasts:
             for instances, _ in some
             for one in instances
         }
+        told = list(each.values())
         try:
-            await self._tenant.history.change(lambda lake: lake.add(list(each.values())))
+            await self._tenant.history.change(lambda lake: lake.add(told, only_news=True))
             if self.on_added is not None:
-                await self.on_added(list(each.values()))
+                await self.on_added(told)
         except Exception as error:  # whoever waits is told
             for _, future in some:
                 if not future.done():

@@ -277,10 +277,10 @@ class _Corrected:
         self.kinds = seen.kinds
         self.instance = seen.instance
 
-    def add(self, instances: Sequence[Instance]) -> None:
+    def add(self, instances: Sequence[Instance], *, only_news: bool = False) -> None:
         for one in instances:
             self._admit(one.attribute, one.type.split(" "))
-        self._lake.add(instances)
+        self._lake.add(instances, only_news=only_news)
         self._changed.update(dict.fromkeys(one.entity for one in instances))
 
     def change(self, entity: str, attribute: str, instance: str, new: Instance) -> bool:
