@@ -22,7 +22,13 @@ class Hub:
         self.answer: Any = {}
 
     def __call__(
-        self, method: str, path: str, url: str, body: Any = None, parameters: Any = None
+        self,
+        method: str,
+        path: str,
+        url: str,
+        body: Any = None,
+        parameters: Any = None,
+        tenant: str = "",
     ) -> Any:
         self.sent.append((method, path, body if body is not None else parameters))
         return self.answer

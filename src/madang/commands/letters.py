@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
 
-from madang.commands.terminal import DEFAULT_URL, Columns, Json, Url, print_json
+from madang.commands.terminal import DEFAULT_URL, Columns, Json, Url, print_json, send
 from madang.commands.terminal import show as show_list
 
 app = typer.Typer(
@@ -31,14 +30,8 @@ _LETTER: Columns = {
 
 
 def _ask(url: str, tenant: str, method: str, path: str, **parameters: str) -> Any:
-    from madang.commands.client import connect
-
-    async def ask() -> Any:
-        given = {name: value for name, value in parameters.items() if value}
-        async with connect(url, tenant) as client:
-            return await client.send(method, path, parameters=given)
-
-    return asyncio.run(ask())
+    given = {name: value for name, value in parameters.items() if value}
+    return send(method, path, url, None, given, tenant)
 
 
 @app.command("list")
