@@ -211,7 +211,8 @@ def test_what_is_personal_stays_and_aggregates_leave_as_such(tmp_path: Path) -> 
                 push(node, [station(1, float(second - begun), second, note=plain("mine"))])
             person = {"id": "urn:ngsi-ld:Person:1", "type": "Person", "name": plain("Jin")}
             push(node, [person, station(2, 1.0, begun, state=plain("on"))])
-            node.wait_for(lambda: len(series(centre, "urn:ngsi-ld:NoiseLevelObserved:1")) == 3)
+            node.wait_for(lambda: len(series(centre, "urn:ngsi-ld:NoiseLevelObserved:1")) == 3, 90)
+            caught_up(node)
             found = entity(centre, "urn:ngsi-ld:NoiseLevelObserved:1")
             assert found["LAeq"]["value"] == 145.0
             assert found["LAeq"]["unitCode"] == "2N"
