@@ -267,7 +267,7 @@ def main() -> int:
             return 1
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))
     with TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "data", core=machine.server_core(), open=False)
+        server = Server(Path(folder) / "data", open=False)  # one process may use every core
         machine.pin_client()
         server.start()
         try:
