@@ -64,7 +64,7 @@ def test_a_file_larger_than_the_memory_is_loaded_twice(tmp_path: Path) -> None:
     count, hours = 300_000, 2_000
     engine = Engine(tmp_path / "scratch", 100)
     lake = DuckLake(engine, tmp_path / "small")
-    names = {"entity": [f"urn:a:{n // hours}" for n in range(count)]}
+    names: dict[str, Any] = {"entity": [f"urn:a:{n // hours}" for n in range(count)]}
     target = file(tmp_path, [n % hours for n in range(count)], **names)
     assert backfill(lake, target, 1) == count
     assert backfill(lake, target, 2) == 0

@@ -121,7 +121,10 @@ def load(
         if rules is None:
             guide = Guide(console, settings.data_folder(), type_name, asks=not yes)
             plans = [
-                (stack.enter_context(open_source(source.path, found and found.read)), found)
+                (
+                    stack.enter_context(open_source(source.path, found.read if found else None)),
+                    found,
+                )
                 for source in sources
                 for found in guide.mappings(source.path)
             ]
