@@ -39,17 +39,17 @@ def city(server: Server, tmp_path: Path) -> Iterator[City]:
 
 @pytest.mark.slow
 def test_a_feed_is_tried_added_listed_run_switched_and_removed(city: City) -> None:
-    city.publisher.pages["/trees"] = [OAK, {"id": "2", "height": 3}, 7]
+    city.publisher.pages["/trees"] = [OAK | {"id": "trial"}, {"id": "2", "height": 3}, 7]
     file = city.write("trees", TREES.replace("type =", 'records = ""\ntype ='))
     tried = city.madang("try", file)
     assert tried.returncode == 1  # one record is bad
     assert "Tree: 2 entities" in tried.stdout
     assert "nothing was written" in tried.stdout
     assert "is no JSON object" in tried.stderr
-    assert city.server.request("GET", f"{API}/entities/urn:ngsi-ld:Tree:1").status == 404
+    assert city.server.request("GET", f"{API}/entities/urn:ngsi-ld:Tree:trial").status == 404
     city.good("add", file)
     city.settled("trees")
-    assert city.value("urn:ngsi-ld:Tree:1", "height") == 12.5
+    assert city.value("urn:ngsi-ld:Tree:trial", "height") == 12.5
     assert "trees" in city.good("list")
     shown = city.good("show", "trees")
     assert "entities: 2" in shown
@@ -64,7 +64,7 @@ def test_a_feed_is_tried_added_listed_run_switched_and_removed(city: City) -> No
     city.good("add", file, "--replace")
     city.good("remove", "trees", "--yes")
     assert "no feeds yet" in city.good("list")
-    assert city.value("urn:ngsi-ld:Tree:1", "height") == 12.5  # what it wrote stays
+    assert city.value("urn:ngsi-ld:Tree:trial", "height") == 12.5  # what it wrote stays
 
 
 @pytest.mark.slow
