@@ -382,7 +382,15 @@ class ReaderPool:
                         break
                 return found
 
-            while chunk := await loop.run_in_executor(self.threads, some):
+            while True:
+                reading = loop.run_in_executor(self.threads, some)
+                try:
+                    chunk = await asyncio.shield(reading)
+                except asyncio.CancelledError:
+                    await asyncio.wait([reading])  # the thread still has the connection
+                    raise
+                if not chunk:
+                    return
                 yield chunk
 
     def close(self) -> None:
