@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,7 @@ def test_a_killed_hub_goes_on_with_its_feeds_where_it_was(tmp_path: Path) -> Non
             assert server.request("POST", "/sense/feeds", body).status == 401
             assert server.request("POST", "/sense/feeds", body, key).status == 201
             server.wait_for(lambda: _readings(server) == 1)
+            time.sleep(1)  # until what is known of the feed is on the disk, too
             server.kill()
             server.start()
             key = server.local_key()
