@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from madang.settings import Settings, SettingsError, is_loopback, load
+from madang.settings import Settings, SettingsError, load
+from madang.settings_types import is_loopback
 from tools.settings_page import page
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"

@@ -22,7 +22,8 @@ from madang import __version__
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.model.errors import MadangError
-from madang.settings import Settings, is_loopback
+from madang.settings import Settings
+from madang.settings_types import is_loopback
 from madang.store.engine import SqliteEngine
 
 Verdict = Literal["good", "warning", "bad"]

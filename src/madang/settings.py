@@ -1,147 +1,45 @@
 """Settings: one table of names, defaults and meanings.
 
 The later wins: default, ``madang.toml``, ``MADANG_*`` variables, command line.
-Long because the table is one: everything that can be set is read in one place.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from madang.model.errors import MadangError
+from madang.settings_types import (
+    DAY_S,
+    EdgeRules,
+    FeedKeys,
+    Hosts,
+    MqttBrokers,
+    Origins,
+    Providers,
+    is_loopback,
+)
 
 PREFIX = "MADANG_"
 CONFIG_FILE = "madang.toml"
 NOT_SETTINGS = ("MADANG_URL", "MADANG_CONFIG", "MADANG_KEY", "MADANG_SECRET_KEY")
 """Variables that the command line and its clients read; they are no settings of the hub."""
 TEST_PREFIX = "MADANG_TEST_"
+TABLES = frozenset({"openid", "feed_keys", "edge_rules", "mqtt_brokers"})
+"""Settings that are tables with names of the city's own choosing."""
 
 MIB = 1024 * 1024
-DAY_S = 86_400.0
 
 
 class SettingsError(MadangError):
     """A setting is unknown or has a value that cannot be used; a person must mend it."""
-
-
-def _split(value: object) -> object:
-    """Let a list be written as text with commas, as an environment variable must."""
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
-    return value
-
-
-def _parsed(value: object) -> object:
-    """Let a table be written as JSON, as an environment variable must."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError('should be JSON, such as {"city": {"issuer": …}}') from None
-
-
-Hosts = Annotated[list[str], BeforeValidator(_split)]
-Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")]
-Origins = Annotated[list[Origin], BeforeValidator(_split)]
-
-
-class OpenIdProvider(BaseModel):
-    """One provider that people may sign in with, written as ``[openid.<name>]``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    issuer: str = Field(pattern=r"^https?://[^\s?#]+$")
-    client_id: str = Field(min_length=1)
-    client_secret: SecretStr = SecretStr("")
-    title: str = ""
-    """What the button says; empty is the name of the table."""
-    roles_claim: str = ""
-    """The claim that has the groups or roles, such as ``groups`` or ``realm_access.roles``."""
-    roles: dict[str, str] = {}
-    """Role here by value of that claim."""
-    link_verified_email: bool = False
-    """Whether an e-mail address that the provider has verified may find an account by its name."""
-
-    @model_validator(mode="after")
-    def _only_encrypted(self) -> Self:
-        address = urlsplit(self.issuer)
-        if address.scheme == "http" and not is_loopback(address.hostname or ""):
-            raise ValueError("issuer must begin with https:// (http:// only on this machine)")
-        return self
-
-
-Providers = Annotated[dict[str, OpenIdProvider], BeforeValidator(_parsed)]
-
-
-class FeedKey(BaseModel):
-    """A key that a publisher has given the city, written as ``[feed_keys.<name>]``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    key: SecretStr = Field(min_length=1)
-    hosts: Hosts = Field(min_length=1)
-    """Names of the hosts that it may be sent to; ``*.example.org`` is all below."""
-
-
-FeedKeys = Annotated[dict[str, FeedKey], BeforeValidator(_parsed)]
-
-
-class EdgeRule(BaseModel):
-    """What of one type of entities leaves an edge node, written as ``[edge_rules.<type>]``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    strip: list[str] = []
-    """Attributes that do not leave."""
-    aggregate: dict[str, Annotated[float, Field(ge=1, le=DAY_S)]] = {}
-    """Attributes of which only the mean, minimum and maximum leave, and over how long. [s]"""
-
-
-EdgeRules = Annotated[dict[str, EdgeRule], BeforeValidator(_parsed)]
-
-
-class MqttBroker(BaseModel):
-    """A broker that messages are taken from, written as ``[mqtt_brokers.<name>]``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    host: str = Field(min_length=1)
-    port: int | None = Field(None, ge=1, le=65535)
-    """None is 1883, and with TLS 8883."""
-    tls: bool = False
-    ca: Path | None = None
-    """Certificates (PEM) that its own must be signed by; None are those the system trusts."""
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    topics: list[str] = Field(min_length=1, max_length=100)
-    """Filters; a level may be ``{device}``, which is any and names the device."""
-    codec: str = ""
-    """How messages are written; empty: as their topic or the profile of their device says."""
-    tenant: str = ""
-
-
-MqttBrokers = Annotated[dict[str, MqttBroker], BeforeValidator(_parsed)]
-TABLES = frozenset({"openid", "feed_keys", "edge_rules", "mqtt_brokers"})
-"""Settings that are tables with names of the city's own choosing."""
 
 
 def _setting(default: Any, group: str, description: str, **bounds: Any) -> Any:
@@ -384,16 +282,6 @@ class Settings(BaseModel):
         host = f"[{self.host}]" if ":" in self.host else self.host
         scheme = "http" if self.tls_certificate is None else "https"
         return self.base_url.rstrip("/") or f"{scheme}://{host}:{self.port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach a listener on ``host``."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def data_folder() -> Path:

@@ -12,7 +12,8 @@ import pytest
 
 from madang.model.errors import MadangError, TooManyRequests
 from madang.sense.transports.mqtt_external import Source
-from madang.settings import MqttBroker, Settings
+from madang.settings import Settings
+from madang.settings_types import MqttBroker
 from tests.e2e.certificate import certificate
 from tests.e2e.mosquitto import MOSQUITTO, PASSWD, Mosquitto
 from tests.e2e.mqtt_maker import Maker

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from yarl import URL
 
-from madang.settings import OpenIdProvider
+from madang.settings_types import OpenIdProvider
 from madang.trust.openid import OpenId, OpenIdRefused, ProviderSettings
 from tests.trust.openid_provider import (
     Cheat,

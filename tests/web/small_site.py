@@ -21,7 +21,7 @@ from madang.api.site import Site
 from madang.api.start import StartPages
 from madang.api.surface import Handler, Surface
 from madang.model.errors import Forbidden, NgsiError, Unauthorized
-from madang.settings import OpenIdProvider
+from madang.settings_types import OpenIdProvider
 from madang.store.engine import SqliteEngine
 from madang.trust.events import Event
 from madang.trust.gate import bearer

@@ -14,6 +14,7 @@ from yarl import URL
 
 from madang import settings
 from madang.model.errors import MadangError
+from madang.settings_types import is_loopback
 from madang.trust import local
 
 API = "/ngsi-ld/v1"
@@ -159,7 +160,7 @@ def credential(address: URL) -> str | None:
     key = os.environ.get("MADANG_KEY")
     if not key:
         return local.find(settings.data_folder(), address)
-    if address.scheme == "http" and not settings.is_loopback(address.host or ""):
+    if address.scheme == "http" and not is_loopback(address.host or ""):
         raise HubError(
             f"MADANG_KEY would go to {address} unencrypted; use https, or unset MADANG_KEY"
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 from yarl import URL
 
-from madang.settings import is_loopback
+from madang.settings_types import is_loopback
 
 FILE = "local.key"
 

@@ -26,7 +26,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from joserfc.jws import extract_compact
 
 from madang.model.errors import MadangError, Unauthorized
-from madang.settings import OpenIdProvider
+from madang.settings_types import OpenIdProvider
 from madang.trust.ceremony import Ceremonies
 from madang.trust.openid_fetch import Fetcher, Unreachable
 from madang.trust.openid_secrets import ProviderSecrets

@@ -9,7 +9,7 @@ from madang.model.entity import Document
 
 if TYPE_CHECKING:
     from madang.hub.feed import Event
-    from madang.settings import EdgeRule
+    from madang.settings_types import EdgeRule
     from madang.trust.marks import Mark
 
 EVERY_TYPE = "*"

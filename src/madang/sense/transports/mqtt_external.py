@@ -43,7 +43,8 @@ from madang.trust.principal import Principal
 
 if TYPE_CHECKING:
     from madang.sense.transports.mqtt_inbound import Takes
-    from madang.settings import MqttBroker, Settings
+    from madang.settings import Settings
+    from madang.settings_types import MqttBroker
 
 log = structlog.get_logger("madang.mqtt")
 
