@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
@@ -116,15 +117,16 @@ def surfaces(personal: PersonalData) -> list[Surface]:
     ]
 
 
-class _Pages:
+class _Pages(ABC):
     """What a person does for themselves and staff for them; they differ in whom it is about."""
 
     def __init__(self, personal: PersonalData) -> None:
         self._personal = personal
         self._consents = personal.consents
 
+    @abstractmethod
     def _subject(self, request: Request) -> str:
-        raise NotImplementedError
+        """Return the entity of the person whom a request is about."""
 
     async def reads(self, request: Request) -> Response:
         given = request.query_params

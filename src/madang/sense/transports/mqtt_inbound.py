@@ -149,8 +149,14 @@ class Refused(Way):
         self._packet = packet
         self._why = why
 
+    def begin(self) -> None:
+        """Nothing is waited for, so it is never refused for the moment."""
+
     def settle(self, result: None) -> None:
         refuse(self._connection, self._packet, self._why)
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing is waited for that could fail."""
 
 
 def acknowledge(connection: Connection, packet: Publish, code: Code, detail: str = "") -> None:

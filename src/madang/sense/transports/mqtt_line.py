@@ -7,6 +7,7 @@ brokers.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import cast
 
 from madang.sense.transports.mqtt_decoder import Decoder
@@ -14,7 +15,7 @@ from madang.sense.transports.mqtt_packets import V311, Packet
 from madang.sense.transports.mqtt_wire import MqttError
 
 
-class Line(asyncio.Protocol):
+class Line(asyncio.Protocol, ABC):
     """Reads packets while there is room, and writes what is said in one turn together."""
 
     def __init__(self, decoder: Decoder) -> None:
@@ -36,22 +37,22 @@ class Line(asyncio.Protocol):
     # --- what who inherits says ---------------------------------------------------------------
 
     @property
+    @abstractmethod
     def is_full(self) -> bool:
         """Whether nothing more should be read for now."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def has_room(self) -> bool:
         """Whether reading may go on after it was stopped."""
-        raise NotImplementedError
 
+    @abstractmethod
     def do(self, packet: Packet) -> None:
         """Do what a packet asks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fail(self, error: MqttError) -> None:
         """End the connection: the other side has broken the protocol or may not go on."""
-        raise NotImplementedError
 
     # --- reading ------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ the time that the hub says; nobody else's connection notices.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -35,7 +36,7 @@ class Load:
         return self.bytes > MOST_BYTES
 
 
-class Way:
+class Way(ABC):
     """One message on its way."""
 
     __slots__ = ("size", "task")
@@ -45,17 +46,17 @@ class Way:
         self.task = task
         """Ends when the message is durable; None if there is nothing to wait for."""
 
+    @abstractmethod
     def begin(self) -> asyncio.Task[Any] | None:
         """Begin again with a message that was refused for the moment."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settle(self, result: Any) -> None:
         """Answer; everything that came before has been answered."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fail(self, error: BaseException) -> None:
         """Do not answer: the message could not be stored."""
-        raise NotImplementedError
 
 
 class Reads(Protocol):
