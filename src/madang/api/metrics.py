@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # [s]
 
+_Family = CounterMetricFamily | GaugeMetricFamily
+
 
 class Metrics(Collector):
     """Counts requests as cheaply as can be; everything else is read when somebody asks."""
@@ -167,46 +169,39 @@ class Metrics(Collector):
 
     @staticmethod
     def _of_hub(hub: Hub) -> Iterable[Metric]:
-        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {
-            "groups": CounterMetricFamily(
-                "madang_commits", "Groups of writes committed", labels=["tenant"]
-            ),
-            "operations": CounterMetricFamily(
-                "madang_operations", "Operations on entities applied", labels=["tenant"]
-            ),
-            "waiting": GaugeMetricFamily(
-                "madang_writes_waiting", "Operations waiting for the writer", labels=["tenant"]
-            ),
+        written: dict[str, _Family] = {
+            "groups": _counter("madang_commits", "Groups of writes committed"),
+            "operations": _counter("madang_operations", "Operations on entities applied"),
+            "waiting": _gauge("madang_writes_waiting", "Operations waiting for the writer"),
         }
-        sent: dict[str, CounterMetricFamily | GaugeMetricFamily] = {
-            "sent": CounterMetricFamily(
-                "madang_notifications_sent", "Notifications delivered", labels=["tenant"]
-            ),
-            "failed": CounterMetricFamily(
-                "madang_notifications_failed", "Attempts to deliver that failed", labels=["tenant"]
-            ),
-            "dropped": CounterMetricFamily(
-                "madang_notifications_dropped", "Notifications given up", labels=["tenant"]
-            ),
-            "waiting": GaugeMetricFamily(
-                "madang_notifications_waiting", "Notifications not delivered yet", labels=["tenant"]
-            ),
+        sent: dict[str, _Family] = {
+            "sent": _counter("madang_notifications_sent", "Notifications delivered"),
+            "failed": _counter("madang_notifications_failed", "Attempts to deliver that failed"),
+            "dropped": _counter("madang_notifications_dropped", "Notifications given up"),
+            "waiting": _gauge("madang_notifications_waiting", "Notifications not delivered yet"),
         }
-        behind = GaugeMetricFamily(
-            "madang_history_waiting", "Changes not in the lake's files yet", labels=["tenant"]
-        )
-        alarm = GaugeMetricFamily(
-            "madang_history_alarm", "1 if the lake cannot be written", labels=["tenant"]
-        )
+        behind = _gauge("madang_history_waiting", "Changes not in the lake's files yet")
+        alarm = _gauge("madang_history_alarm", "1 if the lake cannot be written")
         for name, tenant in list(hub.open.items()):
-            for figure, family in families.items():
-                family.add_metric([name or "default"], getattr(tenant.writer, figure))
+            labels = [name or "default"]
+            for figure, family in written.items():
+                family.add_metric(labels, getattr(tenant.writer, figure))
             counters = tenant.subscriptions.delivery.counters
-            for figure, told in sent.items():
-                told.add_metric([name or "default"], getattr(counters, figure))
-            behind.add_metric([name or "default"], tenant.history.waiting)
-            alarm.add_metric([name or "default"], tenant.history.alarm is not None)
-        yield from families.values()
+            for figure, family in sent.items():
+                family.add_metric(labels, getattr(counters, figure))
+            behind.add_metric(labels, tenant.history.waiting)
+            alarm.add_metric(labels, tenant.history.alarm is not None)
+        yield from written.values()
         yield from sent.values()
         yield behind
         yield alarm
+
+
+def _counter(name: str, text: str) -> CounterMetricFamily:
+    """Return a counter of each tenant."""
+    return CounterMetricFamily(name, text, labels=["tenant"])
+
+
+def _gauge(name: str, text: str) -> GaugeMetricFamily:
+    """Return a gauge of each tenant."""
+    return GaugeMetricFamily(name, text, labels=["tenant"])
