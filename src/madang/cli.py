@@ -20,6 +20,7 @@ from madang.commands import (
     policy,
     quality,
 )
+from madang.commands.terminal import DEFAULT_URL, Json, Tenant, Url
 from madang.model.errors import MadangError
 
 if TYPE_CHECKING:
@@ -47,15 +48,11 @@ app.add_typer(identity.token_app, name="token")
 app.add_typer(letters.app, name="letters")
 app.add_typer(quality.app, name="quality")
 
-Url = Annotated[str, typer.Option("--url", envvar="MADANG_URL", help="Address of the running hub.")]
 PIPE_WIDTH = 160  # of tables that go to a file or another program
-DEFAULT_URL = "http://127.0.0.1:8080"
-Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file instead of ./madang.toml.")
 ]
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
 @app.command()

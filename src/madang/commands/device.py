@@ -16,6 +16,7 @@ from madang.commands.terminal import (
     BadOption,
     Columns,
     Json,
+    Tenant,
     Url,
     Yes,
     ask,
@@ -35,7 +36,6 @@ app.add_typer(device_profile.app, name="profile")
 app.add_typer(decoder.app, name="decoder")
 app.command("test")(device_check.check_device)
 
-Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
 Which = Annotated[str, typer.Argument(metavar="DEVICE", help="Name or alias of the device.")]
 OfProfile = Annotated[str, typer.Option("--profile", help="Profile: what its fields mean.")]
 Set = Annotated[

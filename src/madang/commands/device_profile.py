@@ -15,6 +15,7 @@ from madang.commands.terminal import (
     BadOption,
     Columns,
     Json,
+    Tenant,
     Url,
     Yes,
     ask,
@@ -26,7 +27,6 @@ from madang.commands.terminal import (
 
 app = typer.Typer(no_args_is_help=True, help="Say what the fields of devices' messages mean.")
 
-Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
 Name = Annotated[str, typer.Argument(metavar="PROFILE", help="Name of the profile.")]
 
 _LIST: Columns = {

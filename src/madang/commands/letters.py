@@ -6,14 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from madang.commands.terminal import DEFAULT_URL, Columns, Json, Url, print_json, send
+from madang.commands.terminal import DEFAULT_URL, Columns, Json, Tenant, Url, print_json, send
 from madang.commands.terminal import show as show_list
 
 app = typer.Typer(
     help="Dead letters: messages that could not be used, with the reason.", no_args_is_help=True
 )
 
-Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
 Device = Annotated[str, typer.Option("--device", help="Only those of a device, feed or file.")]
 Reason = Annotated[str, typer.Option("--reason", help="Only those with a reason.")]
 PATH = "/sense/letters"

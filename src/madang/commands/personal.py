@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import typer
 
+from madang.commands.terminal import DEFAULT_URL, Json, Url
+
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
@@ -20,9 +22,6 @@ app = typer.Typer(no_args_is_help=True, help="Hand out or erase one person's dat
 Who = Annotated[
     str, typer.Argument(metavar="ID", help="Login name, or id of the account or of the entity.")
 ]
-Url = Annotated[str, typer.Option("--url", envvar="MADANG_URL", help="Address of the running hub.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
-DEFAULT_URL = "http://127.0.0.1:8080"
 
 
 @app.command()

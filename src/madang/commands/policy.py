@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from madang.commands.terminal import DEFAULT_URL, PAGE, Json, Tenant, Url
 from madang.model.errors import MadangError
 
 app = typer.Typer(no_args_is_help=True, help="See, explain and change who may do what.")
@@ -17,16 +18,11 @@ mark_app = typer.Typer(no_args_is_help=True, help="See and change which attribut
 app.add_typer(public_app, name="public")
 app.add_typer(mark_app, name="mark")
 
-Url = Annotated[str, typer.Option("--url", envvar="MADANG_URL", help="Address of the running hub.")]
-DEFAULT_URL = "http://127.0.0.1:8080"
-Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 Types = Annotated[
     list[str], typer.Option("--type", help="Entity type; say it again for another one.")
 ]
 TypeName = Annotated[str | None, typer.Argument(metavar="TYPE", help="Entity type.")]
 All = Annotated[bool, typer.Option("--all", help="Every type of the tenant.")]
-PAGE = 1000
 SUFFIX = ".cedar"
 
 

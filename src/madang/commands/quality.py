@@ -11,6 +11,7 @@ from madang.commands.terminal import (
     DEFAULT_URL,
     BadOption,
     Json,
+    Tenant,
     Url,
     instant,
     print_json,
@@ -21,7 +22,6 @@ from madang.commands.terminal import (
 app = typer.Typer(no_args_is_help=True, help="See how good the data of each provider is.")
 
 PATH = "/sense/quality"
-Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
 Day = Annotated[str, typer.Option("--day", help="In UTC, such as 2027-01-31; else yesterday.")]
 Provider = Annotated[str | None, typer.Option("--provider", help="Only of this provider.")]
 Publish = Annotated[

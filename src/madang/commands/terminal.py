@@ -25,6 +25,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 Url = Annotated[str, typer.Option("--url", envvar="MADANG_URL", help="Address of the running hub.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+Tenant = Annotated[str, typer.Option("--tenant", help="Tenant; the default one if left out.")]
 Tenants = Annotated[
     list[str] | None,
     typer.Option("--tenant", help="Tenant it holds in; * is all. The default one if left out."),
