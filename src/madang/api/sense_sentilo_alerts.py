@@ -20,7 +20,7 @@ from madang.model.errors import BadRequestData, NgsiError, ResourceNotFound
 from madang.model.names import shown
 from madang.query.tree import HasType, Query, Selector
 from madang.sense.sentilo.catalog import KEPT, Record, items, kept
-from madang.sense.sentilo.events import ALARM, event, sender_of
+from madang.sense.sentilo.events import ALARM, event
 from madang.sense.sentilo.names import alert_id, checked
 from madang.trust.view import View
 
@@ -103,14 +103,7 @@ class Alerts:
         tenant, id = request.state.tenant, _alert(request)
         wanted = past.window(request.query_params)
         found = await past.last(tenant, [id], [ALARM], wanted)
-        alarms = [
-            {
-                "message": past.text(one.value),
-                "sender": sender_of(one.more),
-                **past.stamped(one),
-            }
-            for one in found.get(id, [])
-        ]
+        alarms = [past.told(one, "message") for one in found.get(id, [])]
         return JSONResponse({"alarms": alarms})
 
 

@@ -13,10 +13,9 @@ from starlette.responses import JSONResponse, Response
 from madang.api import sense_sentilo_past as past
 from madang.api.sense_sentilo_catalog import append, body_of, write
 from madang.api.sense_sentilo_data import sensors_of
-from madang.lake.questions import Instance
 from madang.model.errors import BadRequestData, ResourceNotFound
 from madang.sense.devices.device import TYPE
-from madang.sense.sentilo.events import ORDER, event, sender_of
+from madang.sense.sentilo.events import ORDER, event
 from madang.sense.sentilo.names import checked, device_of
 
 if TYPE_CHECKING:
@@ -56,7 +55,9 @@ class Orders:
         wanted = past.window(request.query_params)
         sensors = await self._sensors(request)
         found = await past.last(request.state.tenant, sensors, [ORDER], wanted)
-        return {sensors[id]: [_told(one) for one in orders] for id, orders in found.items()}
+        return {
+            sensors[id]: [past.told(one, "order") for one in orders] for id, orders in found.items()
+        }
 
     async def _sensors(self, request: Request) -> dict[str, str]:
         """Return the sensors that a request is about, by the id of their entity."""
@@ -71,11 +72,3 @@ class Orders:
         if not found:
             raise ResourceNotFound(f"there is no such sensor of {provider} in the catalog")
         return found
-
-
-def _told(instance: Instance) -> dict[str, Any]:
-    return {
-        "order": past.text(instance.value),
-        "sender": sender_of(instance.more),
-        **past.stamped(instance),
-    }

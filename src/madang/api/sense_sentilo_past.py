@@ -16,6 +16,7 @@ from madang.model.errors import BadRequestData
 from madang.model.names import shown
 from madang.query.tree import Query, Selector, Temporal
 from madang.sense.sentilo import moments
+from madang.sense.sentilo.events import sender_of
 from madang.trust.view import View
 
 MOST: Final = 1_000  # answered of one sensor
@@ -86,6 +87,15 @@ def _pasts(asked: Wanted) -> Callable[[Readable], Pasts]:
 def stamped(instance: Instance) -> dict[str, Any]:
     """Return the two forms in which Sentilo tells when something was."""
     return {"timestamp": moments.render(instance.time), "time": instance.time // 1000}
+
+
+def told(instance: Instance, member: str) -> dict[str, Any]:
+    """Return an order or alarm as Sentilo gives it back; ``member`` has what was sent."""
+    return {
+        member: text(instance.value),
+        "sender": sender_of(instance.more),
+        **stamped(instance),
+    }
 
 
 def text(value: Any) -> str:
