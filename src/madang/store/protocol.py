@@ -25,6 +25,8 @@ ItemKind = Literal[
     "profile",
     "feed",
     "sense",
+    # What city services are set to, and what they keep.
+    "service",
     # The system store only (trust/records.py):
     "account",
     "login",

@@ -1,0 +1,229 @@
+"""A service on the live city: it follows the feed of changes and the clock, and writes effects.
+
+Effects are written first, then what the service keeps, with the number of the last change it was
+told of. A crash between the two makes the calls be made again, from what was kept before, and they
+have the same effects under the same ids, which the hub knows already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time as clocks
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+
+from madang.hub.feed import Event, events
+from madang.hub.operations import Observe
+from madang.model.context import CORE
+from madang.model.entity import Entity
+from madang.model.errors import InternalError, MadangError, NgsiError, Overloaded, TooManyRequests
+from madang.model.normalize import entity as normalized
+from madang.services.city import Kept
+from madang.services.run import Effect, Run, ServiceFailed
+from madang.store.rows import entity_of
+
+if TYPE_CHECKING:
+    import polars
+
+    from madang.hub.tenant import Tenant
+    from madang.lake.questions import Series
+    from madang.query.tree import Query
+    from madang.services.service import Options, Service
+    from madang.trust.view import View
+
+log = structlog.get_logger("madang.services")
+
+QUEUE = 1_000  # changes read before the service has taken them
+MOST_AT_ONCE = 200  # changes, after which effects are written
+KEEP_S = 5.0  # until what is kept is written though nothing had an effect
+IDLE_S = 1.0  # between two looks at the clock
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+
+PASSING = (OSError, TimeoutError, Overloaded, TooManyRequests, InternalError)
+"""Errors that may go away by themselves: the call is made again. After others it waits for
+somebody to look."""
+
+Keep = Callable[[bytes], Awaitable[None]]
+"""Stores what a service keeps; returns when it is durable."""
+
+
+class LiveCity:
+    """The ground of a service that works on the hub."""
+
+    def __init__(self, seen: Callable[[], Tenant | View]) -> None:
+        self._seen = seen
+
+    async def get(self, id: str) -> Entity | None:
+        row = await self._seen().get(id)
+        return None if row is None else entity_of(row)
+
+    async def query(self, query: Query) -> list[Entity]:
+        return [entity_of(row) for row in (await self._seen().query(query)).rows]
+
+    async def frame(self, series: Series) -> polars.DataFrame:
+        return await self._seen().history.read(lambda lake: lake.frame(series))
+
+
+class Live:
+    """Drives one service. Call :meth:`run` as a task.
+
+    Args:
+        service: which.
+        tenant: whose changes.
+        seen: the tenant as the service sees it, and may write it.
+        options: its settings.
+        kept: what it kept, as JSON; None at its first start.
+        keep: see :data:`Keep`.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        tenant: Tenant,
+        seen: Callable[[], Tenant | View],
+        options: Options,
+        kept: bytes | None,
+        keep: Keep,
+    ) -> None:
+        self._service = service
+        self._tenant = tenant
+        self._seen = seen
+        self._options = options
+        self._keep = keep
+        self._is_new = kept is None
+        self._kept = kept or _dumped(Kept(tenant.history.last, clocks.time_ns() // 1000))
+        self._kept_at = 0.0
+        self.failure: ServiceFailed | None = None
+        """Why it does not go on at present."""
+        self.attempts = 0
+        """How often that failed in a row."""
+        self.position = _loaded(self._kept).position
+        self.calls = 0
+        self.effects = 0
+
+    async def run(self) -> None:
+        """Work until cancelled, until the tenant is closed, or until it fails for good."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            done = self.position
+            try:
+                await self._work()
+                return
+            except ServiceFailed as error:
+                self.failure = error
+            except (MadangError, OSError) as error:  # of the hub, not of the service
+                self.failure = ServiceFailed(self._service.name, "-", "", error)
+            self.attempts += 1
+            if self.position > done:
+                wait_s = FIRST_WAIT_S
+            if not isinstance(self.failure.cause, PASSING):
+                log.error("service.failed", reason=str(self.failure), trace=self.failure.trace)
+                return
+            log.warning("service.retries", reason=str(self.failure), in_s=wait_s)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+
+    async def _work(self) -> None:
+        if self._is_new:  # whatever happens from now on, it will be told of
+            await self._keep(self._kept)
+            self._is_new = False
+        kept = _loaded(self._kept)
+        run = Run(self._service, LiveCity(self._seen), self._options, kept)
+        queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE)
+        reading = asyncio.ensure_future(self._fill(queue, kept.position))
+        try:
+            while not (reading.done() and queue.empty()):
+                for event in await self._some(queue, reading, run.due):
+                    await run.change(event)
+                if queue.empty():
+                    await run.until(clocks.time_ns() // 1000)
+                await self._settle(run)
+            reading.result()
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
+
+    async def _fill(self, queue: asyncio.Queue[Event], after: int) -> None:
+        async with aclosing(events(self._tenant, after)) as changes:
+            async for event in changes:
+                await queue.put(event)
+
+    @staticmethod
+    async def _some(
+        queue: asyncio.Queue[Event], reading: asyncio.Future[None], due: int
+    ) -> list[Event]:
+        """Return changes that are there, after waiting for the first or for what is due."""
+        if queue.empty():
+            until_due = due / 1e6 - clocks.time()
+            first = asyncio.ensure_future(queue.get())
+            waited: set[asyncio.Future[Any]] = {first, reading}
+            timeout = min(max(until_due, 0.0), IDLE_S)
+            await asyncio.wait(waited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if not first.done():
+                first.cancel()
+                return []
+            found = [first.result()]
+        else:
+            found = []
+        while not queue.empty() and len(found) < MOST_AT_ONCE:
+            found.append(queue.get_nowait())
+        return found
+
+    async def _settle(self, run: Run) -> None:
+        """Write effects, and after them what is kept."""
+        effects, run.effects = run.effects, []
+        if effects:
+            await self._write(effects)
+        now = clocks.monotonic()
+        if effects or now - self._kept_at > KEEP_S:
+            body = _dumped(run.kept)
+            if body != self._kept:
+                await self._keep(body)
+                self._kept = body
+            self._kept_at = now
+            self.failure, self.attempts = None, 0
+        self.position = run.kept.position
+        self.calls += run.calls
+        self.effects += len(effects)
+        run.calls = 0
+
+    async def _write(self, effects: list[Effect]) -> None:
+        """Write effects as the service.
+
+        Raises:
+            ServiceFailed: one of them cannot be written.
+        """
+        name = self._service.name
+        operations = []
+        for key, function, document in effects:
+            try:
+                operations.append(Observe(document["id"], normalized(document, CORE)))
+            except NgsiError as error:
+                raise ServiceFailed(name, function, key, error) from error
+        results = await self._seen().write(operations)
+        for (key, function, _), result in zip(effects, results, strict=True):
+            if isinstance(result, NgsiError):
+                raise ServiceFailed(name, function, key, result) from result
+
+
+def _dumped(kept: Kept) -> bytes:
+    return orjson.dumps(asdict(kept), option=orjson.OPT_SORT_KEYS)
+
+
+def _loaded(body: bytes) -> Kept:
+    kept = Kept(**orjson.loads(body))
+    kept.timers = {name: (at, call, given) for name, (at, call, given) in kept.timers.items()}
+    return kept
+
+
+def skipping(body: bytes | None, key: str) -> bytes:
+    """Return what a service kept, so that it leaves a call out when it goes on."""
+    kept = Kept() if body is None else _loaded(body)
+    kept.skip = key
+    return _dumped(kept)

@@ -1,0 +1,142 @@
+"""A service at work on a city: told of changes in their order, and of time as it passes.
+
+It does not care where changes and time come from, and it writes nothing itself: who drives it takes
+what is to be written. So it does the same for the live city as for a day of its history.
+"""
+
+from __future__ import annotations
+
+import time as clocks
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from madang.model.entity import Document, Entity
+from madang.model.errors import MadangError
+from madang.query.evaluate import compile
+from madang.services.city import Change, City, Kept, Thing, moment
+
+if TYPE_CHECKING:
+    from madang.hub.feed import Event
+    from madang.services.city import Ground
+    from madang.services.service import Handler, OnChange, Options, Service
+
+NEVER = 2**63 - 1
+
+
+class Effect(NamedTuple):
+    """Something to be written, and the call that wanted it."""
+
+    key: str
+    function: str
+    document: Document
+
+
+class ServiceFailed(MadangError):
+    """A function of a service raised an error. What it had done in that call is left out."""
+
+    def __init__(self, service: str, function: str, key: str, cause: Exception) -> None:
+        super().__init__(f"{service}.{function}: {type(cause).__name__}: {cause}")
+        self.key = key
+        """Of the call; see :attr:`madang.services.city.Kept.skip`."""
+        self.cause = cause
+        self.at = clocks.time_ns() // 1000
+        self.trace = "".join(traceback.format_exception(cause))
+
+
+class Run:
+    """One service on one city. After :class:`ServiceFailed` it must not be used any more.
+
+    Args:
+        service: which.
+        ground: what it sees.
+        options: its settings.
+        kept: what it keeps; changed in place.
+        seed: of chance.
+    """
+
+    def __init__(
+        self, service: Service, ground: Ground, options: Options, kept: Kept, seed: int = 0
+    ) -> None:
+        self._service = service
+        self._ground = ground
+        self._options = options
+        self._seed = seed
+        self._rules: dict[str, list[OnChange]] = {}
+        for rule in service.on_change:
+            self._rules.setdefault(rule.type, []).append(rule)
+        self.kept = kept
+        self.effects: list[Effect] = []
+        """What is to be written, in order; who writes it empties the list."""
+        self.calls = 0
+        self._due = [one.schedule.after(kept.instant) for one in service.on_time]
+
+    @property
+    def due(self) -> int:
+        """When something is next due. [us since 1970]"""
+        timers = (due for due, _, _ in self.kept.timers.values())
+        return min(min(self._due, default=NEVER), min(timers, default=NEVER))
+
+    async def change(self, event: Event) -> None:
+        """Do what is due before a change, and then what the change is for.
+
+        Raises:
+            ServiceFailed: a function did.
+        """
+        if event.at >= self.due:
+            await self.until(event.at)
+        for type in event.types:
+            for rule in self._rules.get(type, ()):
+                if _applies(rule, event):
+                    key = f"{rule.handler.__name__}-{event.position}"
+                    await self._call(rule.handler, event.at, key, _change(event))
+        self.kept.position = event.position
+
+    async def until(self, instant: int) -> None:
+        """Do everything that is due up to an instant, in its order.
+
+        Raises:
+            ServiceFailed: a function did.
+        """
+        while (due := self.due) <= instant:
+            for place, rule in enumerate(self._service.on_time):
+                if self._due[place] == due:
+                    self._due[place] = rule.schedule.after(due)
+                    await self._call(rule.handler, due, f"{rule.handler.__name__}-{due}")
+            for name, (when, function, given) in sorted(self.kept.timers.items()):
+                if when <= due and self.kept.timers.get(name) == (when, function, given):
+                    del self.kept.timers[name]
+                    handler = self._service.on_timer[function]
+                    await self._call(handler, when, f"{function}-{when}-{name}", **given)
+        self.kept.instant = max(self.kept.instant, instant)
+
+    async def _call(self, handler: Handler, at: int, key: str, *args: Any, **given: Any) -> None:
+        if key == self.kept.skip:
+            return
+        service, function = self._service, handler.__name__
+        city = City(service, self._ground, self._options, self.kept, at, key, self._seed)
+        self.calls += 1
+        try:
+            await handler(city, *args, **given)
+        except Exception as error:
+            raise ServiceFailed(service.name, function, key, error) from error
+        self.effects += [Effect(key, function, one) for one in city.effects.values()]
+
+
+def _applies(rule: OnChange, event: Event) -> bool:
+    if rule.attributes and rule.attributes.isdisjoint(event.attributes):
+        return False
+    if rule.where is None:
+        return True
+    if event.entity is None:
+        return False
+    return compile(rule.where)(Entity(event.entity, event.at, event.at, event.at), None)
+
+
+def _change(event: Event) -> Change:
+    document = event.entity or {"id": event.id, "type": _type(event.types)}
+    return Change(event.id, moment(event.at), event.kind, Thing(document))
+
+
+def _type(types: Sequence[str]) -> str | list[str]:
+    return types[0] if len(types) == 1 else list(types)

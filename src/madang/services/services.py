@@ -1,0 +1,276 @@
+"""The services of one process: which there are, which are switched on in which tenant, how they go.
+
+Services are found through the entry point group ``madang.services``, those of Madang among them. A
+service works as a principal of its own, which reads the types that it needs and writes those that
+it gives, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+from pydantic import ValidationError
+
+from madang.model import time
+from madang.model.errors import BadRequestData, Conflict, ResourceNotFound
+from madang.services.city import DECISION, INDICATOR
+from madang.services.live import Live, skipping
+from madang.services.service import Options, Service, Text
+from madang.trust.principal import Principal
+
+if TYPE_CHECKING:
+    from madang.hub.hub import Hub
+    from madang.hub.tenant import Tenant
+    from madang.trust.gate import Gate
+
+log = structlog.get_logger("madang.services")
+
+GROUP = "madang.services"
+_KEPT = "kept:"
+
+
+def installed() -> dict[str, Service]:
+    """Return the services that packages offer, by name; one that cannot be loaded is left out."""
+    found: dict[str, Service] = {}
+    for entry in entry_points(group=GROUP):
+        try:
+            service = entry.load()
+        except Exception:
+            log.exception("service.not_loaded", name=entry.name, at=entry.value)
+            continue
+        if not isinstance(service, Service) or service.name in found:
+            log.error("service.not_usable", name=entry.name, at=entry.value)
+            continue
+        found[service.name] = service
+    return dict(sorted(found.items()))
+
+
+@dataclass
+class Working:
+    """A service in one tenant."""
+
+    service: Service
+    tenant: Tenant
+    gate: Gate
+    options: Options
+    is_on: bool = False
+    live: Live | None = None
+    _task: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> str:
+        if not self.is_on or self.live is None:
+            return "off"
+        if self.live.failure is None:
+            return "running"
+        return "failed" if self._task is None or self._task.done() else "retrying"
+
+    async def start(self) -> None:
+        """Begin to work, from where it stopped."""
+        principal = _principal(self.service, self.tenant.name)
+        self.live = Live(
+            self.service,
+            self.tenant,
+            lambda: self.gate.seen(principal, self.tenant, "", ""),
+            self.options,
+            await self.tenant.store.item("service", _KEPT + self.service.name),
+            self._keep,
+        )
+        self._task = asyncio.get_running_loop().create_task(self.live.run())
+
+    async def stop(self) -> None:
+        """Stop working; what it keeps stays."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._task, self.live = None, None
+
+    async def skip(self) -> None:
+        """Leave the call out that failed, from the next start on."""
+        assert self.live is not None
+        assert self.live.failure is not None
+        kept = await self.tenant.store.item("service", _KEPT + self.service.name)
+        if not self.live.failure.key or kept is None:
+            raise Conflict("it was no single call that failed, so nothing can be left out")
+        await self._keep(skipping(kept, self.live.failure.key))
+
+    async def save(self) -> None:
+        """Keep whether it is on, and with which options."""
+        body = {"on": self.is_on, "options": self.options.model_dump(mode="json")}
+        await self.tenant.writer.keep("service", self.service.name, orjson.dumps(body))
+
+    async def _keep(self, body: bytes) -> None:
+        await self.tenant.writer.keep("service", _KEPT + self.service.name, body)
+
+    def shown(self, whole: bool = False) -> dict[str, Any]:
+        """Return it as JSON; ``whole`` with what can be set and what it keeps count of."""
+        service, live = self.service, self.live
+        told: dict[str, Any] = {
+            "name": service.name,
+            "title": _text(service.title),
+            "purpose": _text(service.purpose),
+            "category": service.category,
+            "version": service.version,
+            "state": self.state,
+            "alarm": self._alarm(whole),
+        }
+        if not whole:
+            return told
+        last = self.tenant.history.last
+        return told | {
+            "needs": list(service.needs),
+            "gives": list(service.gives),
+            "indicators": [
+                {"name": one.name, "title": _text(one.title), "unit": one.unit,
+                 "better": one.better}
+                for one in service.indicators.values()
+            ],
+            "schema": service.options.model_json_schema(),
+            "options": self.options.model_dump(mode="json"),
+            "position": None if live is None else live.position,
+            "behind": None if live is None else max(last - live.position, 0),
+            "calls": 0 if live is None else live.calls,
+            "effects": 0 if live is None else live.effects,
+        }  # fmt: skip
+
+    def _alarm(self, whole: bool) -> dict[str, Any] | None:
+        if self.live is None or self.live.failure is None:
+            return None
+        failure = self.live.failure
+        told = {"message": str(failure), "attempts": self.live.attempts,
+                "at": time.render(failure.at)}  # fmt: skip
+        return {**told, "trace": failure.trace} if whole else told
+
+
+class Services:
+    """All of them. Started when the hub is, closed before it."""
+
+    def __init__(self, hub: Hub, gate: Gate) -> None:
+        self._hub = hub
+        self._gate = gate
+        self._working: dict[str, dict[str, Working]] = {}
+        self._changing = asyncio.Lock()
+        self.catalogue = installed()
+
+    async def start(self) -> None:
+        """Start what was on."""
+        for name in self._hub.open:
+            for working in (await self._of(name)).values():
+                if working.is_on:
+                    await working.start()
+
+    async def list(self, tenant: str) -> list[Working]:
+        """Return all services, as they are in a tenant."""
+        return list((await self._of(tenant)).values())
+
+    async def find(self, tenant: str, name: str) -> Working:
+        """Return one service.
+
+        Raises:
+            ResourceNotFound: there is none of that name.
+        """
+        found = (await self._of(tenant)).get(name)
+        if found is None:
+            raise ResourceNotFound(f"there is no service {name!r}; `madang service list` tells all")
+        return found
+
+    async def switch(self, tenant: str, name: str, on: bool) -> Working:
+        """Switch a service on or off; it goes on from where it stopped."""
+        async with self._changing:
+            working = await self.find(tenant, name)
+            if working.is_on is not on:
+                working.is_on = on
+                await working.save()
+                await (working.start() if on else working.stop())
+            return working
+
+    async def set_options(self, tenant: str, name: str, values: dict[str, Any]) -> Working:
+        """Set some options of a service; the others stay as they are.
+
+        Raises:
+            BadRequestData: one is unknown, or outside its limits.
+        """
+        async with self._changing:
+            working = await self.find(tenant, name)
+            before = working.options.model_dump(mode="json")
+            working.options = _options(working.service, before | values)
+            await working.save()
+            if working.is_on:
+                await working.stop()
+                await working.start()
+            return working
+
+    async def resume(self, tenant: str, name: str, skip: bool) -> Working:
+        """Let a service go on that has failed.
+
+        Args:
+            tenant: its name.
+            name: of the service.
+            skip: leave the call out that failed.
+
+        Raises:
+            Conflict: it has not failed, or nothing can be left out.
+        """
+        async with self._changing:
+            working = await self.find(tenant, name)
+            if working.live is None or working.live.failure is None:
+                raise Conflict(f"the service {name} has not failed; it is {working.state}")
+            if skip:
+                await working.skip()
+            await working.stop()
+            await working.start()
+            return working
+
+    async def close(self) -> None:
+        """Stop all; they go on when the process starts again."""
+        for here in self._working.values():
+            for working in here.values():
+                await working.stop()
+
+    async def _of(self, name: str) -> dict[str, Working]:
+        found = self._working.get(name)
+        if found is None:
+            tenant = await self._hub.tenant(name, create=False)
+            items = dict(await tenant.store.items("service"))
+            found = {
+                one.name: self._restored(one, tenant, items.get(one.name))
+                for one in self.catalogue.values()
+            }
+            found = self._working.setdefault(name, found)
+        return found
+
+    def _restored(self, service: Service, tenant: Tenant, body: bytes | None) -> Working:
+        said = {} if body is None else orjson.loads(body)
+        try:
+            options, is_on = _options(service, said.get("options", {})), said.get("on", False)
+        except BadRequestData as error:  # of another version: better off than working otherwise
+            log.error("service.options_unknown", service=service.name, reason=error.detail)
+            options, is_on = service.given({}), False
+        return Working(service, tenant, self._gate, options, is_on)
+
+
+def _options(service: Service, values: dict[str, Any]) -> Options:
+    try:
+        return service.given(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "options"
+        raise BadRequestData(f"{place}: {first['msg']}") from None
+
+
+def _principal(service: Service, tenant: str) -> Principal:
+    """Return as whom a service works."""
+    gives = frozenset({*service.gives, DECISION, INDICATOR})
+    return Principal(
+        f"service:{service.name}", "app", service.title.en, frozenset({"app"}),
+        frozenset({tenant}), reads=gives | frozenset(service.needs), writes=gives,
+    )  # fmt: skip
+
+
+def _text(text: Text) -> dict[str, str]:
+    return {"en": text.en, "ko": text.ko}
