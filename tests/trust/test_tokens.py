@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey
 
 from madang.model.errors import Unauthorized
+from madang.trust import credentials
 from madang.trust.identities import Identities
 from madang.trust.tokens import ACCESS_S, Pair
 from tests.trust.people import ADDRESS, PASSWORD, SECOND, URL, City, Clock, city
@@ -205,11 +205,13 @@ async def test_a_token_of_another_hub_with_the_same_name_is_refused(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
-@given(st.data())
-async def test_a_token_with_any_letter_changed_is_refused(place: City, data: st.DataObject) -> None:
+@given(where=st.integers(0, 9999), number=st.integers(0, 4))
+async def test_a_token_with_any_letter_changed_is_refused(
+    place: City, where: int, number: int
+) -> None:
     token = (await enter(place.identities)).access
-    at = data.draw(st.integers(0, len(token) - 2))  # the last has bits that mean nothing
-    letter = data.draw(st.sampled_from("Aa0-_.").filter(lambda one: one != token[at]))
+    at = where % (len(token) - 1)  # the last has bits that mean nothing
+    letter = [one for one in "Aa0-_." if one != token[at]][number]
     with pytest.raises(Unauthorized):
         place.identities.principal_of(token[:at] + letter + token[at + 1 :], ADDRESS)
 
@@ -221,13 +223,13 @@ async def test_a_token_cut_off_anywhere_is_refused(place: City) -> None:
             place.identities.principal_of(token[:length], ADDRESS)
 
 
-async def test_a_huge_token_is_refused_before_it_is_read(place: City) -> None:
+async def test_a_huge_token_is_refused_before_it_is_read(
+    place: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = (await enter(place.identities)).access
     huge = token + "A" * 1_000_000
-    began = time.perf_counter()
-    for _ in range(100):
-        refused(place, huge)
-    assert time.perf_counter() - began < 0.5
+    monkeypatch.setattr(credentials, "parse", None)
+    assert "no credential" in refused(place, huge)
 
 
 @given(text=st.text(alphabet='abc.=-_{}"0é\x00', max_size=60))
