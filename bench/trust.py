@@ -3,13 +3,15 @@
 Both servers run on core 0, never at the same time under load; runs alternate, so that what else the
 machine does falls on both. The key may read and write two types, so its reach is pushed into every
 query. Held to the bar is the processor time a request takes, which others on the machine hardly
-change. The bar: at most a tenth more.
+change. The bar: at most a tenth more. Of the audit log, what a record takes is measured in process.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
+import time
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -23,12 +25,17 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import generator, machine, workload
+from madang.trust.audit import Audit
+from madang.trust.checkpoint import Signer
+from madang.trust.events import Event
 from tests.e2e.server import Server
 
 CASES = ("get", "page", "value", "patch", "upsert")
 SIZE = 10_000
 CONNECTIONS = 16
 BAR = 0.10
+RECORDS = 5_000
+RECORD_BAR_US = 50.0  # so that one core keeps 20,000 a second
 RESULT = Path(__file__).parent / "results" / "trust.json"
 
 
@@ -54,6 +61,21 @@ def app_key(server: Server) -> str:
     answer = server.request("POST", "/trust/keys", wanted, server.local_key())
     body = orjson.loads(answer.body)
     return str(body["key"])
+
+
+async def record_us(folder: Path) -> float:
+    """Return the processor time of a record of the audit log, until it is on the disk. [us]"""
+    log = Audit(folder / "audit.sqlite", Signer.of(bytes(32)))
+    await log.start()
+    person = "urn:ngsi-ld:Person:1"
+    read = Event(
+        "personalRead", "person:clerk", "readEntity", targets=(person,), subjects=(person,)
+    )
+    began = time.process_time()
+    await asyncio.gather(*(log.record(read) for _ in range(RECORDS)))
+    took = time.process_time() - began
+    await log.close()
+    return took / RECORDS * 1e6
 
 
 def main() -> int:
@@ -111,13 +133,19 @@ def main() -> int:
         finally:
             free.kill()
             closed.kill()
+        record = asyncio.run(record_us(Path(folder)))
     console.print(table)
+    verdict = "met" if record <= RECORD_BAR_US else "missed"
+    console.print(
+        f"a record of the audit log: {record:.1f} us, bar {RECORD_BAR_US:g} us: {verdict}"
+    )
     given.json.parent.mkdir(exist_ok=True)
     pairs = {
         case: [[free._asdict(), held._asdict()] for free, held in found]
         for case, found in figures.items()
     }
-    given.json.write_bytes(orjson.dumps({"machine": machine.described(), "pairs": pairs}))
+    result = {"machine": machine.described(), "pairs": pairs, "record_us": record}
+    given.json.write_bytes(orjson.dumps(result))
     return 0
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from madang.model.errors import BadRequestData
@@ -40,7 +38,5 @@ def test_what_is_no_pattern_or_could_take_too_long_is_refused(text: str) -> None
 
 
 @pytest.mark.parametrize("text", ["a*a*b", "^.*.*.*b", "x.*y.*z.*", "^a.*b.*c.*d.*"])
-def test_the_heaviest_patterns_take_no_long_time(text: str) -> None:
-    start = time.process_time()
+def test_the_heaviest_patterns_that_are_allowed_come_to_an_end(text: str) -> None:
     assert not pattern.found(text, "a" * 100_000)
-    assert time.process_time() - start < 2  # 50 ms where nothing else runs

