@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from madang.model.errors import MadangError
@@ -54,6 +54,9 @@ class Message(NamedTuple):
     """The device that the address names; empty if the body does."""
     origin: str = ""
     """Network address of the sender."""
+    answer: Callable[[str, bytes], None] | None = None
+    """Publishes a body to a topic where the message came from, for codecs whose convention lets the
+    receiver ask something of the sender; None if the transport has no topics."""
 
 
 class Uplink(NamedTuple):

@@ -20,6 +20,7 @@ from madang.trust.principal import PUBLIC, Principal
 DEVICES = "v1/devices/"
 FRESH_S = 1.0
 """How long what somebody may do is remembered; what is revoked ends so soon."""
+_COMMANDS = ("NCMD", "DCMD")
 
 
 class Judge(Protocol):
@@ -42,11 +43,13 @@ class Address(NamedTuple):
     """Whether its messages go into the hub."""
     is_device: bool = False
     """Whether it is a topic of the open device specification."""
+    is_command: bool = False
+    """Whether it is where an edge node of Sparkplug hears commands."""
 
     @property
     def is_plain(self) -> bool:
         """Whether no convention knows it."""
-        return not (self.is_up or self.is_device)
+        return not (self.is_up or self.is_device or self.is_command)
 
 
 _PLAIN = Address()
@@ -56,8 +59,8 @@ _PLAIN = Address()
 def address_of(topic: str) -> Address:
     """Return what a topic says.
 
-    >>> address_of("seoul/v1/devices/jongno-1/up/senml")
-    Address(tenant='seoul', device='jongno-1', codec='senml', is_up=True, is_device=True)
+    >>> address_of("seoul/v1/devices/jongno-1/up/senml")[:4]
+    ('seoul', 'jongno-1', 'senml', True)
     """
     found = _conventional(topic)
     if found is not None:
@@ -71,7 +74,10 @@ def _conventional(topic: str) -> Address | None:
     if topic.startswith(DEVICES):
         return _of_device(topic[len(DEVICES) :].split("/"))
     found = by_topic(topic)
-    return None if found is None else Address("", found[1], found[0].name, is_up=True)
+    if found is None:
+        return None
+    is_command = found[0].name == "sparkplug" and topic.split("/")[2] in _COMMANDS
+    return Address("", found[1], found[0].name, is_up=not is_command, is_command=is_command)
 
 
 def _of_device(levels: list[str]) -> Address | None:
@@ -163,8 +169,8 @@ class Access:
         """Tell whether a message of a topic may be shown to this one."""
         address = address_of(topic)
         if self.principal.kind == "device":
-            return address.is_device and self._is_theirs(address)
-        if address.is_plain and self._may("observe", ""):
+            return (address.is_device or address.is_command) and self._is_theirs(address)
+        if (address.is_plain or address.is_command) and self._may("observe", address.tenant):
             return True
         return self._may("seeDevices", address.tenant)
 

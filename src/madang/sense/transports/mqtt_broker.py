@@ -256,7 +256,7 @@ class Broker:
         self.relay(message, None)
 
     async def _take(self, access: Access, address: Address, will: Will) -> None:
-        message = message_of(will, access, address)
+        message = message_of(will, access, address, self.tell)
         while True:
             try:
                 await self.intake.take(message)
@@ -313,6 +313,10 @@ class Broker:
         if not await self.retained.keep(message):
             log.warning("mqtt.not_retained", topic=message.topic, retained=len(self.retained))
         self.figures.retained = len(self.retained)
+
+    def tell(self, topic: str, payload: bytes) -> None:
+        """Publish a message of the hub itself to who is there now: QoS 0, not retained."""
+        self.relay(Relayed(topic, payload), None)
 
     async def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> None:
         """Publish a message of the hub itself, such as a command; it is not taken in.

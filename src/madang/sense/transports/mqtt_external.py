@@ -245,7 +245,13 @@ class Source:
             self._broker.codec or address.codec,
             self._device(packet.topic) or address.device,
             origin,
+            self.tell,
         )
+
+    def tell(self, topic: str, payload: bytes) -> None:
+        """Publish with QoS 0, not retained, if the broker is there."""
+        if self.connected and self._connection is not None:
+            self._connection.send(encode(Publish(topic, payload), V311))
 
     def _device(self, topic: str) -> str:
         """Return the level of a topic that one of the settings' topics says is the device."""

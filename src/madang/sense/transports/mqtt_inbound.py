@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -55,7 +55,12 @@ REASONS: dict[str, Code] = {
 """What MQTT 5.0 clients are told of a message that became a dead letter; else 0x83."""
 
 
-def message_of(packet: Publish | Will, access: Access, address: Address) -> Message:
+def message_of(
+    packet: Publish | Will,
+    access: Access,
+    address: Address,
+    answer: Callable[[str, bytes], None],
+) -> Message:
     """Return what the hub is given of a message that may be published."""
     return Message(
         "mqtt",
@@ -67,6 +72,7 @@ def message_of(packet: Publish | Will, access: Access, address: Address) -> Mess
         address.codec,
         address.device,
         access.address,
+        answer,
     )
 
 
@@ -82,7 +88,7 @@ class Inbound(Way):
         self._message: Message | None = None
         """What the hub is given; None if it only goes to subscribers."""
         if address.is_up and (packet.payload or not packet.retain):
-            self._message = message_of(packet, connection.access, address)
+            self._message = message_of(packet, connection.access, address, connection.broker.tell)
         incoming = connection.session.incoming
         self._is_again = packet.qos == 2 and packet.id in incoming
         """Whether it is a message of QoS 2 that came before."""
