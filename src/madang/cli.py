@@ -19,6 +19,7 @@ from madang.commands import (
     personal,
     policy,
     quality,
+    service,
 )
 from madang.commands.terminal import DEFAULT_URL, Json, Tenant, Url
 from madang.model.errors import MadangError
@@ -41,6 +42,7 @@ app.add_typer(personal.app, name="person")
 app.add_typer(edge.app, name="edge")
 app.add_typer(device.app, name="device")
 app.add_typer(feed.app, name="feed")
+app.add_typer(service.app, name="service")
 app.add_typer(policy.app, name="policy")
 app.add_typer(identity.user_app, name="user")
 app.add_typer(keys.key_app, name="key")

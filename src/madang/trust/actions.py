@@ -21,6 +21,8 @@ TenantAction = Literal[
     "observe",  # send what devices measure; which entities, their own policies say
     "seeDevices",  # registry, profiles, feeds, dead letters
     "manageDevices",  # change these
+    "seeServices",  # city services, their options, how they go
+    "manageServices",  # switch and set these
 ]
 """What can be done in a tenant, whichever its entities."""
 

@@ -1,0 +1,214 @@
+"""``madang service``: the services that work for the city."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import orjson
+import typer
+
+from madang.commands.terminal import (
+    DEFAULT_URL,
+    BadOption,
+    Columns,
+    Json,
+    Tenant,
+    Url,
+    every,
+    print_json,
+    send,
+    show,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Switch, set and look after city services.")
+
+Name = Annotated[str, typer.Argument(metavar="SERVICE", help="Name of the service.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="OPTION=VALUE", help="Set an option; may be repeated."),
+]
+
+_LIST: Columns = {
+    "name": lambda one: one["name"],
+    "state": lambda one: one["state"],
+    "category": lambda one: one["category"],
+    "version": lambda one: one["version"],
+    "title": lambda one: one["title"]["en"],
+}
+_OPTIONS: Columns = {
+    "option": lambda one: one["name"],
+    "value": lambda one: _text(one["value"]),
+    "limits": lambda one: _limits(one),
+    "means": lambda one: one.get("description") or one.get("title", ""),
+}
+_INDICATORS: Columns = {
+    "indicator": lambda one: one["name"],
+    "unit": lambda one: one["unit"],
+    "better": lambda one: one["better"],
+    "means": lambda one: one["title"]["en"],
+}
+_PLAIN = ("category", "version", "needs", "gives", "position", "behind", "calls", "effects")
+
+
+@app.command("list")
+def list_services(as_json: Json = False, tenant: Tenant = "", url: Url = DEFAULT_URL) -> None:
+    """List the services there are and how they go."""
+    found = every("/services", url, tenant)
+    show(found, as_json, "no services are installed", _LIST)
+    if not as_json:
+        for one in found:
+            if one["alarm"]:
+                typer.echo(f"{one['name']}: {one['alarm']['message']}")
+
+
+@app.command("show")
+def show_service(
+    name: Name, as_json: Json = False, tenant: Tenant = "", url: Url = DEFAULT_URL
+) -> None:
+    """Show a service: what it is for, its options, how it goes, and why it failed."""
+    found = send("GET", _path(name), url, tenant=tenant)
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(f"{found['title']['en']} ({found['name']}): {found['state']}")
+    typer.echo(found["purpose"]["en"])
+    for member in _PLAIN:
+        value = found[member]
+        if value not in ("", None, []):
+            typer.echo(f"{member}: {', '.join(value) if isinstance(value, list) else value}")
+    if found["options"]:
+        typer.echo()
+        show(_described(found), False, "", _OPTIONS)
+    if found["indicators"]:
+        typer.echo()
+        show(found["indicators"], False, "", _INDICATORS)
+    if found["alarm"]:
+        typer.echo(f"\n{found['alarm']['trace'].rstrip()}\n{_alarm(found)}")
+
+
+@app.command("on")
+def switch_on(
+    name: Name,
+    settings: Settings = None,
+    as_json: Json = False,
+    tenant: Tenant = "",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Switch a service on; it goes on from where it stopped."""
+    body: dict[str, Any] = {"on": True}
+    if settings:
+        body["options"] = _values(settings)
+    _tell(send("PATCH", _path(name), url, body, tenant=tenant), as_json, f"{name} is on")
+
+
+@app.command("off")
+def switch_off(
+    name: Name, as_json: Json = False, tenant: Tenant = "", url: Url = DEFAULT_URL
+) -> None:
+    """Switch a service off; what it wrote and what it keeps stays."""
+    found = send("PATCH", _path(name), url, {"on": False}, tenant=tenant)
+    _tell(found, as_json, f"{name} is off")
+
+
+@app.command("set")
+def set_options(
+    name: Name,
+    settings: Annotated[
+        list[str], typer.Argument(metavar="OPTION=VALUE...", help="Options and their values.")
+    ],
+    as_json: Json = False,
+    tenant: Tenant = "",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Set options of a service; the others stay as they are."""
+    body = {"options": _values(settings)}
+    found = send("PATCH", _path(name), url, body, tenant=tenant)
+    values = ", ".join(f"{one} = {_text(found['options'][one])}" for one in body["options"])
+    _tell(found, as_json, f"{name}: {values}")
+
+
+@app.command("resume")
+def resume(
+    name: Name,
+    skip: Annotated[
+        bool, typer.Option("--skip", help="Leave out the change or the time that fails.")
+    ] = False,
+    as_json: Json = False,
+    tenant: Tenant = "",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Let a service go on that has failed."""
+    found = send("POST", f"{_path(name)}/resume", url, {"skip": skip}, tenant=tenant)
+    _tell(found, as_json, f"{name} goes on")
+
+
+# --- reading what people type -----------------------------------------------------------------
+
+
+def _values(settings: list[str]) -> dict[str, Any]:
+    """Return options by name; a value is JSON, and else the text that it is.
+
+    >>> _values(["hold=90", "zone=Asia/Seoul"])
+    {'hold': 90, 'zone': 'Asia/Seoul'}
+    """
+    found: dict[str, Any] = {}
+    for one in settings:
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            raise BadOption(f"{one!r} sets nothing; write OPTION=VALUE, such as hold_minutes=90")
+        try:
+            found[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            found[name] = value
+    return found
+
+
+# --- showing ----------------------------------------------------------------------------------
+
+
+def _described(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the options in the order they are declared, each with its part of the schema."""
+    known = found["schema"].get("properties", {})
+    return [
+        {**known.get(name, {}), "name": name, "value": value}
+        for name, value in found["options"].items()
+    ]
+
+
+def _limits(option: dict[str, Any]) -> str:
+    if "enum" in option:
+        return " | ".join(map(_text, option["enum"]))
+    least = option.get("minimum", option.get("exclusiveMinimum"))
+    most = option.get("maximum", option.get("exclusiveMaximum"))
+    if least is None and most is None:
+        return ""
+    return f"{'' if least is None else least} to {'any' if most is None else most}".strip()
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _alarm(found: dict[str, Any]) -> str:
+    alarm = found["alarm"]
+    again = (
+        "it is tried again by itself"
+        if found["state"] == "retrying"
+        else f"`madang service resume {found['name']}` goes on, with --skip without what fails"
+    )
+    return f"{found['state']} at {alarm['at']}: {alarm['message']}; {again}"
+
+
+def _tell(found: dict[str, Any], as_json: bool, done: str) -> None:
+    """Say what was done, and what is wrong with the service if something is."""
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(done)
+    if found["alarm"]:
+        typer.echo(_alarm(found))
+
+
+def _path(name: str) -> str:
+    return f"/services/{quote(name, safe='')}"
