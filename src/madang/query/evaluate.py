@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from madang.model.attributes import COMMON_MEMBERS, VALUE_MEMBER, VALUE_MEMBERS
+from madang.model.attributes import COMMON_MEMBERS, ENTITY_MEMBERS, VALUE_MEMBER, VALUE_MEMBERS
 from madang.model.entity import Attribute, Entity, Stamp, path_of
 from madang.model.without import modified_without
 from madang.query import geo, pattern, scope, values
@@ -95,6 +95,16 @@ def compile(condition: Condition) -> Test:
             return _geo(condition)
 
 
+def leads_nowhere(path: Path) -> bool:
+    """Tell whether a path goes on where nothing has sub-attributes, so that nothing is there."""
+    subs = path.subs
+    return bool(subs) and (
+        path.attribute in ENTITY_MEMBERS
+        or not VALUE_MEMBERS.isdisjoint(subs)
+        or not RAW_MEMBERS.isdisjoint(subs[:-1])
+    )
+
+
 def _nowhere(_entity: Entity, _linked: Linked | None) -> bool:
     return False
 
@@ -145,6 +155,8 @@ def _in_scope(wanted: InScope) -> Test:
 
 def _geo(wanted: Geo) -> Test:
     name, test = wanted.attribute, geo.matcher(wanted)
+    if name in ENTITY_MEMBERS:
+        return _nowhere
 
     def lies(entity: Entity, _linked: Linked | None) -> bool:
         return any(
@@ -159,9 +171,11 @@ def _compare(wanted: Compare) -> Test:
     path = wanted.path
     if path.links:
         return _over_link(path, lambda rest: compile(replace(wanted, path=rest)))
+    if leads_nowhere(path):
+        return _nowhere
     if not path.subs and path.attribute in TIMES:
         return _entity_time(path, values.system_time(wanted))
-    if not path.subs and path.attribute in ("id", "type", "scope"):
+    if not path.subs and path.attribute in ENTITY_MEMBERS:
         return _member(path, values.plain(wanted))
     if path.subs and path.subs[-1] in TIMES:
         return _attribute_time(path, values.system_time(wanted))
@@ -171,9 +185,11 @@ def _compare(wanted: Compare) -> Test:
 def _exists(path: Path) -> Test:
     if path.links:
         return _over_link(path, lambda rest: compile(Exists(rest)))
+    if leads_nowhere(path):
+        return _nowhere
     if not path.subs and path.attribute in TIMES:
         return _entity_time(path, always)
-    if not path.subs and (path.attribute in ("id", "type", "scope") or not path.members):
+    if not path.subs and (path.attribute in ENTITY_MEMBERS or not path.members):
         return _member(path, always)
     if path.subs and path.subs[-1] in TIMES:
         return _attribute_time(path, always)
@@ -228,7 +244,7 @@ def _inside(members: tuple[str, ...], matcher: Matcher) -> Matcher:
 def _member(path: Path, matcher: Matcher) -> Test:
     """Return the test of a member of the document itself."""
     name = path.attribute
-    if path.members and name in ("id", "type", "scope"):
+    if path.members and name in ENTITY_MEMBERS:
         return _nowhere
 
     def test(entity: Entity, _linked: Linked | None) -> bool:
@@ -263,8 +279,6 @@ def _attribute(path: Path, matchers: dict[str, Matcher]) -> Test:
     """Return the test of attribute instances with the matcher for the type of each."""
     if path.subs and path.subs[-1] in RAW_MEMBERS:
         return _raw(path, matchers["Property"])
-    if VALUE_MEMBERS.intersection(path.subs):
-        return _nowhere
     table = {kind: (VALUE_MEMBER[kind], matcher) for kind, matcher in matchers.items()}
     if path.subs:
         return _sub_attribute(path, table)
@@ -295,7 +309,7 @@ def _meets(table: dict[str, tuple[str, Matcher]], instance: Attribute) -> bool:
 def _raw(path: Path, matcher: Matcher) -> Test:
     """Return the test of a member such as observedAt, a text or a list of texts."""
     name, subs, member = path.attribute, path.subs[:-1], path.subs[-1]
-    if path.members or VALUE_MEMBERS.intersection(subs):
+    if path.members:
         return _nowhere
     return lambda entity, _linked: any(
         member in instance and matcher(instance[member])
@@ -323,7 +337,7 @@ def _attribute_time(path: Path, matcher: Matcher) -> Test:
     """Return the test of a system time of attribute instances."""
     names = (path.attribute, *path.subs[:-1])
     which = 0 if path.subs[-1] == "createdAt" else 1
-    if path.members or VALUE_MEMBERS.intersection(names):
+    if path.members:
         return _nowhere
 
     def test(entity: Entity, _linked: Linked | None) -> bool:
@@ -353,6 +367,8 @@ def _stamps(
 def _over_link(path: Path, compiled: Callable[[Path], Test]) -> Test:
     """Return the test of the entities that the first relationship of a path leads to."""
     link = path.links[0]
+    if link.relationship in ENTITY_MEMBERS:
+        return _nowhere
     test = compiled(replace(path, links=path.links[1:]))
     types = frozenset(link.types)
     seen = None if link.seen is None else compile(link.seen)

@@ -15,13 +15,13 @@ from typing import Any
 
 import orjson
 
-from madang.model.attributes import VALUE_MEMBER
+from madang.model.attributes import ENTITY_MEMBERS, VALUE_MEMBER
 from madang.model.context import Names
 from madang.model.entity import Attribute, Entity, Stamp, path_of
 from madang.model.errors import BadRequestData
 from madang.query import collation as collations
 from madang.query import geo
-from madang.query.evaluate import RAW_MEMBERS, TIMES, matches, modified
+from madang.query.evaluate import RAW_MEMBERS, TIMES, leads_nowhere, matches, modified
 from madang.query.literals import instant, is_date, time_of_day
 from madang.query.q import split
 from madang.query.reader import Reader
@@ -180,8 +180,10 @@ def _value(entity: Entity, path: Path) -> Any:
     if not path.subs and path.attribute in TIMES:
         created = path.attribute == "createdAt"
         return _Instant(entity.created if created else modified(entity, path))
-    if not path.subs and path.attribute in ("id", "type", "scope"):
+    if not path.subs and path.attribute in ENTITY_MEMBERS:
         return entity.document.get(path.attribute, _ABSENT)
+    if leads_nowhere(path):
+        return _ABSENT
     names = (path.attribute, *path.subs)
     holder: Any = entity.document
     at = ""

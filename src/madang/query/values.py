@@ -30,6 +30,9 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operators.le,
 }
 
+_TOO_LONG = 2**63
+"""From here on integers count as the nearest double (RFC 8259 section 6), as in the store."""
+
 
 def never(_value: Any) -> bool:
     return False
@@ -157,8 +160,8 @@ def _equal(value: Scalar | Range | Values, int_is_instant: bool = False) -> Matc
     if isinstance(value, Values):
         return _equal_any(value, int_is_instant)
     low, high = (value.low, value.high) if isinstance(value, Range) else (value, value)
-    key, least = _comparable(low, int_is_instant)
-    most = _comparable(high, int_is_instant)[1]
+    key, most = _comparable(high, int_is_instant)
+    least = _comparable(low, int_is_instant)[1]
     if key is _text and not isinstance(value, Range):
         return lambda found: bool(found == least)
 
@@ -195,7 +198,7 @@ def _comparable(value: Scalar, int_is_instant: bool) -> tuple[Key, Any]:
         return _boolean, value.value
     if isinstance(value, str | Uri):
         return _text, text_of(value)
-    return _number, value
+    return _number if value < _TOO_LONG else _shortened, value
 
 
 def _nothing(_found: Any) -> None:
@@ -208,6 +211,10 @@ def _itself(found: Any) -> Any:
 
 def _number(found: Any) -> Any:
     return found if found.__class__ is float or found.__class__ is int else None
+
+
+def _shortened(found: Any) -> Any:
+    return float(found) if found.__class__ is int and found >= _TOO_LONG else _number(found)
 
 
 def _text(found: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import apsw
 import orjson
 
+from madang.model.attributes import ENTITY_MEMBERS
 from madang.model.entity import Entity
 from madang.query import geo, pattern, scope
 from madang.query.decide import decided, is_of_shape
@@ -200,6 +201,8 @@ def _one_scope(wanted: InScope, key: str, found: Sql) -> Sql:
 
 
 def _geo(wanted: Geo, terms: Terms) -> Sql:
+    if wanted.attribute in ENTITY_MEMBERS:
+        return FALSE
     key = orjson.dumps(
         (wanted.relation, wanted.geometry, wanted.min_distance, wanted.max_distance)
     ).decode()

@@ -13,16 +13,16 @@ from itertools import count
 
 import orjson
 
-from madang.model.attributes import VALUE_MEMBERS
+from madang.model.attributes import ENTITY_MEMBERS
 from madang.model.entity import CHILD, INSTANCE
-from madang.query.evaluate import RAW_MEMBERS, TIMES
+from madang.query.evaluate import RAW_MEMBERS, TIMES, leads_nowhere
 from madang.query.tree import Compare, Condition, Link, Path
 from madang.store import sql_values
 from madang.store.sql_text import FALSE, TRUE, Sql, joined, listed, path, sql
 
-ENTITY_MEMBERS = ("id", "type", "scope")
 STAMPED = ("created", "modified", "written", "times", "doc")
 """Columns that ``madang_modified`` is given, as a JSON array."""
+_LANGUAGES = ("languageMap",)
 
 _INSTANCES = (
     "json_each(CASE json_type({}, {}) WHEN 'array' THEN json_extract({}, {})"
@@ -79,12 +79,12 @@ class Terms:
         at = wanted.path
         if at.links:
             return self._linked(at, lambda terms, rest: terms.compare(replace(wanted, path=rest)))
+        if leads_nowhere(at):
+            return FALSE
         if not at.subs and at.attribute in (*ENTITY_MEMBERS, *TIMES):
             return FALSE if at.members else self._compare_member(wanted)
         if at.subs and at.subs[-1] in TIMES:
             return self._times(at, lambda time: sql_values.system_time(time, wanted))
-        if VALUE_MEMBERS.intersection(at.subs):
-            return FALSE
         if at.subs and at.subs[-1] in RAW_MEMBERS:
             return self._compare_raw(wanted)
         names = (at.attribute, *at.subs)
@@ -99,14 +99,14 @@ class Terms:
         """Return the test whether a path leads anywhere."""
         if at.links:
             return self._linked(at, lambda terms, rest: terms.exists(rest))
+        if leads_nowhere(at):
+            return FALSE
         if not at.subs and at.attribute in (*ENTITY_MEMBERS, *TIMES):
             return FALSE if at.members else self._has_member(at.attribute)
         if not at.subs and not at.members:
             return has_attribute(self.alias, at.attribute)
         if at.subs and at.subs[-1] in TIMES:
             return self._times(at, lambda _time: TRUE)
-        if VALUE_MEMBERS.intersection(at.subs):
-            return FALSE
         names, held = (at.attribute, *at.subs), _held(at.members)
         if at.subs[-1:] and at.subs[-1] in RAW_MEMBERS:
             if at.members:
@@ -195,7 +195,7 @@ class Terms:
     def _times(self, at: Path, test: Callable[[Sql], Sql]) -> Sql:
         """Return whether a system time of any instance that the path leads to passes a test."""
         names = (at.attribute, *at.subs[:-1])
-        if at.members or VALUE_MEMBERS.intersection(names):
+        if at.members:
             return FALSE
         since = Sql(f"{self.alias}.written")
         which = 0 if at.subs[-1] == "createdAt" else 1
@@ -236,6 +236,8 @@ class Terms:
     def _linked(self, at: Path, test: Callable[[Terms, Path], Sql]) -> Sql:
         """Return whether an entity that the first relationship leads to passes a test."""
         link: Link = at.links[0]
+        if link.relationship in ENTITY_MEMBERS:
+            return FALSE
         instance, target, entity = self.new("i"), self.new("u"), self.new("e")
         terms = Terms(self._meets, entity, self._numbers)
         demands = [test(terms, replace(at, links=at.links[1:]))]
@@ -281,7 +283,7 @@ def _instance(base: Sql, prefix: tuple[str, ...], wanted: Compare, otherwise: Sq
 
 
 def _language(base: Sql, prefix: tuple[str, ...], tag: str, wanted: Compare, otherwise: Sql) -> Sql:
-    whole = (*prefix, "languageMap")
+    whole = (*prefix, *_LANGUAGES)
     at = path(*whole) if tag == "*" else path(*whole, tag)
     return sql(
         "CASE json_type({}, {}) WHEN 'object' THEN {} ELSE {} END",
@@ -298,18 +300,19 @@ def _held(members: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
         return ((),)
     held = [("value", *members), ("json", *members)]
     if len(members) == 1:
-        held.append(("languageMap",) if members[0] == "*" else ("languageMap", *members))
+        held.append(_LANGUAGES if members[0] == "*" else (*_LANGUAGES, *members))
     return tuple(held)
 
 
 def _there(base: Sql, prefix: tuple[str, ...], held: tuple[tuple[str, ...], ...]) -> Sql:
     """Return whether one of these paths inside an instance leads to something."""
-    return joined(
-        (
-            sql("json_type({}, {}) IS NOT NULL", base, path(*prefix, *inside))
-            if inside or not prefix
-            else sql("json_type({}, {}) = 'object'", base, path(*prefix))
-            for inside in held
-        ),
-        "OR",
-    )
+    return joined((_leads(base, prefix, inside) for inside in held), "OR")
+
+
+def _leads(base: Sql, prefix: tuple[str, ...], inside: tuple[str, ...]) -> Sql:
+    at = path(*prefix, *inside)
+    if inside == _LANGUAGES:  # a map without any language is there, but has none of them
+        return sql("json_extract({}, {}) <> {}", base, at, "{}")
+    if prefix and not inside:
+        return sql("json_type({}, {}) = 'object'", base, at)
+    return sql("json_type({}, {}) IS NOT NULL", base, at)

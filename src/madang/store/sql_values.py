@@ -32,8 +32,10 @@ _SCALARS = ("integer", "real", "text", "true", "false", "null")  # as json_type 
 
 _DIGITS = "'0123456789'"
 # What follows the seconds, from character {at} on: nothing, or a point and one to nine digits; Z.
+# Texts end at the first NUL for most functions of SQLite, but not for octet_length and for =.
 _FRACTION = (
-    "(length(x) = {at} OR length(x) BETWEEN {at} + 2 AND {at} + 10"
+    "octet_length(x) = length(x)"
+    " AND (length(x) = {at} OR length(x) BETWEEN {at} + 2 AND {at} + 10"
     " AND substr(x, {at}, 1) IN ('.', ',') AND substr(x, {at} + 1, 1) BETWEEN '0' AND '9'"
     f" AND ltrim(substr(x, {{at}} + 1), {_DIGITS}) = 'Z')"
 )
@@ -54,8 +56,8 @@ _TIME = (
     f" AND {_FRACTION.format(at=9)} THEN {_FILLED.format(at=9)} END FROM (SELECT {{}} AS x))"
 )
 _DATE = (
-    "(SELECT CASE WHEN x GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN x END"
-    " FROM (SELECT {} AS x))"
+    "(SELECT CASE WHEN x GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' AND octet_length(x) = 10"
+    " THEN x END FROM (SELECT {} AS x))"
 )
 
 
