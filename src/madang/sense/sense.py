@@ -47,7 +47,7 @@ class Sense:
         self.drop = Drop(settings.data, hub, self)
         self._watches_drop = settings.sense_drop
         self._daily = Daily(self._stations.values)
-        self.edge = Edge(settings, self, lambda: trust.policies.marks)
+        self.edge = Edge(settings, self, lambda: trust.policies.marks, trust.identities.keys)
 
     async def station(self, tenant: str) -> Station:
         """Return what is kept of a tenant.

@@ -4,6 +4,10 @@ The node's own feed of changes is the queue: it is on the disk before a device i
 no end, and history keeps it while the centre is cut off. A batch is sent again until the centre
 has answered that it is durable there; only then the position moves on. The centre leaves out what
 it knows, so at least once has the effect of once (see :func:`madang.model.merge.observe`).
+
+The rules of what leaves may change on the way: those before hold up to a change whose number is
+durable before anything leaves by the new ones. Open windows are cut there, so that each value is in
+one aggregate, or leaves by itself, also if the change is made again after a crash.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import random
 import time as clocks
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import structlog
@@ -47,6 +51,22 @@ RETRY_S = 5.0  # after the feed itself failed
 Keep = Callable[[bytes, str], Awaitable[None]]
 """Keeps a body that the centre cannot use, with the reason."""
 
+Settle = Callable[[int], Awaitable[None]]
+"""Makes durable that other rules hold after the change of a number; 0: they are the same."""
+
+
+class Turn(NamedTuple):
+    """A change of the rules."""
+
+    before: Rules
+    after: int
+    """Number of the last change that the rules before hold for."""
+
+
+class _Coming(NamedTuple):
+    rules: Rules
+    settle: Settle
+
 
 class Forwarder:
     """Forwards the changes of one tenant.
@@ -58,6 +78,7 @@ class Forwarder:
         late: values that are not in the feed of changes.
         rules: what may leave.
         keep: what to do with what the centre cannot use.
+        turned: how the rules came to be these, if they were others before.
     """
 
     def __init__(
@@ -68,6 +89,7 @@ class Forwarder:
         late: Late,
         rules: Rules,
         keep: Keep,
+        turned: Turn | None = None,
     ) -> None:
         self._tenant = tenant
         self._centre = centre
@@ -76,6 +98,10 @@ class Forwarder:
         self._late_count = len(late)
         self._rules = rules
         self._keep = keep
+        self._turned = turned
+        self._turn: Turn | None = None
+        """The last one, until the windows of the rules before are cut and the centre has them."""
+        self._coming: _Coming | None = None
         self._windows = Windows()
         self._read = 0
         """Number of the last change that was read."""
@@ -117,6 +143,14 @@ class Forwarder:
             await asyncio.to_thread(self._late.put, found)
             self._late_count += 1
 
+    def change(self, rules: Rules, settle: Settle) -> None:
+        """Let other rules hold from the next batch on, instead of any that are awaited.
+
+        Args:
+            settle: is called when it is known after which change.
+        """
+        self._coming = _Coming(rules, settle)
+
     async def run(self) -> None:
         """Forward until cancelled."""
         while True:
@@ -126,6 +160,7 @@ class Forwarder:
             except BadRequestData as error:  # the store was put back from an older copy
                 log.warning("edge.position.ahead", detail=str(error))
                 self._position.save(Told())
+                self._turned = None
             except (MadangError, OSError) as error:
                 self.alarm = str(error)
                 log.error("edge.failed", detail=str(error), retry_in_s=RETRY_S)
@@ -138,10 +173,15 @@ class Forwarder:
         self._is_replayed = False
         self._read = told.position
         self._done, self._clock = told.read, told.clock
+        turned = self._turned
+        # Who has told nothing yet tells all of it by the rules there are now.
+        is_told = turned is None or not told.read or told.position >= turned.after
+        self._turn = None if is_told else turned
         queue: asyncio.Queue[Event] = asyncio.Queue(MOST_CHANGES)
         reading = asyncio.ensure_future(self._fill(queue, told.position))
         try:
             while True:
+                await self._take_up()
                 found = await self._some(queue, reading)
                 await self._tell(found)
                 if self._late_count:
@@ -151,6 +191,21 @@ class Forwarder:
         finally:
             reading.cancel()
             await asyncio.wait([reading])
+
+    async def _take_up(self) -> None:
+        """Let the rules that are to come hold from here on."""
+        coming = self._coming
+        if coming is None or self._turn is not None:
+            return
+        if coming.rules.are_like(self._rules):
+            await coming.settle(0)
+        else:
+            after = max(self._read, self._done)
+            await coming.settle(after)
+            self._turn = self._turned = Turn(self._rules, after)
+            self._rules = coming.rules
+        if self._coming is coming:
+            self._coming = None
 
     async def _fill(self, queue: asyncio.Queue[Event], after: int) -> None:
         async with aclosing(events(self._tenant, after)) as changes:
@@ -174,21 +229,33 @@ class Forwarder:
     async def _tell(self, found: list[Event]) -> None:
         """Tell the centre of changes, and of the windows that have ended; move the position."""
         going: list[Document] = []
+        turn = self._turn
         for event in found:
             if event.position > self._before.read:
                 self._replayed()
+            if turn is not None and event.position > turn.after:
+                going += self._cut()
             ended = self._gather(event, going)
             if event.position > self._before.read:
                 going += ended
             self._read = event.position
         if not found and self._read >= self._tenant.history.last:
             self._replayed()
+            going += self._cut()
             self._clock = clocks.time_ns() // 1000
             going += self._windows.close(self._clock)
         for body in bodies(going):
             await self._deliver(body)
         self._done = max(self._read, self._done)
-        await self._save(bool(going))
+        await self._save(bool(going) or self._turn is not turn)
+
+    def _cut(self) -> list[Document]:
+        """End the windows of the rules before; return what may leave by the new ones, too."""
+        if self._turn is None:
+            return []
+        self._turn = None
+        left = (self._rules.left_of(entity) for entity in self._windows.cut())
+        return [entity for entity in left if entity is not None]
 
     def _replayed(self) -> None:
         """Forget the windows that were sent before the start; they were only filled again."""
@@ -200,10 +267,11 @@ class Forwarder:
         """Add what leaves at once, fill windows, and return those that end by it."""
         ended = self._windows.close(event.at)
         self._clock = max(self._clock, event.at)
-        now, gathered = self._rules.outgoing(event)
+        rules = self._rules if self._turn is None else self._turn.before
+        now, gathered = rules.outgoing(event)
         if now is not None:
             going.append(now)
-        widths = self._rules.kind(event.types).windows
+        widths = rules.kind(event.types).windows
         for name, attribute in gathered.items():
             assert event.entity is not None
             ended += self._windows.add(
@@ -219,7 +287,8 @@ class Forwarder:
                 self._late_count = 0
                 return
             number, entities = first
-            for body in bodies(entities):
+            left = (self._rules.left_of(entity) for entity in entities)
+            for body in bodies(entity for entity in left if entity is not None):
                 await self._deliver(body)
             await asyncio.to_thread(self._late.remove, number)
             self._late_count = max(self._late_count - 1, 1)

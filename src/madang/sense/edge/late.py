@@ -6,7 +6,6 @@ disk before its senders are answered, until the centre has it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import orjson
 from madang.lake.selection import attribute_of
 from madang.lake.values import types_of
 from madang.model.entity import Document
+from madang.sense.edge.durable import replace
 from madang.sense.edge.rules import Rules
 
 if TYPE_CHECKING:
@@ -42,17 +42,7 @@ class Late:
         """Keep entities; when this returns they are on the disk."""
         file = self._folder / f"{self._next}{_SUFFIX}"
         self._next += 1
-        draft = file.with_suffix(".new")
-        with draft.open("wb") as out:
-            out.write(orjson.dumps(entities))
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(file)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace(file, orjson.dumps(entities))
 
     def first(self) -> tuple[int, list[Document]] | None:
         """Return the oldest that waits, with its number; None if there is none."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 import structlog
+
+from madang.sense.edge.durable import replace
 
 log = structlog.get_logger("madang.edge")
 
@@ -48,17 +49,6 @@ class Position:
 
     def save(self, told: Told) -> None:
         """Keep the position; when this returns it is on the disk."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         content = orjson.dumps({"upstream": self._upstream, **told._asdict()})
-        draft = self._path.with_suffix(".new")
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace(self._path, content)
         self.told = told

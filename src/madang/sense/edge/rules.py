@@ -48,6 +48,10 @@ class Rules:
         self._known: Sequence[Mark] = ()
         self._kinds: dict[tuple[str, ...], Kind] = {}
 
+    def are_like(self, other: Rules) -> bool:
+        """Tell whether by other rules the same leaves."""
+        return self._rules == other._rules and self._personal == other._personal
+
     def kind(self, types: tuple[str, ...]) -> Kind:
         """Return what holds for entities of these types."""
         marks = self._marks()
@@ -98,6 +102,20 @@ class Rules:
                 leaving[name] = attribute
         is_empty = leaving.keys() <= MEMBERS
         return (None if is_empty else leaving), gathered
+
+    def left_of(self, entity: Document) -> Document | None:
+        """Return what still leaves of an entity that was made ready by other rules, or None.
+
+        It is stripped; what would be gathered by now leaves as it is.
+        """
+        types = entity["type"]
+        kind = self.kind((types,) if isinstance(types, str) else tuple(types))
+        found = {
+            name: attribute
+            for name, attribute in entity.items()
+            if name in MEMBERS or name not in kind.stripped
+        }
+        return None if found.keys() <= MEMBERS else found
 
 
 def _is_measured(attribute: Any) -> bool:

@@ -28,6 +28,7 @@ class _Window:
         "first",
         "highest",
         "last",
+        "latest",
         "lowest",
         "sum",
         "type",
@@ -44,6 +45,8 @@ class _Window:
         """Position of the first change in it."""
         self.last = 0
         """When its last value was written. [us since 1970]"""
+        self.latest = 0
+        """When its last value was measured. [us since 1970]"""
         self.count = 0
         self.sum = 0.0
         self.lowest = math.inf
@@ -54,8 +57,9 @@ class _Window:
         """When no more is awaited; who is behind anyway has the time of a window. [us]"""
         return GRACE + (self.end if self.last <= self.end else self.last + self.width)
 
-    def add(self, value: float, written: int) -> None:
+    def add(self, value: float, at: int, written: int) -> None:
         self.last = max(self.last, written)
+        self.latest = max(self.latest, at)
         self.count += 1
         self.sum += value
         self.lowest = min(self.lowest, value)
@@ -97,7 +101,7 @@ class Windows:
         if window is None or ended:
             unit = attribute.get("unitCode")
             window = self._open[key] = _Window(end, width, entity["type"], unit, position)
-        window.add(value, written)
+        window.add(value, at, written)
         return ended
 
     def close(self, now: int) -> list[Document]:
@@ -108,6 +112,19 @@ class Windows:
         self._looked = second
         due = [k for k, w in self._open.items() if w.due <= second]
         return [self._close(key) for key in sorted(due, key=lambda key: self._open[key].end)]
+
+    def cut(self) -> list[Document]:
+        """End all windows and return their aggregates, the oldest first.
+
+        Each ends right after its last value, so that what comes next, alone or in a window of the
+        same end, is later.
+        """
+        cut: list[Document] = []
+        for key, window in sorted(self._open.items(), key=lambda item: item[1].latest):
+            window.end = window.latest + 1
+            cut.append(_entity(key, window))
+        self._open.clear()
+        return cut
 
     @property
     def first(self) -> int | None:
