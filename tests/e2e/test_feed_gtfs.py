@@ -7,16 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from tests.e2e.server import Server
+from tests.recorded import DATA, needs
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "mobility"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
+pytestmark = needs("mobility/gtfs", "mobility/gtfs_rt", "mobility/las_palmas")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -27,7 +26,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def files() -> Iterator[str]:
     """Serve the recorded files; yield the URL of their folder."""
-    handler = partial(Quiet, directory=str(DATA))
+    handler = partial(Quiet, directory=str(DATA / "mobility"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,22 @@ import pytest
 from tests.e2e.feed_city import ENVIRON, HEAD, City
 from tests.e2e.publisher import Publisher
 from tests.e2e.server import API, Server
+from tests.recorded import DATA, needs
 
-DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data")) / "mobility" / "gbfs_oslo"
+FOLDER = DATA / "mobility" / "gbfs_oslo"
 OSLO = f'kind = "gbfs"\nurl = "{{url}}/gbfs.json"\n{HEAD}[parameters]\nsystem = "oslo"\n'
 STATION = "urn:ngsi-ld:BikeHireDockingStation:oslo:{}"
 BOOLEANS = ("is_installed", "is_renting", "is_returning")
 
 Snapshots = dict[int, list[dict[str, Any]]]
 
-needs_oslo = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recorded data in {DATA}")
+needs_oslo = needs("mobility/gbfs_oslo")
 
 
-def recorded() -> Snapshots:
+def recording() -> Snapshots:
     """Return what the stations of Oslo reported, by ``last_updated``."""
     found: Snapshots = {}
-    with gzip.open(DATA / "station_status_2023-06-05_2023-06-19.csv.gz", "rt") as file:
+    with gzip.open(FOLDER / "station_status_2023-06-05_2023-06-19.csv.gz", "rt") as file:
         for row in csv.DictReader(file):
             state: dict[str, Any] = {
                 name: cell == "1" if name in BOOLEANS else int(cell)
@@ -46,7 +46,7 @@ def publish_oslo(publisher: Publisher) -> None:
     names = ("station_information", "station_status")
     feeds = [{"name": name, "url": f"{publisher.url}/{name}"} for name in names]
     publisher.pages["/gbfs.json"] = {"ttl": 0, "data": {"nb": {"feeds": feeds}}}
-    with (DATA / "station_information.csv").open() as file:
+    with (FOLDER / "station_information.csv").open() as file:
         stations = [
             row | {"lat": float(row["lat"]), "lon": float(row["lon"])}
             | {"capacity": int(row["capacity"])}
@@ -62,7 +62,7 @@ def raw_files() -> dict[int, bytes]:
     """
     bodies = [
         path.read_bytes().replace(b'"ttl": 10,', b'"ttl": 0,')
-        for path in sorted(DATA.glob("raw_station_status_*.json"))
+        for path in sorted(FOLDER.glob("raw_station_status_*.json"))
     ]
     return {orjson.loads(body)["last_updated"]: body for body in bodies}
 
@@ -97,7 +97,7 @@ def check_last(city: City, snapshots: Snapshots, times: list[int]) -> None:
         observed = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(reported["last_reported"]))
         assert station["availableBikeNumber"]["observedAt"] == observed
         assert station["status"]["value"] == status_of(reported)
-    with (DATA / "station_information.csv").open() as file:
+    with (FOLDER / "station_information.csv").open() as file:
         for row in csv.DictReader(file):
             station = found[STATION.format(row["station_id"])]
             assert station["name"]["value"] == row["name"]
@@ -136,7 +136,7 @@ def check_history(city: City, snapshots: Snapshots, times: list[int], id: str) -
 
 @needs_oslo
 def test_bikes_of_oslo_are_where_the_recording_says(tmp_path: Path) -> None:
-    snapshots = recorded()
+    snapshots = recording()
     times = sorted({*list(snapshots)[::120], *(at for at in raw_files() if at in snapshots)})
     with Server(tmp_path / "data", environ=ENVIRON) as server, Publisher() as publisher:
         city = City(server, publisher, tmp_path)
@@ -148,7 +148,7 @@ def test_bikes_of_oslo_are_where_the_recording_says(tmp_path: Path) -> None:
 @needs_oslo
 @pytest.mark.slow
 def test_two_weeks_of_oslo_are_in_history_value_by_value(tmp_path: Path) -> None:
-    snapshots = recorded()
+    snapshots = recording()
     times = sorted(snapshots)[::8]  # of every three hours; all of them take minutes
     with Server(tmp_path / "data", environ=ENVIRON) as server, Publisher() as publisher:
         city = City(server, publisher, tmp_path)

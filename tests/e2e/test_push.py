@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import os
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -18,11 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.server import API, Server
+from tests.recorded import recorded
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("MADANG_TEST_DATA", ROOT.parent / "shared" / "data")) / "iot"
-AIR = DATA / "air_sensor_community_aberdeen"
-MODELS = DATA / "ngsi_ld"
 TYPES = 56
 PROFILE = """
 title = "SDS011 of sensor.community"
@@ -54,9 +50,7 @@ def put_up(server: Server, *devices: str, headers: dict[str, str] | None = None)
 
 def air(sensor: str, most: int) -> list[dict[str, Any]]:
     """Return what a sensor measured, as it would send it."""
-    file = AIR / f"sds011_{sensor}_2018-02.csv.gz"
-    if not file.exists():
-        pytest.skip(f"{file} is not there")
+    (file,) = recorded(f"iot/air_sensor_community_aberdeen/sds011_{sensor}_2018-02.csv.gz")
     with gzip.open(file, "rt") as lines:
         return [
             {
@@ -355,13 +349,9 @@ BROKEN = {
 
 
 def examples() -> dict[str, dict[str, Any]]:
-    files = sorted(MODELS.glob("*/*/example-normalized.jsonld"))
-    if not files:
-        pytest.skip(f"{MODELS} is not there")
+    files = recorded("iot/ngsi_ld/*/*/example-normalized.jsonld")
     assert len(files) == TYPES
-    return {
-        file.parent.relative_to(MODELS).as_posix(): json.loads(file.read_bytes()) for file in files
-    }
+    return {"/".join(file.parts[-3:-1]): json.loads(file.read_bytes()) for file in files}
 
 
 def test_an_entity_whose_context_cannot_be_fetched_becomes_a_dead_letter(server: Server) -> None:
@@ -375,7 +365,8 @@ def test_an_entity_whose_context_cannot_be_fetched_becomes_a_dead_letter(server:
 def test_examples_of_smart_data_models_are_written_with_a_context_of_the_hub(
     server: Server,
 ) -> None:
-    body = json.loads((MODELS / "context.jsonld").read_bytes()) if examples() else None
+    (file,) = recorded("iot/ngsi_ld/context.jsonld")
+    body = json.loads(file.read_bytes())
     hosted = server.request("POST", f"{API}/jsonldContexts", body)
     context = server.url + hosted.headers["location"]
     relation = 'rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'

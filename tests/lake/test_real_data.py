@@ -1,11 +1,7 @@
-"""Recorded data of real cities: every aggregate equals what Polars computes from the files.
-
-The data is not part of this repository; ``MADANG_TEST_DATA`` names its folder.
-"""
+"""Recorded data of real cities: every aggregate equals what Polars computes from the files."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,8 +16,8 @@ from madang.lake.engine import extension
 from madang.lake.periods import parse
 from madang.lake.questions import Method, Series, Wanted
 from madang.query.tree import HasType, Query, Selector, Temporal
+from tests.recorded import recorded
 
-DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data"))
 T0 = 1_790_000_000_000_000
 METHODS: list[Method] = [
     "totalCount",
@@ -37,13 +33,6 @@ METHODS: list[Method] = [
 City = Callable[[], tuple[str, pl.DataFrame]]
 
 
-def found(pattern: str) -> list[Path]:
-    files = sorted(DATA.glob(pattern))
-    if not files:
-        pytest.skip(f"no {pattern} in {DATA}; set MADANG_TEST_DATA to the folder of recorded data")
-    return files
-
-
 def narrow(wide: pl.DataFrame, kind: str, names: list[str]) -> pl.DataFrame:
     """Return rows of history from columns ``entity``, ``time`` and one for each attribute."""
     rows = wide.unpivot(names, index=["entity", "time"], variable_name="attribute")
@@ -54,7 +43,7 @@ def narrow(wide: pl.DataFrame, kind: str, names: list[str]) -> pl.DataFrame:
 def beijing() -> tuple[str, pl.DataFrame]:
     parts = [
         pl.read_csv(file, null_values="NA", infer_schema_length=None)
-        for file in found("iot/air_prsa_beijing/PRSA_Data_*.csv.gz")
+        for file in recorded("iot/air_prsa_beijing/PRSA_Data_*.csv.gz")
     ]
     names = {"PM2.5": "pm25", "PM10": "pm10", "NO2": "no2", "TEMP": "temperature"}
     wide = (
@@ -69,7 +58,7 @@ def beijing() -> tuple[str, pl.DataFrame]:
 
 
 def los_angeles() -> tuple[str, pl.DataFrame]:
-    (file,) = found("mobility/traffic_metr_la/los_speed.csv.gz")
+    (file,) = recorded("mobility/traffic_metr_la/los_speed.csv.gz")
     table = pl.read_csv(file)
     start = pl.datetime(2012, 3, 1, 8, time_unit="us")
     wide = table.with_row_index("step").unpivot(table.columns, index="step", value_name="speed")
@@ -83,7 +72,7 @@ def los_angeles() -> tuple[str, pl.DataFrame]:
 def aberdeen() -> tuple[str, pl.DataFrame]:
     parts = [
         pl.read_csv(file, separator=";", try_parse_dates=True, infer_schema_length=None)
-        for file in found("iot/air_sensor_community_aberdeen/sds011_*.csv.gz")
+        for file in recorded("iot/air_sensor_community_aberdeen/sds011_*.csv.gz")
     ]
     wide = pl.concat([p.select("sensor_id", "timestamp", "P1", "P2") for p in parts])
     wide = wide.with_columns(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +10,9 @@ from hypothesis import strategies as st
 
 from madang.model.errors import BadRequestData
 from madang.sense.devices import form, table
+from tests.recorded import DATA, needs
 
-DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data"))
-SDOT = DATA / "iot" / "sdot_seoul" / "sensor_longitude_latitude.csv"
+NODES = "iot/sdot_seoul/sensor_longitude_latitude.csv"
 
 
 @pytest.mark.parametrize(
@@ -85,9 +83,9 @@ def test_a_table_that_cannot_be_used_is_refused(
     assert told in refused.value.detail
 
 
-@pytest.mark.skipif(not SDOT.exists(), reason=f"{SDOT} is not on this machine")
+@needs(NODES)
 def test_the_node_table_of_seoul_needs_no_mapping() -> None:
-    rows = list(table.rows(SDOT.read_bytes(), given={"profile": "sdot-seoul"}))
+    rows = list(table.rows((DATA / NODES).read_bytes(), given={"profile": "sdot-seoul"}))
     assert len(rows) == 851
     assert all(row.form is not None and "location" in row.form.attributes for row in rows)
 

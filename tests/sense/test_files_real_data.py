@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,13 +12,7 @@ from madang.sense.files.entities import EntityReader, Failure
 from madang.sense.files.look import look_at
 from madang.sense.files.mapping import Mapping
 from madang.sense.files.source import open_source
-
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("MADANG_TEST_DATA", ROOT.parent / "shared" / "data"))
-
-pytestmark = pytest.mark.skipif(
-    not DATA.is_dir(), reason=f"no recorded data at {DATA}; MADANG_TEST_DATA names its folder"
-)
+from tests.recorded import DATA, needs
 
 BEIJING = "iot/air_prsa_beijing/PRSA_Data_Dongsi_20130301-20170228.csv.gz"
 DUST = "iot/air_sensor_community_aberdeen/sds011_5331_2018-02.csv.gz"
@@ -33,6 +25,10 @@ CITIES = "indicators/un_wup2018_f12_cities_over_300k.csv"
 WATER = "water/daiad_alicante/hourly_meters_2016-03_2017-02.csv.gz"
 ENERGY = "energy/lcl_london/lcl_2013_halfhourly_wide.csv.gz"
 BALTIMORE = "citizens/311/baltimore_sample_2014-2019.csv.gz"
+
+pytestmark = needs(
+    BEIJING, DUST, NODES, BIRMINGHAM, FRANKFURT, SEATTLE, EUROSTAT, CITIES, WATER, ENERGY, BALTIMORE
+)
 
 
 def guess(name: str) -> Mapping:

@@ -16,13 +16,12 @@ from madang.sense.feeds.declaration import parse
 from madang.sense.feeds.errors import BadFeed, Unusable
 from madang.sense.feeds.gtfs_realtime.message import parsed
 from madang.sense.schemas import Schemas
+from tests.recorded import DATA, needs
 from tests.sense.publisher import HEAD, Found, Publisher, publishing, read
 from tests.sense.test_gtfs_static import FILES, zipped
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "mobility" / "gtfs_rt"
-MODELS = DATA.parents[1] / "iot" / "ngsi_ld"
 NOW = 1_769_992_200  # 2026-02-02T09:30:00+09:00, a Monday
-recorded = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
+needs_recording = needs("mobility/gtfs_rt", "iot/ngsi_ld")
 
 
 def text(*urls: str, static: str = "", more: str = "") -> str:
@@ -225,11 +224,11 @@ def test_a_timetable_must_be_at_a_url() -> None:
 
 
 def publish(publisher: Publisher) -> None:
-    for file in DATA.iterdir():
+    for file in (DATA / "mobility" / "gtfs_rt").iterdir():
         publisher.pages[f"/{file.name}"] = file.read_bytes()
 
 
-@recorded
+@needs_recording
 async def test_redding_has_all_its_updates_in_the_timetable_and_one_vehicle_on_a_trip(
     tmp_path: Path,
 ) -> None:
@@ -250,13 +249,13 @@ async def test_redding_has_all_its_updates_in_the_timetable_and_one_vehicle_on_a
     bus = found.entities["urn:ngsi-ld:Vehicle:x:5701"]
     assert bus["inTimetable"]["value"] is True
     (ahead,) = [one for one in found.entities.values() if "remainingTime" in one]
-    assert not Schemas(MODELS).faults(ahead)
+    assert not Schemas(DATA / "iot" / "ngsi_ld").faults(ahead)
     # It comes at 14:34:01 to a stop where it is due at 14:25.
     trip = found.entities["urn:ngsi-ld:GtfsTrip:x:28c61524-6da8-4506-9a92-22f2f6e91872"]
     assert trip["delay"]["value"] == 541
 
 
-@recorded
+@needs_recording
 async def test_unitrans_is_read_without_a_timetable_and_every_trip_is_there(
     tmp_path: Path,
 ) -> None:
@@ -275,7 +274,7 @@ async def test_unitrans_is_read_without_a_timetable_and_every_trip_is_there(
     assert stop["delay"]["value"] == -55
 
 
-@recorded
+@needs_recording
 async def test_the_feed_of_another_city_is_read_and_its_trips_are_marked_as_unknown(
     tmp_path: Path,
 ) -> None:

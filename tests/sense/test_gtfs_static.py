@@ -23,10 +23,10 @@ from madang.sense.feeds.kept import Kept
 from madang.sense.feeds.pull import Pull
 from madang.sense.message import Reading
 from madang.sense.schemas import Schemas
+from tests.recorded import DATA, needs
 from tests.sense.publisher import HEAD, Found, Publisher, publishing, read
 from tests.sense.publisher import settings as tuned
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 TEXT = f'kind = "gtfs"\nurl = "{{url}}/gtfs.zip"\n{HEAD}\n[parameters]\nsystem = "x"\n'
 FILES = {
     "agency": "agency_id,agency_name,agency_url,agency_timezone\nA,Bus Company,https://a.test,Asia/Seoul\n",
@@ -249,7 +249,7 @@ async def test_an_archive_of_very_many_files_is_refused(tmp_path: Path) -> None:
         await reading(tmp_path, zipped(FILES | many))
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
+@needs("mobility/gtfs", "mobility/gtfs_rt", "iot/ngsi_ld")
 @pytest.mark.parametrize(
     ("archive", "trips", "stops"),
     [("gtfs_rt/raba_gtfs.zip", 282, 375), ("gtfs/nyc_subway_excerpt_2024-12_gtfs.zip", 1990, 182)],

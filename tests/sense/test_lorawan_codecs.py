@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,10 +13,10 @@ from hypothesis import strategies as st
 from madang.sense.codecs import lorawan
 from madang.sense.codecs.table import by_topic
 from madang.sense.message import Rejected, Uplink
+from tests.recorded import DATA, needs
 from tests.sense.codec_messages import decoded, refusal, takes_or_rejects, uplinks
 
-DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data")) / "iot" / "lorawan"
-SAMPLES = DATA / "tts_v3_messages.json"
+SAMPLES = "iot/lorawan/tts_v3_messages.json"
 HEARD = 1_581_520_546_000_000  # 2020-02-12T15:15:46Z [us]
 
 
@@ -179,21 +177,13 @@ def test_the_topics_of_network_servers_are_known(topic: str, codec: str, device:
     assert (found[0].name, found[1]) == (codec, device)
 
 
-def samples() -> list[dict[str, Any]]:
-    return orjson.loads(SAMPLES.read_bytes()) if SAMPLES.exists() else []
-
-
-needs_samples = pytest.mark.skipif(
-    not SAMPLES.exists(), reason=f"needs {SAMPLES}; set MADANG_TEST_DATA to the shared data"
-)
-
-
-@needs_samples
+@needs(SAMPLES)
 def test_each_documented_message_of_the_things_stack_is_read_ignored_or_refused() -> None:
     """The values are given to a device whose address is known where the sample leaves it out."""
+    samples = orjson.loads((DATA / SAMPLES).read_bytes())
     outcomes: dict[str, list[int]] = {"read": [], "ignored": [], "refused": []}
     reasons = {}
-    for place, sample in enumerate(samples()):
+    for place, sample in enumerate(samples):
         try:
             found = decoded("tts", sample["message"], device="dev1")
         except Rejected as error:
@@ -205,7 +195,7 @@ def test_each_documented_message_of_the_things_stack_is_read_ignored_or_refused(
             assert isinstance(uplink, Uplink)
             assert uplink.payload or uplink.values
             assert uplink.device == "dev1" or lorawan.dev_eui(uplink.device) == uplink.device
-    assert len(samples()) == 27
+    assert len(samples) == 27
     assert outcomes["read"] == [2, 10, 12, 14, 19, 20, 21, 23, 24, 25, 26]
     assert outcomes["refused"] == [9, 22]
     assert "expected the member uplink_message" in reasons[9]  # AWS's own envelope

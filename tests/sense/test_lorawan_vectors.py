@@ -1,13 +1,11 @@
 """The decoders that come with Madang against payloads and values that the makers published.
 
-Source: chirpstack/chirpstack-device-profiles (MIT), ``iot/lorawan`` of the shared data.
+Source: chirpstack/chirpstack-device-profiles (MIT), ``iot/lorawan`` of the recorded data.
 """
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,9 +15,9 @@ from madang.sense.codecs import cayenne, lorawan
 from madang.sense.devices.device import Device
 from madang.sense.devices.profile import parse, shipped
 from madang.sense.message import Rejected, Uplink
+from tests.recorded import DATA, needs
 
-DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data")) / "iot" / "lorawan"
-VECTORS = DATA / "codec_vectors_uplink.jsonl"
+VECTORS = "iot/lorawan/codec_vectors_uplink.jsonl"
 NOW = 1_769_860_800_000_000
 
 PROFILES = {
@@ -52,15 +50,14 @@ PROFILES = {
 SAID_OTHERWISE = {"port"}
 """Fields of ours that tell of a port without measurements."""
 
-pytestmark = pytest.mark.skipif(
-    not VECTORS.exists(), reason=f"needs {VECTORS}; set MADANG_TEST_DATA to the shared data"
-)
+pytestmark = needs(VECTORS)
 
 
 def vectors() -> list[dict[str, Any]]:
-    if not VECTORS.exists():
+    file = DATA / VECTORS
+    if not file.exists():
         return []
-    return [orjson.loads(line) for line in VECTORS.read_bytes().splitlines()]
+    return [orjson.loads(line) for line in file.read_bytes().splitlines()]
 
 
 def name(vector: dict[str, Any]) -> str:

@@ -1,16 +1,13 @@
 """Recorded data of real cities: what is known to be wrong with it is flagged.
 
-The data is not part of this repository; ``MADANG_TEST_DATA`` names its folder. The figures are
-those of docs/explanation/data-quality.md.
+The figures are those of docs/explanation/data-quality.md.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -21,8 +18,8 @@ from madang.sense.message import Reading
 from madang.sense.quality.batch import judge
 from madang.sense.quality.limits import Limits
 from madang.sense.quality.live import Inspector
+from tests.recorded import recorded
 
-DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data"))
 HOUR = 3600.0
 
 DUST = Limits(
@@ -36,13 +33,6 @@ DUST = Limits(
 )
 
 
-def files(pattern: str) -> list[Path]:
-    found = sorted(DATA.glob(pattern))
-    if not found:
-        pytest.skip(f"no {pattern} in {DATA}; set MADANG_TEST_DATA to the folder of recorded data")
-    return found
-
-
 def counts(judged: pl.DataFrame) -> dict[str, int]:
     """Return how many values there are of each flag, and for each reason."""
     columns = (judged["quality"], judged["qualityReason"].explode().drop_nulls())
@@ -50,7 +40,7 @@ def counts(judged: pl.DataFrame) -> dict[str, int]:
 
 
 def dust(sensor: int) -> pl.DataFrame:
-    (file,) = files(f"iot/air_sensor_community_aberdeen/sds011_{sensor}_2018-02.csv.gz")
+    (file,) = recorded(f"iot/air_sensor_community_aberdeen/sds011_{sensor}_2018-02.csv.gz")
     rows = pl.read_csv(file, separator=";", infer_schema_length=None)
     return rows.select(
         entity=pl.col("sensor_id").cast(pl.String),
@@ -97,7 +87,7 @@ def test_live_flags_a_month_of_a_sensor_as_batch_does() -> None:
 
 
 def test_impossible_occupancies_of_car_parks_fail() -> None:
-    (file,) = files("mobility/parking/birmingham_2016.csv.gz")
+    (file,) = recorded("mobility/parking/birmingham_2016.csv.gz")
     rows = pl.read_csv(file, infer_schema_length=None).select(
         entity="SystemCodeNumber",
         attribute=pl.col("SystemCodeNumber") + "/" + pl.col("Capacity").cast(pl.String),
@@ -120,7 +110,7 @@ def test_impossible_occupancies_of_car_parks_fail() -> None:
 def test_four_years_of_air_in_beijing_are_mostly_good() -> None:
     rows = pl.concat(
         pl.read_csv(file, null_values="NA", infer_schema_length=None)
-        for file in files("iot/air_prsa_beijing/PRSA_Data_*.csv.gz")
+        for file in recorded("iot/air_prsa_beijing/PRSA_Data_*.csv.gz")
     ).select(
         entity="station",
         attribute=pl.lit("temperature"),
@@ -145,7 +135,7 @@ def test_four_years_of_air_in_beijing_are_mostly_good() -> None:
 
 @pytest.mark.slow
 def test_loop_detectors_that_stand_still_for_an_hour_are_stuck() -> None:
-    (file,) = files("mobility/traffic_metr_la/los_speed.csv.gz")
+    (file,) = recorded("mobility/traffic_metr_la/los_speed.csv.gz")
     rows = pl.read_csv(file).with_row_index("row")
     rows = rows.unpivot(index="row", variable_name="entity", value_name="number").select(
         "entity",
@@ -187,8 +177,8 @@ def learnt(start: pl.DataFrame) -> Limits:
 
 @pytest.mark.slow
 def test_what_the_numenta_benchmark_labels_is_flagged_as_often_as_the_documentation_says() -> None:
-    (archive,) = files("benchmarks/nab/nab_data.zip")
-    (labels,) = files("benchmarks/nab/combined_windows.json")
+    (archive,) = recorded("benchmarks/nab/nab_data.zip")
+    (labels,) = recorded("benchmarks/nab/combined_windows.json")
     windows = hit = inside = outside = values = 0
     with zipfile.ZipFile(archive) as data:
         for name, spans in json.loads(labels.read_bytes()).items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import pytest
 
 from madang.sense.files.entities import Failure, Loadable
 from madang.sense.schemas import Fault, SchemaError, Schemas, key_values
+from tests.recorded import recorded
 
-DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data")) / "iot" / "ngsi_ld"
 COMMON = "https://schemas.example/data-models/common-schema.json"
 
 SPOT: dict[str, Any] = {
@@ -203,18 +202,17 @@ def test_schemas_that_cannot_be_used_are_refused_with_the_reason(
 
 @pytest.fixture(scope="module")
 def models() -> Schemas:
-    if not DATA.exists():
-        pytest.skip(f"no {DATA}; set MADANG_TEST_DATA to the folder of recorded data")
-    return Schemas(DATA)
+    (folder,) = recorded("iot/ngsi_ld")
+    return Schemas(folder)
 
 
 def example(kind: str, name: str = "example.json") -> Any:
-    (file,) = DATA.glob(f"*/{kind}/{name}")
+    (file,) = recorded(f"iot/ngsi_ld/*/{kind}/{name}")
     return json.loads(file.read_bytes())
 
 
 def test_the_published_examples_obey_their_schemas_but_for_known_slips(models: Schemas) -> None:
-    folders = sorted(path.parent for path in DATA.rglob("schema.json"))
+    folders = [path.parent for path in recorded("iot/ngsi_ld/**/schema.json")]
     assert len(folders) == 56
     broken = {
         folder.name: sorted({fault.path.rpartition(".")[2] for fault in faults})
