@@ -1,8 +1,7 @@
-"""Messages from a real Mosquitto: each once in the hub, whoever is killed meanwhile."""
+"""Messages from a real Mosquitto, taken by an intake that records (killed: test_kill_sense.py)."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,11 @@ from madang.sense.transports.mqtt_external import Source
 from madang.settings import Settings
 from madang.settings_types import MqttBroker
 from tests.e2e.certificate import certificate
-from tests.e2e.mosquitto import MOSQUITTO, PASSWD, Mosquitto
-from tests.e2e.mqtt_maker import Maker
+from tests.e2e.mosquitto import Mosquitto, needs_mosquitto
 from tests.e2e.server import free_port
 from tests.sense.mqtt_town import Recorder, until
 
-pytestmark = pytest.mark.skipif(
-    MOSQUITTO is None or PASSWD is None, reason="Mosquitto is not installed"
-)
+pytestmark = needs_mosquitto
 
 UP = "v1/devices/jongno-1/up"
 
@@ -30,6 +26,7 @@ UP = "v1/devices/jongno-1/up"
 @pytest.fixture
 async def mosquitto(tmp_path: Path) -> AsyncIterator[Mosquitto]:
     made = Mosquitto(free_port(), tmp_path / "mosquitto")
+    made.admit("city", "secret")
     yield made
     await made.kill()
 
@@ -126,26 +123,6 @@ async def test_a_hub_that_is_too_busy_makes_the_broker_wait(mosquitto: Mosquitto
             await maker.publish(UP, b"%d" % n, qos=1)
         await until(lambda: len(hub.intake.messages) == 500)
     assert sorted(hub.intake.bodies, key=int) == [b"%d" % n for n in range(1, 501)]
-
-
-@pytest.mark.slow
-async def test_every_message_arrives_though_mosquitto_is_killed_again_and_again(
-    mosquitto: Mosquitto, hub: Hub
-) -> None:
-    await mosquitto.start()
-    await hub.start()
-    maker = await asyncio.to_thread(Maker, mosquitto.port, "city", "secret", UP)
-    try:
-        for _ in range(3):
-            await asyncio.to_thread(maker.wait, 200)
-            await mosquitto.kill()
-            await asyncio.sleep(0.1)
-            await mosquitto.start()
-        await asyncio.to_thread(maker.wait, 200)
-    finally:
-        await asyncio.to_thread(maker.stop)
-    await until(lambda: maker.numbers <= {int(body) for body in hub.intake.bodies}, 30)
-    assert len(maker.numbers) >= 800
 
 
 async def test_tls_is_checked_against_the_given_certificates(
