@@ -35,6 +35,7 @@ from madang.model.errors import MadangError
 from madang.model.normalize import entity as normalized
 from madang.sense.sense import Sense
 from madang.sense.sentilo import notifications
+from madang.services.services import Services
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
 from madang.trust.trust import Trust
@@ -66,6 +67,7 @@ class City:
         self.hub = Hub(engine, self.tenants.make)
         trust.watch(self.hub)
         self.sense = Sense(settings, self.hub, trust)
+        self.services = Services(self.hub, trust.gate)
         self.metrics.watch(self.hub)
         self.metrics.watch_audit(trust.audit)
         self.metrics.watch_intake(self.sense.intake)
@@ -75,7 +77,9 @@ class City:
         lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics, trust.gate, cors)
         self.server = Server(
             uvicorn.Config(
-                application(settings, trust, self.hub, self.sense, self.system, cors),
+                application(
+                    settings, trust, self.hub, self.sense, self.services, self.system, cors
+                ),
                 host=settings.host,
                 port=settings.port,
                 http=protocol_for(lane),
@@ -109,6 +113,7 @@ class City:
         await self.hub.start()
         await self.trust.personal.start()
         await self.sense.start()
+        await self.services.start()
         self.trust.listening(listening.getsockname()[1])
         self.system.ready = True
         log.info("madang.ready", url=self.settings.url)
@@ -120,6 +125,7 @@ class City:
             if demo is not None:
                 demo.cancel()
                 await asyncio.gather(demo, return_exceptions=True)
+            await self.services.close()
             await self.sense.close()
             await self.trust.identities.close()  # writes last uses; the hub closes the engine
             await self.hub.close()

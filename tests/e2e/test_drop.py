@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -153,6 +154,23 @@ def test_a_file_that_still_grows_is_waited_for(server: Server, drop: Path) -> No
             os.fsync(stream.fileno())
             time.sleep(0.7)
     assert report_of(drop, "growing.jsonl")["loaded"] == 8
+
+
+def test_a_file_that_cannot_be_moved_away_is_not_loaded_again(server: Server, drop: Path) -> None:
+    today = drop / "done" / datetime.now(UTC).date().isoformat()
+    if today.exists():  # from the tests before
+        today.rename(today.with_name("2000-01-01"))
+    today.parent.mkdir(exist_ok=True)
+    today.write_text("in the way")
+    (drop / "stays.jsonl").write_text('{"id": "urn:ngsi-ld:Stay:1", "type": "Stay", "n": 1}\n')
+    told = wait_for(lambda: get(server, "/sense/drop")["refused"].get("stays.jsonl"))
+    assert "cannot be moved away" in told
+    path = f"{API}/entities/urn:ngsi-ld:Stay:1?options=sysAttrs"
+    before = get(server, path)
+    time.sleep(5)  # some looks at the folder
+    assert get(server, path) == before
+    today.unlink()
+    assert report_of(drop, "stays.jsonl")["loaded"] == 1
 
 
 def test_a_kill_in_the_middle_loses_no_row(tmp_path: Path) -> None:

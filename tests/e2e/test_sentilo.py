@@ -1,6 +1,6 @@
 """Clients of Sentilo against a running server: every body of its documentation, and what follows.
 
-The bodies are those of https://github.com/sentilo/sentilo, docs/api_docs, as shared/data has them.
+The bodies are those of https://github.com/sentilo/sentilo, docs/api_docs, as they were recorded.
 Requests are sent as the documentation says; of answers, what they tell of is made first, and then
 the server must answer with the same members and values.
 """
@@ -11,15 +11,14 @@ import http.server
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from tests.e2e.server import Answer, Server
+from tests.recorded import recorded
 
-FILE = Path(__file__).parents[3] / "shared" / "data" / "iot" / "sentilo" / "api_bodies.json"
 COUNT = 47
 HERE = "http://127.0.0.1:9/"  # nobody listens there
 
@@ -32,9 +31,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def bodies() -> list[dict[str, Any]]:
-    if not FILE.exists():
-        pytest.skip(f"{FILE} is not there")
-    found: list[dict[str, Any]] = orjson.loads(FILE.read_bytes())
+    (file,) = recorded("iot/sentilo/api_bodies.json")
+    found: list[dict[str, Any]] = orjson.loads(file.read_bytes())
     assert len(found) == COUNT
     return found
 
@@ -517,6 +515,15 @@ def test_a_key_publishes_what_it_may_and_no_more(client: Client, server: Server)
     assert refused.json()["code"] == 403  # type: ignore[index]
     assert server.request("DELETE", "/catalog/keyed", None, headers).status == 200
     client.done("PUT", "/data/keyed/S1/22")  # what it does not see, it does not remove
+
+
+def test_the_key_of_a_sensor_ends_with_the_sensor(client: Client, server: Server) -> None:
+    registered(client, "ended", "S1")
+    made: Any = server.request("POST", "/devices/ended.S1/key", {}, server.local_key()).json()
+    headers = {"IDENTITY_KEY": made["key"]}
+    assert server.request("PUT", "/data/ended/S1/21", None, headers).status == 200
+    client.done("DELETE", "/catalog/ended")
+    assert server.request("PUT", "/data/ended/S1/22", None, headers).status == 401
 
 
 def test_all_sensors_of_a_provider_can_be_followed(client: Client, endpoint: Endpoint) -> None:

@@ -24,6 +24,7 @@ from madang.api import (
     sense_relay,
     sense_sentilo,
     sense_things,
+    services,
     sign_in,
     trust_audit,
     trust_identities,
@@ -44,12 +45,18 @@ if TYPE_CHECKING:
     from madang.api.system import System
     from madang.hub.hub import Hub
     from madang.sense.sense import Sense
+    from madang.services.services import Services
     from madang.settings import Settings
     from madang.trust.trust import Trust
 
 
 def surfaces(
-    settings: Settings, trust: Trust, sense: Sense, system: System, site: Site
+    settings: Settings,
+    trust: Trust,
+    sense: Sense,
+    city_services: Services,
+    system: System,
+    site: Site,
 ) -> list[Surface]:
     """Return every route of the ASGI side."""
     identities = trust.identities
@@ -80,8 +87,9 @@ def surfaces(
         *sense_push.surfaces(sense),
         *sense_quality.surfaces(sense),
         *sense_relay.surfaces(system, trust.gate),
-        *sense_sentilo.surfaces(sense, trust.gate),
+        *sense_sentilo.surfaces(sense, trust.gate, identities.keys),
         *sense_things.surfaces(sense, settings.url),
+        *services.surfaces(city_services),
         *StartPages(site, figures, settings.security_contact).surfaces(),
         *sign_in.surfaces(site, doors),
         *trust_identities.surfaces(identities),
@@ -94,7 +102,13 @@ def surfaces(
 
 
 def application(
-    settings: Settings, trust: Trust, hub: Hub, sense: Sense, system: System, cors: Cors
+    settings: Settings,
+    trust: Trust,
+    hub: Hub,
+    sense: Sense,
+    city_services: Services,
+    system: System,
+    cors: Cors,
 ) -> Starlette:
     """Return the application that answers whatever the direct lane does not."""
     site = Site(settings.url)
@@ -112,7 +126,9 @@ def application(
         return answer
 
     app = Starlette(
-        routes=mounted(surfaces(settings, trust, sense, system, site), trust.gate, hub),
+        routes=mounted(
+            surfaces(settings, trust, sense, city_services, system, site), trust.gate, hub
+        ),
         middleware=[
             Middleware(SecurityHeaders, url=settings.url, cors=cors),
             Middleware(BodyLimit),

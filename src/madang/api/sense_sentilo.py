@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from madang.api.surface import Action, Handler
     from madang.sense.sense import Sense
     from madang.trust.gate import Gate
+    from madang.trust.keys import Keys
 
 KEY: Final = "identity_key"
 
 
-def surfaces(sense: Sense, gate: Gate) -> list[Surface]:
+def surfaces(sense: Sense, gate: Gate, keys: Keys) -> list[Surface]:
     """Return the routes of Sentilo's API."""
-    data, catalog, orders = Data(sense), Catalog(sense, gate), Orders(sense)
+    data, catalog, orders = Data(sense), Catalog(sense, gate, keys), Orders(sense)
     alerts, subscribe = Alerts(), Subscribe(sense)
 
     def one(method: str, path: str, handler: Handler, action: Action, summary: str) -> Surface:

@@ -17,6 +17,7 @@ from madang.model.context import CORE
 from madang.model.errors import BadRequestData, InvalidRequest, NgsiError, ResourceNotFound
 from madang.query.tree import HasType, Query, Selector
 from madang.sense.devices.device import TYPE, id_of
+from madang.sense.devices.keyring import Keyring
 from madang.sense.sentilo import catalog
 from madang.sense.sentilo.catalog import Record, Registered
 from madang.sense.sentilo.kinds import kind_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from madang.sense.devices.registry import Devices
     from madang.sense.sense import Sense
     from madang.trust.gate import Gate
+    from madang.trust.keys import Keys
     from madang.trust.view import View
 
 _FILTERS: Final = ("type", "component", "componentType")
@@ -38,9 +40,10 @@ Held = dict[str, Record]
 class Catalog:
     """Handlers of ``/catalog``."""
 
-    def __init__(self, sense: Sense, gate: Gate) -> None:
+    def __init__(self, sense: Sense, gate: Gate, keys: Keys) -> None:
         self._sense = sense
         self._gate = gate
+        self._keys = keys
 
     async def list(self, request: Request) -> Response:
         """``GET /catalog`` and ``GET /catalog/{provider}``: those that may be seen."""
@@ -136,12 +139,16 @@ class Catalog:
         await self._delete(request, ids)
 
     async def _delete(self, request: Request, ids: Sequence[str]) -> None:
-        """Delete sensors and components; what sensors have measured stays."""
+        """Delete sensors, with their keys, and components; what was measured stays."""
         tenant, devices = request.state.tenant, await self._devices(request)
         await write(tenant, [Delete(id) for id in ids if not id.startswith(SENSOR)])
+        keyring = Keyring(self._keys, tenant.name, devices)
         for id in ids:
             if id.startswith(SENSOR):
-                await devices.remove(id.removeprefix(SENSOR), tenant.write)
+                device = devices.named(id.removeprefix(SENSOR))
+                await devices.remove(device.name, tenant.write)
+                if keyring.of(device) is not None:
+                    await keyring.revoke(device, request.state.principal.id)
 
     async def _change_components(
         self, request: Request, provider: str, changed: Sequence[Record]

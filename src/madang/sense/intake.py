@@ -138,7 +138,7 @@ class Intake:
             bodies = [orjson.dumps(reading.entity) for reading in some]
             message = Message("feed", source, b"", principal, _now(), tenant)
             work = Work(station, message)
-            async with self._lane(_lane_of(message)):
+            async with self._lane(_lane_of(message, station)):
                 for place, reading in enumerate(some):
                     await self._add(work, reading, None, place)
                     if place % AT_ONCE == 0:
@@ -164,7 +164,7 @@ class Intake:
 
     async def _taken(self, message: Message, station: Station, again: bool) -> Taken:
         work = Work(station, message)
-        async with self._lane(_lane_of(message)):
+        async with self._lane(_lane_of(message, station)):
             try:
                 for place, one in enumerate(self._decoded(message, station), 1):
                     await self._understood(work, one)
@@ -341,9 +341,10 @@ async def _apart(tenant: Tenant, entity: dict[str, Any]) -> tuple[Context, dict[
     return tenant.contexts.known(source) or await tenant.contexts.resolve(source), rest
 
 
-def _lane_of(message: Message) -> str:
+def _lane_of(message: Message, station: Station) -> str:
     """Return what messages take their turns by: nobody waits for messages of somebody else."""
-    where = message.device or message.address
+    device = station.devices.find(message.device) if message.device else None
+    where = device.id if device is not None else message.device or message.address
     return f"{message.tenant}\n{message.principal.id}\n{where}"
 
 

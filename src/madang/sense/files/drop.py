@@ -62,6 +62,14 @@ class Batch(NamedTuple):
     failures: list[Failure]
 
 
+class Loaded(NamedTuple):
+    """A file of which all rows are dealt with, until it is moved away."""
+
+    version: tuple[int, int, int] | None
+    report: dict[str, Any]
+    is_good: bool
+
+
 class Progress:
     """What has become of a file so far."""
 
@@ -100,6 +108,8 @@ class Drop:
         self._sink = sink
         self._folders: dict[str, Folder] = {}
         self._loading: dict[str, Progress] = {}
+        self._loaded: dict[Path, Loaded] = {}
+        """Files that could not be moved away, so that they are not loaded again and again."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -148,7 +158,26 @@ class Drop:
                 log.warning("drop.refused", file=name, reason=folder.refused[name])
 
     async def _load(self, folder: Folder, file: Path) -> None:
-        """Load a file and move it away."""
+        """Load a file, unless that is done, and move it away."""
+        loaded = self._loaded.pop(file, None)
+        if loaded is None or _version(file) != loaded.version:
+            loaded = await self._dealt_with(folder, file)
+        if _version(file) != loaded.version:  # somebody put a new one there: that is loaded next
+            return
+        day, report = datetime.now(UTC).date(), loaded.report
+        try:
+            await asyncio.to_thread(folder.settle, file, report, day, is_good=loaded.is_good)
+        except OSError as error:
+            self._loaded[file] = loaded
+            why = f"is loaded, but cannot be moved away ({error}); it is tried again"
+            folder.refused[file.name] = why
+            return
+        note = {key: report[key] for key in ("file", "rows", "loaded", "failed")}
+        ending = "drop.done" if loaded.is_good else "drop.unusable"
+        log.info(ending, **note, error=report.get("error", ""))
+
+    async def _dealt_with(self, folder: Folder, file: Path) -> Loaded:
+        """Load the rows of a file; each is durable then, or kept as a dead letter, or counted."""
         before = _version(file)
         progress = self._loading[folder.tenant] = Progress(file)
         try:
@@ -157,14 +186,8 @@ class Drop:
             progress.error = str(error)
         finally:
             self._loading.pop(folder.tenant, None)
-        if _version(file) != before:  # somebody put a new one there: that is loaded next
-            return
         is_good = not progress.error and (progress.loaded > 0 or not progress.failed)
-        day = datetime.now(UTC).date()
-        report = progress.report()
-        await asyncio.to_thread(folder.settle, file, report, day, is_good=is_good)
-        note = {key: report[key] for key in ("file", "rows", "loaded", "failed")}
-        log.info("drop.done" if is_good else "drop.unusable", **note, error=progress.error)
+        return Loaded(before, progress.report(), is_good)
 
     async def _load_rows(self, folder: Folder, file: Path, progress: Progress) -> None:
         mapping, progress.mapping = await asyncio.to_thread(self._mapping, file)
