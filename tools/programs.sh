@@ -1,12 +1,13 @@
 #!/bin/sh
-# Sees to the programs that tests and benchmarks use beside Python: Mosquitto (an MQTT broker), wrk, and Chromium, which
-# meets the pages as people do.
+# Sees to the programs that tests and benchmarks use beside Python: Mosquitto (an MQTT broker) and its clients, wrk, and
+# Chromium, which meets the pages as people do.
 set -eu
 PATH=$PATH:/usr/sbin:/usr/local/sbin  # where Debian puts mosquitto, and not in everyone's PATH
 
 missing=
-for program in mosquitto wrk chromium; do
-    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+# Each with its package after a colon, where that has another name.
+for program in mosquitto mosquitto_pub:mosquitto-clients wrk chromium; do
+    command -v "${program%%:*}" >/dev/null 2>&1 || missing="$missing ${program#*:}"
 done
 [ -n "$missing" ] || exit 0
 

@@ -13,6 +13,24 @@ from paho.mqtt.enums import CallbackAPIVersion
 UNDER_WAY = 50  # messages sent and not acknowledged
 
 
+def connected(port: int, name: str, user: str, password: str, *, is_clean: bool = False) -> Client:
+    """Return a device's client, which keeps its session and comes back every second.
+
+    Args:
+        port: of the broker, on this machine.
+        name: the client id.
+        user: its name.
+        password: of the user.
+        is_clean: it begins a new session each time.
+    """
+    client = Client(CallbackAPIVersion.VERSION2, name, clean_session=is_clean)
+    client.username_pw_set(user, password)
+    client.reconnect_delay_set(1, 1)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    return client
+
+
 class Maker:
     """Publishes from the moment it is made until it is stopped.
 
@@ -33,12 +51,8 @@ class Maker:
         self._body = body
         self._numbers: dict[int, int] = {}
         self._stop = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, "maker", clean_session=False)
-        self._client.username_pw_set(user, password)
-        self._client.reconnect_delay_set(1, 1)
+        self._client = connected(port, "maker", user, password)
         self._client.on_publish = self._on_publish
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 

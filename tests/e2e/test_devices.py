@@ -11,14 +11,13 @@ from typing import Any
 
 import orjson
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
 from madang.sense.devices import profile as profiles
+from tests.e2e.mqtt_maker import connected
 from tests.e2e.server import API, COMMAND, Server, free_port
+from tests.recorded import DATA, needs
 
-DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data"))
-SDOT = DATA / "iot" / "sdot_seoul" / "sensor_longitude_latitude.csv"
+NODES = "iot/sdot_seoul/sensor_longitude_latitude.csv"
 MINE = 'type = "WaterObserved"\ninterval_s = 600\n[attributes]\nheight = { unit = "MTR" }\n'
 
 
@@ -237,13 +236,13 @@ def test_a_table_is_taken_as_far_as_it_is_good(server: Server, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not SDOT.exists(), reason=f"{SDOT} is not on this machine")
+@needs(NODES)
 def test_the_sensors_of_seoul_are_registered_and_heard(server: Server, tmp_path: Path) -> None:
-    keys = tmp_path / "keys.csv"
-    done = good(server, "import", str(SDOT), "--profile", "sdot-seoul", "--keys", str(keys))
+    nodes, keys = DATA / NODES, tmp_path / "keys.csv"
+    done = good(server, "import", str(nodes), "--profile", "sdot-seoul", "--keys", str(keys))
     assert done == "851 devices registered, 0 rows refused\n"
     name, key = keys.read_text().split()[1].split(",")
-    row = SDOT.read_text("utf-8-sig").splitlines()[1].split(",")
+    row = nodes.read_text("utf-8-sig").splitlines()[1].split(",")
     assert name == row[0]
     record = {"기온": 1253, "소음": 61, "pm25 보정": 9.5, "측정시간": "202508010312"}
     status, taken = asked(server, "POST", f"/devices/{name}/up", record, key)
@@ -253,7 +252,7 @@ def test_the_sensors_of_seoul_are_registered_and_heard(server: Server, tmp_path:
     assert weather["location"]["coordinates"] == [float(row[2]), float(row[1])]
     _, listed = asked(server, "GET", "/devices?profile=sdot-seoul&limit=1000")
     assert len([one for one in listed if one["device"].startswith("V02Q")]) == 851
-    again = typed(server, "import", str(SDOT), "--profile", "sdot-seoul")
+    again = typed(server, "import", str(nodes), "--profile", "sdot-seoul")
     assert again.stdout == "0 devices registered, 851 rows refused\n"
 
 
@@ -309,11 +308,7 @@ def test_a_device_connects_to_the_self_test_and_passes(tmp_path: Path) -> None:
     )  # fmt: skip
     assert process.stderr is not None
     assert "Let the device connect" in process.stderr.readline()
-    client = Client(CallbackAPIVersion.VERSION2, "noise-1", clean_session=False)
-    client.username_pw_set("noise-1", "mdg_key")
-    client.reconnect_delay_set(1, 1)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
+    client = connected(port, "noise-1", "noise-1", "mdg_key")
     try:
         for number in range(6):
             at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 600 + 60 * number))

@@ -10,8 +10,6 @@ import asyncio
 import gzip
 import json
 import math
-import os
-import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
@@ -26,17 +24,13 @@ import polars as pl
 import pytest
 from aiohttp import web
 
+from tests.e2e.mosquitto import Mosquitto, needs_mosquitto
 from tests.e2e.server import API, COMMAND, Server, free_port
-
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("MADANG_TEST_DATA", ROOT.parent / "shared" / "data"))
-MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+from tests.recorded import DATA, needs
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        not DATA.is_dir(), reason=f"no recorded data at {DATA}; MADANG_TEST_DATA names its folder"
-    ),
+    needs("iot/air_prsa_beijing", "iot/air_sensor_community_aberdeen", "iot/sdot_seoul"),
 ]
 
 NODES = DATA / "iot/sdot_seoul/sensor_longitude_latitude.csv"
@@ -279,20 +273,6 @@ def test_the_city_serves_what_it_counts(city: Server) -> None:
     assert json.loads(shown.stdout)[0]["type"] == "Device"
 
 
-@asynccontextmanager
-async def mosquitto(folder: Path) -> AsyncIterator[int]:
-    """Run a real Mosquitto on a free port."""
-    port = free_port()
-    config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    process = await asyncio.create_subprocess_exec(MOSQUITTO, "-c", config, stderr=-3)
-    try:
-        yield port
-    finally:
-        process.terminate()
-        await process.wait()
-
-
 def subscribe(server: Server, **subscription: Any) -> None:
     answer = server.request(
         "POST", f"{API}/subscriptions", {"type": "Subscription", **subscription}
@@ -376,7 +356,7 @@ async def test_an_http_subscriber_gets_what_matches_while_more_is_loaded(
         assert await inbox.complete() == expected
 
 
-@pytest.mark.skipif(not Path(MOSQUITTO).exists(), reason="needs Debian's mosquitto")
+@needs_mosquitto
 async def test_an_mqtt_subscriber_gets_what_matches_while_more_is_loaded(
     city: Server, tmp_path: Path
 ) -> None:
@@ -386,8 +366,8 @@ async def test_an_mqtt_subscriber_gets_what_matches_while_more_is_loaded(
     count = len(dusty)
     assert count > 100
     inbox = Inbox("pm10", count)
-    async with mosquitto(tmp_path) as port:
-        await asyncio.sleep(0.5)
+    async with Mosquitto(free_port(), tmp_path / "mosquitto") as broker:
+        port = broker.port
 
         async def listen(client: aiomqtt.Client) -> None:
             async for message in client.messages:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import base64
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from madang.sense.devices.profile import parse, shipped
+from tests.e2e.mosquitto import needs_clients, published
 from tests.e2e.server import API, Server, free_port
-from tests.sense.test_lorawan_vectors import PROFILES, name, plain, vectors
+from tests.recorded import DATA, needs
+from tests.sense.test_lorawan_vectors import PROFILES, VECTORS, name, plain, vectors
 
-DATA = Path(os.environ.get("MADANG_TEST_DATA", "/work/shared/data")) / "iot" / "lorawan"
-NEEDS = pytest.mark.skipif(
-    not DATA.exists(), reason=f"needs {DATA}; set MADANG_TEST_DATA to the shared data"
-)
+SAMPLES = "iot/lorawan/tts_v3_messages.json"
 MQTT_PORT = free_port()
 EUI = "70B3D57ED00{:05X}"
 MOMENT = "2026-01-31T12:00:{:02d}.000Z"
@@ -81,7 +76,7 @@ def letters(hub: Server) -> list[dict[str, Any]]:
     return listed
 
 
-@NEEDS
+@needs(VECTORS)
 @pytest.mark.parametrize("server", ["tts", "chirpstack"])
 def test_the_payload_of_every_known_device_becomes_entities(hub: Server, server: str) -> None:
     """All vectors of device types with a profile, each pushed as its network server would."""
@@ -131,7 +126,6 @@ def check(hub: Server, device: str, profile_name: str, expected: dict[str, Any])
     assert own["rssi"]["value"] == -97
 
 
-@NEEDS
 def test_the_value_of_a_probe_that_is_not_plugged_in_fails(hub: Server) -> None:
     register(hub, "lht", "lorawan-dragino-lht65n", EUI.format(90_001))
     payload = bytes.fromhex("cbc6008200f2017fff7fff")
@@ -155,7 +149,7 @@ def test_the_same_uplink_twice_is_known(hub: Server) -> None:
     assert again == {"entities": 2, "values": 0, "late": 0, "known": again["known"]}
 
 
-@NEEDS
+@needs(SAMPLES)
 def test_documented_messages_of_the_things_stack_are_taken_ignored_or_kept(hub: Server) -> None:
     """Devices are registered as in the samples, with no decoder: the network's own is believed."""
     profile = """
@@ -168,7 +162,7 @@ def test_documented_messages_of_the_things_stack_are_taken_ignored_or_kept(hub: 
     put = hub.request("PUT", "/profiles/of-the-samples", {"text": profile})
     assert put.status == 201, put.body
     register(hub, "dev1", "of-the-samples", "0004A30B001C0530", "4200000000000000")
-    samples = orjson.loads((DATA / "tts_v3_messages.json").read_bytes())
+    samples = orjson.loads((DATA / SAMPLES).read_bytes())
     outcomes: dict[int, str] = {}
     for place, sample in enumerate(samples):
         path = "/sense/up/tts" if "result" in sample["message"] else "/devices/dev1/up?codec=tts"
@@ -226,7 +220,7 @@ def test_an_uplink_that_came_before_its_device_was_registered_is_replayed(hub: S
     assert found["temperature"]["value"] == 23.4
 
 
-@pytest.mark.skipif(not shutil.which("mosquitto_pub"), reason="needs mosquitto_pub")
+@needs_clients
 @pytest.mark.parametrize(
     ("topic", "others", "make"),
     [
@@ -263,6 +257,4 @@ def test_uplinks_come_over_mqtt_as_network_servers_publish_them(
 
 
 def publish(topic: str, message: dict[str, Any]) -> None:
-    """Publish at QoS 1: mosquitto_pub ends when the message is acknowledged, so durable."""
-    command = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(MQTT_PORT), "-q", "1", "-t", topic]
-    subprocess.run([*command, "-s"], input=orjson.dumps(message), check=True, timeout=20)
+    assert published(MQTT_PORT, topic, orjson.dumps(message)) == (0, "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.certificate import certificate
-from tests.e2e.mosquitto import MOSQUITTO, PASSWD, Mosquitto
+from tests.e2e.mosquitto import SUB, Mosquitto, needs_clients, needs_mosquitto, published
 from tests.e2e.mqtt_maker import Maker
 from tests.e2e.server import API, Server, free_port
 
-PUB = shutil.which("mosquitto_pub", path="/usr/bin:/usr/local/bin")
 PROFILE = """
 title = "A counter"
 type = "AirQualityObserved"
@@ -27,8 +25,6 @@ pm10 = { path = "n", unit = "GQ" }
 """
 ENTITY = "urn:ngsi-ld:AirQualityObserved:counter"
 TOPIC = "v1/devices/counter/up"
-
-pytestmark = pytest.mark.skipif(PUB is None, reason="mosquitto_pub is not installed")
 
 
 @pytest.fixture
@@ -48,12 +44,8 @@ def put_up(server: Server) -> str:
 
 
 def publish(server: Server, key: str, topic: str, text: str, *more: str) -> tuple[int, str]:
-    head = [str(PUB), "-V", "5", "-h", "127.0.0.1", "-p", str(server.mqtt_port), "-u", "counter"]
-    done = subprocess.run(
-        [*head, "-P", key, "-t", topic, "-m", text, "-q", "1", *more],
-        capture_output=True, timeout=20, text=True, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
+    account = ("-V", "5", "-u", "counter", "-P", key)
+    return published(server.mqtt_port, topic, text, *account, *more)
 
 
 def body(number: int) -> str:
@@ -81,6 +73,7 @@ def numbers(server: Server) -> list[int]:
         after = max(at for _, at in pairs)
 
 
+@needs_clients
 def test_what_a_device_publishes_can_be_asked_for_at_once(server: Server) -> None:
     key = put_up(server)
     assert publish(server, key, TOPIC, body(7)) == (0, "")
@@ -89,6 +82,7 @@ def test_what_a_device_publishes_can_be_asked_for_at_once(server: Server) -> Non
     assert (pm10["value"], pm10["unitCode"]) == (7, "GQ")
 
 
+@needs_clients
 def test_a_device_is_told_what_was_wrong_and_it_is_kept(server: Server) -> None:
     key = put_up(server)
     _, said = publish(server, key, TOPIC, "{ no JSON")
@@ -99,6 +93,7 @@ def test_a_device_is_told_what_was_wrong_and_it_is_kept(server: Server) -> None:
     assert "Not authorized" in said
 
 
+@needs_clients
 def test_a_key_is_out_as_soon_as_it_is_revoked(server: Server) -> None:
     key = put_up(server)
     gone = server.request("DELETE", "/devices/counter/key", headers=server.local_key())
@@ -108,6 +103,7 @@ def test_a_key_is_out_as_soon_as_it_is_revoked(server: Server) -> None:
 
 
 @pytest.mark.slow
+@needs_clients
 def test_retained_messages_survive_the_end_of_the_process(server: Server) -> None:
     local = json.loads((server.data / "local.key").read_bytes())["key"]
     assert publish(server, local, "notes/a", "kept", "-r") == (0, "")
@@ -115,7 +111,7 @@ def test_retained_messages_survive_the_end_of_the_process(server: Server) -> Non
     server.start()
     local = json.loads((server.data / "local.key").read_bytes())["key"]
     heard = subprocess.run(
-        [str(PUB).replace("_pub", "_sub"), "-p", str(server.mqtt_port), "-u", "x", "-P", local,
+        [str(SUB), "-p", str(server.mqtt_port), "-u", "x", "-P", local,
          "-t", "notes/#", "-C", "1", "-W", "5"],
         capture_output=True, timeout=20, text=True, check=False,
     )  # fmt: skip
@@ -123,6 +119,7 @@ def test_retained_messages_survive_the_end_of_the_process(server: Server) -> Non
 
 
 @pytest.mark.slow
+@needs_clients
 def test_with_a_certificate_it_is_mqtt_over_tls(tmp_path: Path) -> None:
     chain, key = certificate(tmp_path)
     port = free_port()
@@ -181,30 +178,30 @@ def test_a_device_faster_than_its_limit_waits_and_loses_nothing(tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(MOSQUITTO is None or PASSWD is None, reason="Mosquitto is not installed")
+@needs_mosquitto
 async def test_messages_of_mosquitto_are_there_once_though_the_hub_is_killed(
     tmp_path: Path,
 ) -> None:
     mosquitto = Mosquitto(free_port(), tmp_path / "mosquitto")
-    await mosquitto.start()
+    mosquitto.admit("city", "secret")
     table = {"host": "127.0.0.1", "port": mosquitto.port, "topics": ["field/{device}/data"]}
     table |= {"username": "city", "password": "secret"}
     environ = {"MADANG_MQTT_BROKERS": json.dumps({"field": table})}
-    with Server(tmp_path / "data", environ=environ, open=False) as server:
-        await asyncio.to_thread(put_up, server)
-        arguments = (mosquitto.port, "city", "secret", "field/counter/data", body)
-        maker = await asyncio.to_thread(Maker, *arguments)
-        try:
-            for _ in range(2):
+    async with mosquitto:
+        with Server(tmp_path / "data", environ=environ, open=False) as server:
+            await asyncio.to_thread(put_up, server)
+            arguments = (mosquitto.port, "city", "secret", "field/counter/data", body)
+            maker = await asyncio.to_thread(Maker, *arguments)
+            try:
+                for _ in range(2):
+                    await asyncio.to_thread(maker.wait, 100)
+                    await asyncio.to_thread(server.kill)
+                    await asyncio.to_thread(server.start)
                 await asyncio.to_thread(maker.wait, 100)
-                await asyncio.to_thread(server.kill)
-                await asyncio.to_thread(server.start)
-            await asyncio.to_thread(maker.wait, 100)
-        finally:
-            await asyncio.to_thread(maker.stop)
-        found = await asyncio.to_thread(settled, server, maker.numbers)
-        metrics = server.request("GET", "/metrics", headers=server.local_key()).body
-    await mosquitto.stop()
+            finally:
+                await asyncio.to_thread(maker.stop)
+            found = await asyncio.to_thread(settled, server, maker.numbers)
+            metrics = server.request("GET", "/metrics", headers=server.local_key()).body
     assert len(found) == len(set(found))
     assert maker.numbers <= set(found)
     assert b'madang_mqtt_broker_connected{broker="field"} 1.0' in metrics

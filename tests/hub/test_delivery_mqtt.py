@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
-from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,54 +15,16 @@ import pytest
 from madang.hub.delivery_mqtt import MqttSender
 from madang.hub.endpoint import Endpoint, parse
 from madang.hub.message import Message, SendFailed
+from tests.e2e.certificate import certificate
+from tests.e2e.mosquitto import Mosquitto, needs_mosquitto
 
-MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-
-pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="Mosquitto is not installed")
+pytestmark = needs_mosquitto
 
 MESSAGE = Message("application/json", "https://c.example/", b'{"type":"Notification","data":[]}')
 
 
-async def run(*command: str) -> None:
-    process = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=DEVNULL)
-    assert await process.wait() == 0
-
-
-class Broker:
-    """Mosquitto on a port of its own, which can be stopped and started again."""
-
-    def __init__(self, port: int, folder: Path) -> None:
-        self.port = port
-        self._folder = folder
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self, user: str = "", password: str = "", more: Sequence[str] = ()) -> None:
-        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true"]
-        if user:
-            users = self._folder / "users"
-            await run("mosquitto_passwd", "-b", "-c", str(users), user, password)
-            # Started by root it would become a user who may not look into pytest's folders.
-            keep = ["user root"] if os.geteuid() == 0 else []
-            lines[1:] = ["allow_anonymous false", f"password_file {users}", *keep]
-        config = self._folder / "mosquitto.conf"
-        config.write_text("\n".join([*lines, *more, ""]))
-        self._process = await asyncio.create_subprocess_exec(
-            str(MOSQUITTO), "-c", str(config), stdout=DEVNULL, stderr=DEVNULL
-        )
-        async with asyncio.timeout(5):
-            while True:
-                with contextlib.suppress(OSError):
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                    writer.close()
-                    await writer.wait_closed()
-                    return
-                await asyncio.sleep(0.02)
-
-    async def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            await self._process.wait()
-            self._process = None
+class Broker(Mosquitto):
+    """A broker that subscriptions name."""
 
     def endpoint(self, account: str = "", scheme: str = "mqtt", **info: str) -> Endpoint:
         notifier = [{"key": key.replace("_", "-"), "value": value} for key, value in info.items()]
@@ -93,7 +52,7 @@ class Broker:
 
 @pytest.fixture
 async def broker(unused_tcp_port: int, tmp_path: Path) -> AsyncIterator[Broker]:
-    made = Broker(unused_tcp_port, tmp_path)
+    made = Broker(unused_tcp_port, tmp_path / "mosquitto")
     yield made
     await made.stop()
 
@@ -133,7 +92,8 @@ async def test_version_and_qos_can_be_chosen(
 
 
 async def test_user_and_password_are_used(broker: Broker, sender: MqttSender) -> None:
-    await broker.start("user", "pass word")
+    broker.admit("user", "pass word")
+    await broker.start()
     async with broker.listener(username="user", password="pass word") as heard:
         await sender.send(broker.endpoint("user:pass%20word@"), MESSAGE, "")
         assert await heard()
@@ -194,32 +154,14 @@ async def test_it_connects_again_after_the_broker_was_away(
 async def test_mqtts_is_encrypted_and_the_broker_is_verified(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    await run(
-        *(
-            [
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=broker",
-            ]
-        ),
-        *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)),
-    )
-    own = ["user root"] if os.geteuid() == 0 else []
-    await broker.start(more=[*own, f"certfile {certificate}", f"keyfile {key}"])
+    chain, key = certificate(tmp_path)
+    await broker.start([f"certfile {chain}", f"keyfile {key}"])
     endpoint = broker.endpoint(scheme="mqtts", MQTT_QoS="1")
     stranger = MqttSender()
     with pytest.raises(SendFailed, match="certificate"):
         await stranger.send(endpoint, MESSAGE, "")
     await stranger.close()
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(chain))
     sender = MqttSender()
     await asyncio.gather(*(sender.send(endpoint, MESSAGE, "") for _ in range(50)))
     await sender.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,10 +16,6 @@ from madang.sense.message import Message
 from madang.sense.transports.mqtt_broker import Broker
 from madang.settings import Settings
 from madang.trust.principal import OPEN, PUBLIC, Principal, Role
-
-BIN = "/usr/bin:/usr/local/bin:/usr/sbin"
-PUB = shutil.which("mosquitto_pub", path=BIN)
-SUB = shutil.which("mosquitto_sub", path=BIN)
 
 
 def device(name: str, *tenants: str) -> Principal:

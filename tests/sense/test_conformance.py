@@ -7,15 +7,14 @@ import re
 from pathlib import Path
 
 import orjson
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from madang.model import time
 from madang.sense.devices import conformance, listening
 from madang.sense.devices import profile as profiles
 from madang.sense.devices.conformance import REQUIREMENTS, Sent, check, passes
 from madang.sense.devices.listening import Listener
+from tests.e2e.mqtt_maker import connected
 
 AIR = profiles.parse(profiles.shipped()["open-air-station"], "open-air-station")
 NOW = 1_767_182_400_000_000
@@ -90,21 +89,12 @@ def test_the_specification_has_the_same_requirements() -> None:
     assert told == REQUIREMENTS
 
 
-def a_client(port: int, *, clean: bool, client_id: str = "d1") -> paho.Client:
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id, clean_session=clean)
-    client.username_pw_set("d1", "mdg_key")
-    client.reconnect_delay_set(1, 1)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    return client
-
-
 async def listened(
     *, topic: str = "v1/devices/d1/up", clean: bool = False, qos: int = 1
 ) -> Listener:
     listener = Listener(5)
     port = await listener.start("127.0.0.1", 0)
-    client = await asyncio.to_thread(a_client, port, clean=clean)
+    client = await asyncio.to_thread(connected, port, "d1", "d1", "mdg_key", is_clean=clean)
     try:
         for number in range(8):
             client.publish(topic, body(NOW + number * MINUTE), qos)

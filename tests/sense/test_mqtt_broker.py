@@ -40,7 +40,8 @@ from madang.sense.transports.mqtt_packets import (
 )
 from madang.sense.transports.mqtt_pipeline import MOST
 from madang.sense.transports.mqtt_wire import Code
-from tests.sense.mqtt_town import PUB, SUB, Town, run, until
+from tests.e2e.mosquitto import PUB, SUB, needs_clients
+from tests.sense.mqtt_town import Town, run, until
 
 UP = "v1/devices/jongno-1/up"
 VERSIONS = pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
@@ -126,7 +127,7 @@ def publish(
 
 @VERSIONS
 @pytest.mark.parametrize("qos", ["0", "1", "2"])
-@pytest.mark.skipif(PUB is None, reason="mosquitto_pub is not installed")
+@needs_clients
 async def test_what_a_device_publishes_is_taken_in(town: Town, version: str, qos: str) -> None:
     topic = f"{UP}/senml"
     code, said = await publish(town, "jongno", topic, '{"a":1}', "-q", qos, version=version)
@@ -262,7 +263,7 @@ async def test_what_cannot_be_stored_is_not_acknowledged(town: Town) -> None:
 
 
 @VERSIONS
-@pytest.mark.skipif(PUB is None, reason="mosquitto_pub is not installed")
+@needs_clients
 async def test_nobody_gets_in_without_a_good_key(town: Town, version: str) -> None:
     code, said = await publish(town, "guess", UP, "1", version=version)
     assert code
@@ -361,7 +362,7 @@ async def test_a_key_that_is_revoked_is_out_within_seconds(
 
 
 @VERSIONS
-@pytest.mark.skipif(SUB is None, reason="mosquitto_sub is not installed")
+@needs_clients
 async def test_subscribers_get_what_devices_publish(town: Town, version: str) -> None:
     head = [str(SUB), "-V", version, "-p", str(town.port), "-u", "x", "-P", "operator"]
     heard = asyncio.create_task(
