@@ -17,6 +17,8 @@ from tests.attacks.stranger import LD_JSON, Headers, content, key_of
 from tests.e2e.server import API, Server
 
 REL = 'rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
+TRIED = (b"did not come within", b"Cannot connect")
+"""What a hub says of a @context that it has asked for in vain."""
 
 
 class Inside:
@@ -136,10 +138,9 @@ def test_no_other_scheme_and_no_metadata_service_is_asked(
     hub: Server, key: Headers, url: str
 ) -> None:
     body = {"id": "urn:c:1", "type": "T", "@context": url}
-    began = time.perf_counter()
     answer = hub.request("POST", f"{API}/entities", body, {**key, **LD_JSON})
     assert answer.status in (400, 504), answer.body
-    assert time.perf_counter() - began < 2, "refused at once, not after trying"
+    assert not any(words in answer.body for words in TRIED), answer.body
     assert b"root:" not in answer.body
 
 

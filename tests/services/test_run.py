@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -64,6 +65,20 @@ async def test_a_function_is_called_for_the_changes_it_names() -> None:
     await run.change(event(5, 1.5, load=51))
     assert seen == [(70, "2026-11-18T11:06:40+00:00"), (51, "2026-11-18T11:06:41.500000+00:00")]
     assert run.kept.position == 5
+
+
+async def test_an_entity_of_two_types_is_told_of_once() -> None:
+    service, seen = made(), []
+
+    @service.on("Bench")
+    @service.on("Art")
+    async def told(city: City, change: Change) -> None:
+        seen.append(change.id)
+
+    both = event(1, load=1)
+    run = running(service)
+    await run.change(replace(both, types=("Bench", "Art")))
+    assert seen == ["urn:ngsi-ld:Bench:1"]
 
 
 async def test_what_is_due_comes_before_a_later_change() -> None:

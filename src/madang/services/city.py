@@ -63,11 +63,13 @@ class Kept:
 
 
 class Thing(Mapping[str, Any]):
-    """An entity as a service sees it: values by attribute; a missing attribute is None.
+    """An entity as a service sees it: values by attribute; that of a missing one is None.
 
     >>> bench = Thing({"id": "urn:b", "type": "Bench", "load": {"type": "Property", "value": 70}})
     >>> bench["load"], bench["colour"], list(bench)
     (70, None, ['load'])
+    >>> "colour" in bench, bench.get("colour", "green")
+    (False, 'green')
     """
 
     __slots__ = ("document",)
@@ -99,6 +101,13 @@ class Thing(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         found = self.attribute(name)
         return next((found[member] for member in VALUE_MEMBERS if member in found), None)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.document
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value, or the default if the attribute is missing."""
+        return self[name] if name in self.document else default
 
     def __iter__(self) -> Any:
         return (name for name in self.document if name not in ("id", "type", "scope", "@context"))

@@ -85,9 +85,11 @@ class Run:
         """
         if event.at >= self.due:
             await self.until(event.at)
+        called: set[Handler] = set()  # once, though an entity may have several types
         for type in event.types:
             for rule in self._rules.get(type, ()):
-                if _applies(rule, event):
+                if rule.handler not in called and _applies(rule, event):
+                    called.add(rule.handler)
                     key = f"{rule.handler.__name__}-{event.position}"
                     await self._call(rule.handler, event.at, key, _change(event))
         self.kept.position = event.position
