@@ -63,7 +63,11 @@ class Keys:
             return True
         if tenant not in principal.tenants:
             return False
-        roles = {"observe": {"device", "app", "operator"}, "seeDevices": {"operator", "analyst"}}
+        roles = {
+            "observe": {"device", "app", "operator"},
+            "seeDevices": {"operator", "analyst"},
+            "command": {"operator"},
+        }
         return not principal.roles.isdisjoint(roles[action])
 
 

@@ -288,6 +288,8 @@ async def test_nobody_gets_in_without_a_good_key(town: Town, version: str) -> No
         ("reader", UP),
         ("seoul", UP),
         ("seoul", "anything"),
+        ("gateway", "spBv1.0/plant/NCMD/press"),
+        ("gateway", "spBv1.0/plant/DCMD/press/arm"),
     ],
 )
 async def test_who_may_not_publish_is_told(town: Town, key: str, topic: str) -> None:
@@ -321,6 +323,8 @@ async def test_who_may_not_publish_is_told(town: Town, key: str, topic: str) -> 
         ("seoul", "v1/devices/+/up", 0x87),
         ("gateway", "anything", 0),
         ("gateway", "v1/devices/+/up", 0x87),
+        ("gateway", "spBv1.0/plant/NCMD/press", 0),
+        ("seoul", "spBv1.0/plant/NCMD/press", 0x87),
         ("reader", "v1/devices/+/up", 0),
         ("operator", "$share/group/#", 0x9E),
         ("operator", "a/#/b", 0x8F),

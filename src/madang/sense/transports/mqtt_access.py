@@ -128,7 +128,8 @@ class Access:
             Forbidden: not by this one.
         """
         address = address_of(topic)
-        if self._may("observe", address.tenant) and self._is_theirs(address):
+        right: TenantAction = "command" if address.is_command else "observe"
+        if self._may(right, address.tenant) and self._is_theirs(address):
             return address
         who = self.principal.name
         if self.principal.kind == "device":
@@ -137,7 +138,7 @@ class Access:
                 f" {id_of('<its name>')} among its entities, not to {topic[:100]!r}"
             )
         raise Forbidden(
-            f"{who} may not publish to {topic[:100]!r}: that takes the right to `observe`"
+            f"{who} may not publish to {topic[:100]!r}: that takes the right to `{right}`"
             + (f" in tenant {address.tenant!r}" if address.tenant else "")
         )
 
