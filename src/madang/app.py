@@ -42,6 +42,7 @@ from madang.trust.trust import Trust
 
 log = structlog.get_logger("madang")
 
+BACKLOG = 4096  # connections that wait to be accepted
 DRAIN = 15  # [s] that requests under way have to end
 
 
@@ -95,7 +96,7 @@ class City:
                 ssl_keyfile=settings.tls_key,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=DRAIN,
-                backlog=4096,
+                backlog=BACKLOG,
             )
         )
 
@@ -117,6 +118,7 @@ class City:
         self.trust.listening(listening.getsockname()[1])
         self.system.ready = True
         log.info("madang.ready", url=self.settings.url)
+        listening.listen(BACKLOG)  # who follows the link at once must wait, not be refused
         self._welcome()
         demo = self._start_demo()
         try:

@@ -205,7 +205,7 @@ async def test_dead_and_slow_endpoints_delay_nobody_else(
         for name in ("dead", "slow"):
             delivery.enqueue(world.storage.add(f"{name}{n % 20}", n))
         delivery.enqueue(world.storage.add("well", n))
-    await until(lambda: len(well.bodies) == 100)
+    await until(lambda: len(well.bodies) == 100, 30)
     assert well.numbers == list(range(100))
     await until(lambda: delivery.circuit("slow1").get("failures", 0) > 0)
     assert "no answer in 0.4 s" in delivery.circuit("slow1")["error"]
