@@ -22,7 +22,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from madang.hub.feed import Event
-from madang.services.city import Change, City, Kept
+from madang.services.city import Change, City
+from madang.services.ground import Kept
 from madang.services.run import Run
 from madang.services.service import Service, Text
 from tests.services.test_run import Nothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import orjson
 
 from madang.hub.feed import Event, live
-from madang.hub.operations import Observe
+from madang.hub.operations import Keep, Observe
 from madang.lake.questions import Series
 from madang.model import merge
 from madang.model.context import CORE
@@ -17,7 +18,8 @@ from madang.model.entity import Document, Entity
 from madang.model.normalize import entity as normalized
 from madang.query.evaluate import accepts
 from madang.query.tree import Query
-from madang.services.city import Kept, Thing
+from madang.services.city import Thing
+from madang.services.ground import Kept
 from madang.services.run import Run
 from madang.services.service import Service
 from madang.store.protocol import Change, ChangeKind
@@ -45,6 +47,9 @@ class Ground:
     async def frame(self, series: Series) -> Any:
         raise NotImplementedError("a city in memory has no history")
 
+    async def compute(self, function: Callable[..., Any], *args: Any) -> Any:
+        return function(*args)
+
     def write(self, document: Document, now: int, *, observe: bool = False) -> Event | None:
         """Create an entity or put attributes, as the hub does; None if that changes nothing.
 
@@ -68,6 +73,16 @@ class Ground:
         return self._event(
             Change(kind, now, document["id"], old, outcome.entity, outcome.updated, outcome.deleted)
         )
+
+    def remove(self, id: str, names: Sequence[str], now: int) -> Event | None:
+        """Remove attributes of an entity; None if it has none of them."""
+        old = self.entities.get(id)
+        if old is None or not any(name in old.document for name in names):
+            return None
+        outcome = Keep(id, frozenset(names), drop=True).apply(old, now)
+        assert outcome.entity is not None
+        self.entities[id] = outcome.entity
+        return self._event(Change("updated", now, id, old, outcome.entity, (), outcome.deleted))
 
     def delete(self, id: str, now: int) -> Event:
         """Delete an entity that is there."""
@@ -145,5 +160,8 @@ class Played:
             for effect in effects:
                 self.written.append(effect.document)
                 event = self.ground.write(effect.document, now, observe=True)
+                if event is not None:
+                    await self.run.change(event)
+                event = self.ground.remove(effect.document["id"], effect.removed, now)
                 if event is not None:
                     await self.run.change(event)

@@ -11,7 +11,8 @@ import pytest
 from madang.hub.feed import Event
 from madang.model.entity import Entity
 from madang.query.tree import Query
-from madang.services.city import Change, City, Kept
+from madang.services.city import Change, City
+from madang.services.ground import Kept
 from madang.services.run import Run, ServiceFailed
 from madang.services.service import Indicator, Service, Text
 
@@ -31,6 +32,9 @@ class Nothing:
 
     async def frame(self, series: Any) -> Any:
         raise NotImplementedError
+
+    async def compute(self, function: Any, *args: Any) -> Any:
+        return function(*args)
 
 
 def made() -> Service:

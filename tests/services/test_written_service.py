@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from madang.hub.feed import Event
-from madang.services.city import Kept
+from madang.services.ground import Kept
 from madang.services.run import Run
 from tests.services.test_run import START, Nothing
 
@@ -32,6 +32,6 @@ async def test_the_service_of_the_page_finds_a_fire_once_an_hour() -> None:
     for number, (at, degrees) in enumerate([(0, 20), (1, 55), (2, 70), (HOUR + 2, 60)], 1):
         await run.change(hot(number, START + at, degrees))
     kinds = [effect.document["type"] for effect in run.effects]
-    assert kinds == ["WasteContainer", "KeyPerformanceIndicator", "Decision"] * 2
-    told = run.effects[2].document["description"]["value"]
-    assert told.endswith("has 55 °C, from 50.0 °C on it is a fire")
+    assert kinds == ["WasteContainer", "KeyPerformanceIndicator", "Decision", "Alert"] * 2
+    told = run.effects[2].document["description"]["languageMap"]
+    assert told == {"en": "Fire: 55 °C, more than 50.0 °C", "ko": "화재: 55 °C, 50.0 °C 초과"}

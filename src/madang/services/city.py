@@ -9,20 +9,25 @@ same ids, and so the city has them once.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import orjson
 
 from madang.model import time
 from madang.model.context import CORE
-from madang.model.entity import Document, Entity
+from madang.model.entity import Document
 from madang.query.q import parse
 from madang.query.tree import HasType, Query, Selector
+from madang.services import records
+from madang.services.ground import Ground, Kept
+from madang.services.records import COMMAND, DECISION, INDICATOR, Severity
 from madang.services.schedule import MICROSECONDS
+from madang.services.service import Text
 
 if TYPE_CHECKING:
     import polars
@@ -32,34 +37,7 @@ if TYPE_CHECKING:
 
 MOST_FOUND = 10_000  # entities in one answer
 MOST_TIMERS = 10_000  # of a service
-DECISION = "Decision"
-INDICATOR = "KeyPerformanceIndicator"
 VALUE_MEMBERS = ("value", "object", "languageMap", "vocab", "json", "valueList", "objectList")
-
-
-class Ground(Protocol):
-    """The city below a service: the live one, or one of the past."""
-
-    async def get(self, id: str) -> Entity | None: ...
-
-    async def query(self, query: Query) -> list[Entity]: ...
-
-    async def frame(self, series: Series) -> polars.DataFrame: ...
-
-
-@dataclass(slots=True)
-class Kept:
-    """What a service keeps from one call to the next, and over restarts."""
-
-    position: int = 0
-    """Number of the last change that it was told of."""
-    instant: int = 0
-    """Up to when all that was due has been done. [us since 1970]"""
-    state: dict[str, Any] = field(default_factory=dict)
-    timers: dict[str, tuple[int, str, dict[str, Any]]] = field(default_factory=dict)
-    """By name: when, which function, and what it is given."""
-    skip: str = ""
-    """Key of a call that is left out, for it can only fail."""
 
 
 class Thing(Mapping[str, Any]):
@@ -147,16 +125,28 @@ class City:
         self._instant = instant
         self._key = key
         self._seed = seed
-        self._decided = 0
+        self._records = 0
         self._chance: random.Random | None = None
         self.options: Any = options
         self.effects: dict[str, Document] = {}
         """What is to be written, by entity."""
+        self.removed: dict[str, set[str]] = {}
+        """Attributes that are to go, by entity."""
 
     @property
     def now(self) -> datetime:
         """The time of the change, or the time that was due; never the wall clock."""
         return moment(self._instant)
+
+    @property
+    def local(self) -> datetime:
+        """That time by the clock of the city, in the time zone of the options."""
+        return self.now.astimezone(ZoneInfo(getattr(self.options, "time_zone", "UTC")))
+
+    @property
+    def instant(self) -> int:
+        """That time as a number. [us since 1970]"""
+        return self._instant
 
     @property
     def state(self) -> dict[str, Any]:
@@ -207,13 +197,21 @@ class City:
         """
         work = self.effects.setdefault(id, {"id": id, "type": type})
         at = time.render(self._instant)
+        self.removed.get(id, set()).difference_update(attributes)
         for name, value in attributes.items():
             whole = value if _is_attribute(value) else {"type": "Property", "value": value}
             work[name] = {"observedAt": at, **whole} if whole["type"] != "Relationship" else whole
 
+    def remove(self, id: str, type: str, *attributes: str) -> None:
+        """Remove attributes of an entity, if they are there."""
+        work = self.effects.setdefault(id, {"id": id, "type": type})
+        for name in attributes:
+            work.pop(name, None)
+        self.removed.setdefault(id, set()).update(attributes)
+
     def decide(
         self,
-        what: str,
+        what: Text | str,
         *,
         because: Sequence[tuple[Thing, str]] = (),
         expects: Mapping[str, Any] | None = None,
@@ -227,9 +225,7 @@ class City:
             expects: what is expected to come of it, by name.
             undo: what would undo it: values by ``entity id`` and attribute, as JSON.
         """
-        self._decided += 1
-        key = quote(self._key, safe="")
-        id = f"urn:ngsi-ld:{DECISION}:{self._service.name}:{key}:{self._decided}"
+        id = self._record_id(DECISION)
         seen = [
             {"entity": thing.id, "attribute": name, "value": thing[name],
              "observedAt": thing.attribute(name).get("observedAt")}
@@ -238,18 +234,18 @@ class City:
         self.update(
             id,
             DECISION,
-            description=what,
+            description=records.text(what),
             madeBy=f"{self._service.name} {self._service.version}",
-            options=_json(self.options.model_dump(mode="json")),
-            basedOn=_json(seen),
-            expects=_json(dict(expects or {})),
-            **({"undo": _json(dict(undo))} if undo else {}),
+            options=records.json(self.options.model_dump(mode="json")),
+            basedOn=records.json(seen),
+            expects=records.json(dict(expects or {})),
+            **({"undo": records.json(dict(undo))} if undo else {}),
         )
         return id
 
     def learn(self, decision: str, **outcome: Any) -> None:
         """Add to a decision what came of it."""
-        self.update(decision, DECISION, outcome=_json(outcome))
+        self.update(decision, DECISION, outcome=records.json(outcome))
 
     def measure(self, indicator: str, value: float) -> None:
         """Set one of the figures that the service declares.
@@ -260,7 +256,100 @@ class City:
         found = self._service.indicators[indicator]
         id = f"urn:ngsi-ld:{INDICATOR}:{self._service.name}:{indicator}"
         whole = {"type": "Property", "value": value, "unitCode": found.unit}
-        self.update(id, INDICATOR, name=found.title.en, currentValue=whole)
+        self.update(id, INDICATOR, name=records.text(found.title), currentValue=whole)
+
+    def command(
+        self,
+        target: Thing,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        decision: str = "",
+        revert_after: timedelta | None = None,
+    ) -> str:
+        """Ask for a command to a device; return the id of the ``Command``, which tells its fate.
+
+        Args:
+            target: the device, or the entity that it controls.
+            name: of the command, as the profile of the device has it.
+            parameters: of the command, JSON values.
+            decision: the decision that it follows from.
+            revert_after: after which it is taken back by itself.
+
+        Raises:
+            ValueError: the service does not say that it commands things of this type.
+        """
+        if target.type not in self._service.commands:
+            known = ", ".join(self._service.commands) or "none"
+            raise ValueError(f"{self._service.name} commands things of {known}, not {target.type}")
+        id, by = self._record_id(COMMAND), f"service:{self._service.name}"
+        after_s = None if revert_after is None else revert_after.total_seconds()
+        wanted = records.command(
+            target.id, name, parameters or {}, by, self._instant, decision, after_s
+        )
+        self.update(id, COMMAND, **wanted)
+        return id
+
+    def alert(
+        self,
+        name: str,
+        *,
+        kind: str,
+        severity: Severity,
+        title: Text,
+        text: Text | None = None,
+        about: Sequence[Thing] = (),
+        location: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Raise an alert, or tell more of it; return its id. Alerts become incidents.
+
+        Args:
+            name: of this alert of the service; the same name is the same alert.
+            kind: what has happened, such as ``waterLeak``.
+            severity: ``informational`` to ``critical``.
+            title: in a few words.
+            text: what people should know.
+            about: entities that it concerns.
+            location: GeoJSON; none is that of the first of them.
+        """
+        id = self._alert_id(name)
+        place = location or next((one["location"] for one in about if one["location"]), None)
+        source = f"service:{self._service.name}"
+        told = records.alert(
+            kind, severity, title, text, [one.id for one in about], place, self._instant, source
+        )
+        self.update(id, records.ALERT, **told)
+        return id
+
+    def end_alert(self, name: str) -> None:
+        """End an alert that this service has raised."""
+        self.update(self._alert_id(name), records.ALERT, **records.ended(self._instant))
+
+    def notify(
+        self, people: str, title: Text, text: Text, *, about: str = "", urgent: bool = False
+    ) -> str:
+        """Tell people something, on the ways that they have chosen; return the id of the notice.
+
+        Args:
+            people: name of a person, a group or a rota.
+            title: in a few words.
+            text: what they should know.
+            about: id of the entity that it concerns.
+            urgent: now, also at night.
+        """
+        id = self._record_id(records.NOTICE)
+        by = f"service:{self._service.name}"
+        self.update(id, records.NOTICE, **records.notice(people, title, text, about, urgent, by))
+        return id
+
+    async def compute(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Return what a function gives that takes long (over 20 ms); others go on meanwhile.
+
+        Args:
+            function: of a module; it depends on nothing but its arguments.
+            *args: what can be pickled: JSON values, arrays, frames.
+        """
+        return await self._ground.compute(function, *args)
 
     def at(self, when: datetime | timedelta, function: str, name: str = "", **given: Any) -> None:
         """Call a function of the service later, once; it is kept over restarts.
@@ -291,6 +380,15 @@ class City:
         """Remove a timer, if it is there."""
         self._kept.timers.pop(name, None)
 
+    def _record_id(self, type: str) -> str:
+        """Return an id that this call gives again when it is made again."""
+        self._records += 1
+        key = quote(self._key, safe="")
+        return f"urn:ngsi-ld:{type}:{self._service.name}:{key}:{self._records}"
+
+    def _alert_id(self, name: str) -> str:
+        return f"urn:ngsi-ld:{records.ALERT}:{self._service.name}:{quote(name, safe='')}"
+
 
 def moment(instant: int) -> datetime:
     """Return an instant as a time in UTC. [us since 1970]"""
@@ -299,7 +397,3 @@ def moment(instant: int) -> datetime:
 
 def _is_attribute(value: Any) -> bool:
     return isinstance(value, dict) and "type" in value and any(m in value for m in VALUE_MEMBERS)
-
-
-def _json(value: Any) -> dict[str, Any]:
-    return {"type": "JsonProperty", "json": value}

@@ -18,12 +18,19 @@ import orjson
 import structlog
 
 from madang.hub.feed import Event, events
-from madang.hub.operations import Observe
+from madang.hub.operations import Keep, Observe, Operation
 from madang.model.context import CORE
 from madang.model.entity import Entity
-from madang.model.errors import InternalError, MadangError, NgsiError, Overloaded, TooManyRequests
+from madang.model.errors import (
+    InternalError,
+    MadangError,
+    NgsiError,
+    Overloaded,
+    ResourceNotFound,
+    TooManyRequests,
+)
 from madang.model.normalize import entity as normalized
-from madang.services.city import Kept
+from madang.services.ground import Kept
 from madang.services.run import Effect, Run, ServiceFailed
 from madang.store.rows import entity_of
 
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from madang.lake.questions import Series
     from madang.query.tree import Query
     from madang.services.service import Options, Service
+    from madang.services.workers import Workers
     from madang.trust.view import View
 
 log = structlog.get_logger("madang.services")
@@ -49,15 +57,16 @@ PASSING = (OSError, TimeoutError, Overloaded, TooManyRequests, InternalError)
 """Errors that may go away by themselves: the call is made again. After others it waits for
 somebody to look."""
 
-Keep = Callable[[bytes], Awaitable[None]]
+Store = Callable[[bytes], Awaitable[None]]
 """Stores what a service keeps; returns when it is durable."""
 
 
 class LiveCity:
     """The ground of a service that works on the hub."""
 
-    def __init__(self, seen: Callable[[], Tenant | View]) -> None:
+    def __init__(self, seen: Callable[[], Tenant | View], workers: Workers) -> None:
         self._seen = seen
+        self.compute = workers.compute
 
     async def get(self, id: str) -> Entity | None:
         row = await self._seen().get(id)
@@ -77,9 +86,10 @@ class Live:
         service: which.
         tenant: whose changes.
         seen: the tenant as the service sees it, and may write it.
+        workers: who computes for it.
         options: its settings.
         kept: what it kept, as JSON; None at its first start.
-        keep: see :data:`Keep`.
+        keep: see :data:`Store`.
     """
 
     def __init__(
@@ -87,13 +97,15 @@ class Live:
         service: Service,
         tenant: Tenant,
         seen: Callable[[], Tenant | View],
+        workers: Workers,
         options: Options,
         kept: bytes | None,
-        keep: Keep,
+        keep: Store,
     ) -> None:
         self._service = service
         self._tenant = tenant
         self._seen = seen
+        self._ground = LiveCity(seen, workers)
         self._options = options
         self._keep = keep
         self._is_new = kept is None
@@ -134,7 +146,7 @@ class Live:
             await self._keep(self._kept)
             self._is_new = False
         kept = _loaded(self._kept)
-        run = Run(self._service, LiveCity(self._seen), self._options, kept)
+        run = Run(self._service, self._ground, self._options, kept)
         queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE)
         reading = asyncio.ensure_future(self._fill(queue, kept.position))
         try:
@@ -200,16 +212,30 @@ class Live:
             ServiceFailed: one of them cannot be written.
         """
         name = self._service.name
-        operations = []
-        for key, function, document in effects:
+        operations: list[Operation] = []
+        owners: list[Effect] = []
+        for effect in effects:
             try:
-                operations.append(Observe(document["id"], normalized(document, CORE)))
+                done = _operations(effect)
             except NgsiError as error:
-                raise ServiceFailed(name, function, key, error) from error
+                raise ServiceFailed(name, effect.function, effect.key, error) from error
+            operations += done
+            owners += [effect] * len(done)
         results = await self._seen().write(operations)
-        for (key, function, _), result in zip(effects, results, strict=True):
+        for effect, operation, result in zip(owners, operations, results, strict=True):
+            if isinstance(operation, Keep) and isinstance(result, ResourceNotFound):
+                continue  # what is not there has no attributes to remove
             if isinstance(result, NgsiError):
-                raise ServiceFailed(name, function, key, result) from result
+                raise ServiceFailed(name, effect.function, effect.key, result) from result
+
+
+def _operations(effect: Effect) -> list[Operation]:
+    document, found = effect.document, list[Operation]()
+    if len(document) > 2:  # more than id and type
+        found.append(Observe(document["id"], normalized(document, CORE)))
+    if effect.removed:
+        found.append(Keep(document["id"], frozenset(effect.removed), drop=True))
+    return found
 
 
 def _dumped(kept: Kept) -> bytes:

@@ -36,6 +36,11 @@ service = Service(
     gives=["OnStreetParking", "OffStreetParking"],
     options=Prices,
     indicators=[Indicator("inGoal", IN_GOAL, "P1", "higher")],
+    operator=Text("Parking department", "주차관리과"),
+    cost=Text(
+        "Sensors on spots or counters at barriers; none where car parks publish their counts.",
+        "주차면 센서나 차단기 계수기. 주차장이 현황을 공개하면 추가 비용이 없습니다.",
+    ),
 )
 
 

@@ -9,17 +9,24 @@ from __future__ import annotations
 import time as clocks
 import traceback
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+import shapely
 
 from madang.model.entity import Document, Entity
 from madang.model.errors import MadangError
+from madang.model.geometry import Geometry
 from madang.query.evaluate import compile
-from madang.services.city import Change, City, Kept, Thing, moment
+from madang.services.city import Change, City, Thing, moment
+from madang.services.ground import Kept
+from madang.services.schedule import schedule
 
 if TYPE_CHECKING:
     from madang.hub.feed import Event
-    from madang.services.city import Ground
-    from madang.services.service import Handler, OnChange, Options, Service
+    from madang.services.ground import Ground
+    from madang.services.service import Handler, OnChange, Service
 
 NEVER = 2**63 - 1
 
@@ -30,6 +37,9 @@ class Effect(NamedTuple):
     key: str
     function: str
     document: Document
+    """What is put."""
+    removed: tuple[str, ...] = ()
+    """Attributes that are to go."""
 
 
 class ServiceFailed(MadangError):
@@ -56,7 +66,7 @@ class Run:
     """
 
     def __init__(
-        self, service: Service, ground: Ground, options: Options, kept: Kept, seed: int = 0
+        self, service: Service, ground: Ground, options: Any, kept: Kept, seed: int = 0
     ) -> None:
         self._service = service
         self._ground = ground
@@ -69,7 +79,11 @@ class Run:
         self.effects: list[Effect] = []
         """What is to be written, in order; who writes it empties the list."""
         self.calls = 0
-        self._due = [one.schedule.after(kept.instant) for one in service.on_time]
+        self._schedules = [
+            schedule(one.when, options.time_zone if one.zone is None else one.zone)
+            for one in service.on_time
+        ]
+        self._due = [one.after(kept.instant) for one in self._schedules]
 
     @property
     def due(self) -> int:
@@ -88,7 +102,9 @@ class Run:
         called: set[Handler] = set()  # once, though an entity may have several types
         for type in event.types:
             for rule in self._rules.get(type, ()):
-                if rule.handler not in called and _applies(rule, event):
+                if rule.handler in called or not _applies(rule, event):
+                    continue
+                if rule.area is None or await self._is_inside(rule.area, event):
                     called.add(rule.handler)
                     key = f"{rule.handler.__name__}-{event.position}"
                     await self._call(rule.handler, event.at, key, _change(event))
@@ -103,7 +119,7 @@ class Run:
         while (due := self.due) <= instant:
             for place, rule in enumerate(self._service.on_time):
                 if self._due[place] == due:
-                    self._due[place] = rule.schedule.after(due)
+                    self._due[place] = self._schedules[place].after(due)
                     await self._call(rule.handler, due, f"{rule.handler.__name__}-{due}")
             for name, (when, function, given) in sorted(self.kept.timers.items()):
                 if when <= due and self.kept.timers.get(name) == (when, function, given):
@@ -122,7 +138,32 @@ class Run:
             await handler(city, *args, **given)
         except Exception as error:
             raise ServiceFailed(service.name, function, key, error) from error
-        self.effects += [Effect(key, function, one) for one in city.effects.values()]
+        removed = city.removed
+        self.effects += [
+            Effect(key, function, one, tuple(sorted(removed.get(id, ()))))
+            for id, one in city.effects.items()
+        ]
+
+    async def _is_inside(self, area: Geometry | str, event: Event) -> bool:
+        wanted = getattr(self._options, area) if isinstance(area, str) else area
+        if wanted is None:
+            return True
+        if event.entity is None:  # deleted; nobody knows any more where it was
+            return False
+        place = Thing(event.entity)["location"]
+        if place is None and (known := await self._ground.get(event.id)) is not None:
+            place = Thing(known.document)["location"]
+        if place is None:
+            return False
+        there = shapely.from_geojson(orjson.dumps(place))
+        return bool(_prepared(orjson.dumps(wanted)).intersects(there))
+
+
+@lru_cache(256)
+def _prepared(body: bytes) -> shapely.Geometry:
+    found = shapely.from_geojson(body)
+    shapely.prepare(found)
+    return found
 
 
 def _applies(rule: OnChange, event: Event) -> bool:

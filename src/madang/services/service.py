@@ -20,16 +20,18 @@ functions work on the live city and on a day of its history.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from madang.model import geometry
 from madang.model.context import CORE
 from madang.query.q import parse
 from madang.query.tree import Condition
-from madang.services.schedule import Schedule, schedule
+from madang.services.schedule import schedule
 
 Category = Literal[
     "transport", "cultureAndTourism", "administration", "socialAndHealth",
@@ -57,6 +59,37 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def option(default: Any, en: str, ko: str, description: str, **limits: Any) -> Any:
+    """Return a field of :class:`Options`.
+
+    Args:
+        default: value if nobody sets it.
+        en: what people call it.
+        ko: what people call it, in Korean.
+        description: what it does, with its unit.
+        **limits: of pydantic: ``ge``, ``le``, ``max_length``, ``pattern`` …
+    """
+    extra: dict[str, Any] = {"ko": ko}
+    return Field(default, title=en, description=description, json_schema_extra=extra, **limits)
+
+
+class LocalOptions(Options):
+    """Options of a service that goes by the clock of its city."""
+
+    time_zone: str = option(
+        "UTC", "Time zone", "표준 시간대", "Its clock, such as Asia/Seoul.", max_length=64
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"there is no time_zone {value!r}, try Asia/Seoul") from None
+        return value
+
+
 @dataclass(frozen=True, slots=True)
 class Indicator:
     """A figure by which one sees what a service does for the city."""
@@ -75,6 +108,8 @@ class OnChange:
     type: str
     attributes: frozenset[str]
     where: Condition | None
+    area: geometry.Geometry | str | None
+    """A polygon, or the name of the option that has one."""
     handler: Handler
 
 
@@ -82,7 +117,9 @@ class OnChange:
 class OnTime:
     """Call a function again and again."""
 
-    schedule: Schedule
+    when: str
+    zone: str | None
+    """Of a cron expression; None: the option ``time_zone``."""
     handler: Handler
 
 
@@ -97,8 +134,11 @@ class Service:
         version: written into its decisions.
         needs: entity types that it reads.
         gives: entity types that it writes.
+        commands: entity types whose devices it may tell what to do.
         options: what can be set of it.
-        indicators: figures that it keeps.
+        indicators: figures that it keeps; they are what it improves.
+        operator: who in a city runs it, for the catalogue.
+        cost: what a city pays for it, for the catalogue.
     """
 
     def __init__(
@@ -111,8 +151,11 @@ class Service:
         version: str = "1",
         needs: Sequence[str] = (),
         gives: Sequence[str] = (),
+        commands: Sequence[str] = (),
         options: type[Options] = Options,
         indicators: Sequence[Indicator] = (),
+        operator: Text | None = None,
+        cost: Text | None = None,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise ValueError(f"a service is named like 'parking' or 'street_light', not {name!r}")
@@ -123,39 +166,59 @@ class Service:
         self.version = version
         self.needs = tuple(needs)
         self.gives = tuple(gives)
+        self.commands = tuple(commands)
         self.options = options
+        self.operator = operator
+        self.cost = cost
         self.indicators = {one.name: one for one in indicators}
         self.on_change: list[OnChange] = []
         self.on_time: list[OnTime] = []
         self.on_timer: dict[str, Handler] = {}
 
-    def on(self, type: str, *, attributes: Sequence[str] = (), where: str = "") -> Callable[[H], H]:
+    def on(
+        self,
+        type: str,
+        *,
+        attributes: Sequence[str] = (),
+        where: str = "",
+        area: Mapping[str, Any] | str | None = None,
+    ) -> Callable[[H], H]:
         """Call the function below with the city and each change of entities of a type.
 
         Args:
             type: of the entities.
             attributes: only if one of these was put; none named is any.
             where: a condition in the query language, on what was put.
+            area: only of entities whose ``location`` touches it: a GeoJSON geometry, or the name
+                of the option that has one (none set is everywhere). Without location is outside.
+
+        Raises:
+            BadRequestData: the area is no geometry.
         """
         condition = parse(where, CORE) if where else None
+        place = area if area is None or isinstance(area, str) else geometry.read(dict(area), "area")
 
         def take(handler: H) -> H:
-            self.on_change.append(OnChange(type, frozenset(attributes), condition, handler))
+            rule = OnChange(type, frozenset(attributes), condition, place, handler)
+            self.on_change.append(rule)
             return handler
 
         return take
 
-    def every(self, when: str, zone: str = "UTC") -> Callable[[H], H]:
+    def every(self, when: str, zone: str = "UTC", *, local: bool = False) -> Callable[[H], H]:
         """Call the function below with the city at regular times.
 
         Args:
             when: ``90s``, ``15m``, ``1h``, ``1d``, or a cron expression: ``0 4 * * mon-fri``.
             zone: time zone of a cron expression, such as ``Asia/Seoul``.
+            local: its time zone is the option ``time_zone``; see :class:`LocalOptions`.
         """
-        found = schedule(when, zone)
+        schedule(when, zone)  # a wrong one fails here, and not when the service starts
+        if local and not issubclass(self.options, LocalOptions):
+            raise TypeError(f"{self.name}: every(local=True) needs options that are LocalOptions")
 
         def take(handler: H) -> H:
-            self.on_time.append(OnTime(found, handler))
+            self.on_time.append(OnTime(when, None if local else zone, handler))
             return handler
 
         return take

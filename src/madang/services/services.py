@@ -18,9 +18,10 @@ from pydantic import ValidationError
 
 from madang.model import time
 from madang.model.errors import BadRequestData, Conflict, ResourceNotFound
-from madang.services.city import DECISION, INDICATOR
 from madang.services.live import Live, skipping
+from madang.services.records import ALERT, COMMAND, DECISION, INDICATOR, NOTICE
 from madang.services.service import Options, Service, Text
+from madang.services.workers import Workers
 from madang.trust.principal import Principal
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Working:
     service: Service
     tenant: Tenant
     gate: Gate
+    workers: Workers
     options: Options
     is_on: bool = False
     live: Live | None = None
@@ -77,6 +79,7 @@ class Working:
             self.service,
             self.tenant,
             lambda: self.gate.seen(principal, self.tenant, "", ""),
+            self.workers,
             self.options,
             await self.tenant.store.item("service", _KEPT + self.service.name),
             self._keep,
@@ -125,6 +128,9 @@ class Working:
         return told | {
             "needs": list(service.needs),
             "gives": list(service.gives),
+            "commands": list(service.commands),
+            "operator": _text(service.operator),
+            "cost": _text(service.cost),
             "indicators": [
                 {"name": one.name, "title": _text(one.title), "unit": one.unit,
                  "better": one.better}
@@ -153,6 +159,7 @@ class Services:
     def __init__(self, hub: Hub, gate: Gate) -> None:
         self._hub = hub
         self._gate = gate
+        self._workers = Workers()
         self._working: dict[str, dict[str, Working]] = {}
         self._changing = asyncio.Lock()
         self.catalogue = installed()
@@ -231,6 +238,7 @@ class Services:
         for here in self._working.values():
             for working in here.values():
                 await working.stop()
+        self._workers.close()
 
     async def _of(self, name: str) -> dict[str, Working]:
         found = self._working.get(name)
@@ -251,7 +259,7 @@ class Services:
         except BadRequestData as error:  # of another version: better off than working otherwise
             log.error("service.options_unknown", service=service.name, reason=error.detail)
             options, is_on = service.given({}), False
-        return Working(service, tenant, self._gate, options, is_on)
+        return Working(service, tenant, self._gate, self._workers, options, is_on)
 
 
 def _options(service: Service, values: dict[str, Any]) -> Options:
@@ -265,12 +273,15 @@ def _options(service: Service, values: dict[str, Any]) -> Options:
 
 def _principal(service: Service, tenant: str) -> Principal:
     """Return as whom a service works."""
-    gives = frozenset({*service.gives, DECISION, INDICATOR})
+    gives = frozenset({*service.gives, ALERT, DECISION, INDICATOR, NOTICE})
+    if service.commands:
+        gives |= {COMMAND}
+    reads = gives | frozenset(service.needs) | frozenset(service.commands)
     return Principal(
         f"service:{service.name}", "app", service.title.en, frozenset({"app"}),
-        frozenset({tenant}), reads=gives | frozenset(service.needs), writes=gives,
+        frozenset({tenant}), reads=reads, writes=gives,
     )  # fmt: skip
 
 
-def _text(text: Text) -> dict[str, str]:
-    return {"en": text.en, "ko": text.ko}
+def _text(text: Text | None) -> dict[str, str] | None:
+    return None if text is None else {"en": text.en, "ko": text.ko}

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from madang.services.service import Options
+from madang.services.service import LocalOptions, option
 
 GOAL = (0.6, 0.8)
 NEARLY_EMPTY = 0.3
@@ -24,12 +24,7 @@ Band = tuple[int, int]
 """First and last hour, by the clock of the city."""
 
 
-def option(default: Any, en: str, ko: str, description: str, **limits: Any) -> Any:
-    extra: dict[str, Any] = {"ko": ko}
-    return Field(default, title=en, description=description, json_schema_extra=extra, **limits)
-
-
-class Prices(Options):
+class Prices(LocalOptions):
     """How prices are set. They are those of an hour."""
 
     step_up: float = option(0.25, "Step up", "인상 폭", "Added above 80 %.", ge=0, le=1e6)
@@ -56,10 +51,6 @@ class Prices(Options):
         min_length=1,
         max_length=24,
     )
-    time_zone: str = option(
-        "UTC", "Time zone", "표준 시간대", "Of that clock, such as Asia/Seoul.", max_length=64
-    )
-
     hold_minutes: int = option(
         180,
         "Counts hold",
@@ -77,10 +68,6 @@ class Prices(Options):
             raise ValueError("bands are hours 0 to 24 one after the other: [[9, 12], [12, 15]]")
         if self.floor > self.cap:
             raise ValueError(f"the floor {self.floor} lies above the cap {self.cap}; swap them")
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"there is no time_zone {self.time_zone!r}, try Asia/Seoul") from None
         return self
 
 
