@@ -33,6 +33,7 @@ from madang.logs import configure
 from madang.model.context import CORE
 from madang.model.errors import MadangError
 from madang.model.normalize import entity as normalized
+from madang.sense.edge.crossing import Crossings
 from madang.sense.sense import Sense
 from madang.sense.sentilo import notifications
 from madang.services.services import Services
@@ -69,6 +70,7 @@ class City:
         trust.watch(self.hub)
         self.sense = Sense(settings, self.hub, trust)
         self.services = Services(self.hub, trust.gate)
+        self.crossings = Crossings(self.services, self.sense.broker.tell)
         self.metrics.watch(self.hub)
         self.metrics.watch_audit(trust.audit)
         self.metrics.watch_intake(self.sense.intake)
@@ -115,6 +117,7 @@ class City:
         await self.trust.personal.start()
         await self.sense.start()
         await self.services.start()
+        self.crossings.start()
         self.trust.listening(listening.getsockname()[1])
         self.system.ready = True
         log.info("madang.ready", url=self.settings.url)
@@ -127,6 +130,7 @@ class City:
             if demo is not None:
                 demo.cancel()
                 await asyncio.gather(demo, return_exceptions=True)
+            await self.crossings.close()
             await self.services.close()
             await self.sense.close()
             await self.trust.identities.close()  # writes last uses; the hub closes the engine

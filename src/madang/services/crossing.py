@@ -1,0 +1,227 @@
+"""Smart crossing: who is on it at red is warned, and drivers who must brake for people on it.
+
+Warning itself is done where the sign is, by the edge node (:mod:`madang.sense.edge.crossing`). This
+service judges the same changes by the same rules, and keeps the record: each warning as a decision
+with what came of it, near misses, and an alert for a crossing that has many of them.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, TypedDict
+
+from madang.services import crossing_texts as texts
+from madang.services import crossing_watch as watches
+from madang.services.city import Change, City, Thing
+from madang.services.crossing_watch import CROSSING, OBSERVED, Rules, S, Step, Watch
+from madang.services.service import Indicator, Service, Text
+
+IN_TIME_MS = 300
+LONGEST_NAME = 200  # [characters]
+COUNTED_DAYS = 28  # over which the indicators count
+
+service = Service(
+    "crossing",
+    title=Text("Smart crossing", "스마트 횡단보도"),
+    purpose=Text(
+        "Warns people who cross at red, and drivers who must brake for people on the crossing.",
+        "적신호에 건너는 사람과, 횡단보도의 사람을 위해 제동해야 하는 운전자에게 경고합니다.",
+    ),
+    category="safety",
+    needs=[CROSSING, OBSERVED],
+    gives=[CROSSING],
+    options=Rules,
+    indicators=[
+        Indicator("warnings", Text("Warnings in 28 days", "28일간 경고"), "C62", "lower"),
+        Indicator("nearMisses", Text("Near misses in 28 days", "28일간 아차사고"), "C62", "lower"),
+        Indicator("inTime", Text("Warned within 300 ms", "300 ms 안의 경고"), "P1", "higher"),
+    ],
+    operator=Text("Traffic department, with the police", "교통 부서와 경찰"),
+    cost=Text(
+        "For each crossing a detector, a sign and a share of an edge node.",
+        "횡단보도마다 감지기와 경고 표지, 엣지 노드 일부.",
+    ),
+)
+
+
+class Place(TypedDict):
+    """What is kept of one crossing."""
+
+    name: str
+    watch: Watch
+    decision: str | None  # of the warning that is on
+    misses: list[int]  # near misses [us since 1970]
+    is_alerted: bool
+
+
+@service.on(OBSERVED)
+async def observed(city: City, change: Change) -> None:
+    """Judge a crossing when one of its detectors says something."""
+    homes: dict[str, str] = city.state.setdefault("homes", {})  # crossing by detector
+    if change.kind == "deleted":
+        homes.pop(change.id, None)
+        return
+    home = change.put["refCrossing"]
+    if home is None and change.id not in homes and (known := await city.get(change.id)):
+        home = known["refCrossing"]
+    if isinstance(home, str):
+        homes[change.id] = home
+    if change.id in homes:
+        await _take(city, homes[change.id], change)
+
+
+@service.on(CROSSING)
+async def crossing(city: City, change: Change) -> None:
+    """Judge a crossing that speaks for itself, such as a controller that knows its signal."""
+    if change.kind == "deleted":
+        city.state.get("places", {}).pop(change.id, None)
+        city.cancel(change.id)
+        return
+    if isinstance(change.put["name"], str):
+        (await _place(city, change.id))["name"] = change.put["name"][:LONGEST_NAME]
+    await _take(city, change.id, change)
+
+
+@service.on(CROSSING, attributes=["warnedAfter"])
+async def timed(city: City, change: Change) -> None:
+    """Count how soon an edge node has warned."""
+    after = change.put["warnedAfter"]
+    if isinstance(after, int | float):
+        day = _today(city)
+        day["timed"] += 1
+        day["inTime"] += after <= IN_TIME_MS
+        _measure(city)
+
+
+@service.timer
+async def look(city: City, id: str) -> None:
+    """Judge a crossing of which nothing more is heard."""
+    if id in city.state.get("places", {}):
+        await _judge(city, id)
+
+
+@service.every("0 4 * * *", local=True)
+async def daily(city: City) -> None:
+    """End alerts of crossings that have become quiet."""
+    for id, place in city.state.get("places", {}).items():
+        if place["is_alerted"] and len(_misses(city, place)) < city.options.alert_after:
+            place["is_alerted"] = False
+            city.end_alert(f"near-misses:{id}")
+    _measure(city)
+
+
+async def _place(city: City, id: str) -> Place:
+    places: dict[str, Place] = city.state.setdefault("places", {})
+    if id not in places:
+        known = await city.get(id)
+        name = known["name"] if known and isinstance(known["name"], str) else id.rpartition(":")[2]
+        places[id] = {
+            "name": name[:LONGEST_NAME], "watch": watches.fresh(), "decision": None, "misses": [],
+            "is_alerted": False,
+        }  # fmt: skip
+    return places[id]
+
+
+async def _take(city: City, id: str, change: Change) -> None:
+    values = watches.read(change.put.document, change.put)
+    if not values:
+        return
+    place = await _place(city, id)
+    if watches.take(place["watch"], change.id, values, city.instant):
+        await _judge(city, id)
+
+
+async def _judge(city: City, id: str) -> None:
+    place = await _place(city, id)
+    step = watches.step(place["watch"], city.instant, city.options)
+    if (warning := place["watch"]["warning"]) is not None:
+        city.at(timedelta(microseconds=warning["until"] - city.instant), "look", id, id=id)
+    else:
+        city.cancel(id)
+    if step is None or step.kind == "renewed":
+        return
+    if step.kind == "ended":
+        await _ended(city, id, place, step)
+        return
+    if step.kind == "began":
+        _today(city)["warnings"] += 1
+    place["decision"] = city.decide(
+        texts.warned(place["name"], step.warning),
+        because=await _seen(city, id),
+        expects={"seconds": city.options.tail_s + city.options.hold_s},
+    )
+    city.update(id, CROSSING, warning=step.warning["reasons"])
+    _measure(city)
+
+
+async def _seen(city: City, id: str) -> list[tuple[Thing, str]]:
+    """Return the values that a warning is based on, of the crossing and of its detectors."""
+    found: list[tuple[Thing, str]] = []
+    homes = city.state.get("homes", {})
+    for source in [id, *sorted(detector for detector, home in homes.items() if home == id)]:
+        thing = await city.get(source)
+        if thing is not None:
+            found += [(thing, name) for name in sorted(watches.READ) if name in thing]
+    return found
+
+
+async def _ended(city: City, id: str, place: Place, step: Step) -> None:
+    """Write down what came of a warning."""
+    warning, is_miss = step.warning, watches.is_near_miss(step.warning, city.options)
+    city.update(id, CROSSING, warning=["none"])
+    if place["decision"] is not None:
+        city.learn(
+            place["decision"],
+            seconds=round((warning["until"] - warning["since"]) / S, 1),
+            nearestSeconds=warning["nearest_s"],
+            nearMiss=is_miss,
+        )
+        place["decision"] = None
+    if is_miss:
+        place["misses"].append(city.instant)
+        _today(city)["nearMisses"] += 1
+        if len(_misses(city, place)) >= city.options.alert_after:
+            await _alert(city, id, place)
+    _measure(city)
+
+
+async def _alert(city: City, id: str, place: Place) -> None:
+    place["is_alerted"] = True
+    thing = await city.get(id)
+    city.alert(
+        f"near-misses:{id}",
+        kind="pedestrianNearMiss",
+        severity="high",
+        title=texts.often(place["name"], len(place["misses"]), city.options),
+        text=texts.HELP,
+        about=[] if thing is None else [thing],
+    )
+
+
+def _misses(city: City, place: Place) -> list[int]:
+    since = city.instant - city.options.alert_days * 86_400 * S
+    place["misses"] = [at for at in place["misses"] if at > since]
+    return place["misses"]
+
+
+def _today(city: City) -> dict[str, int]:
+    days: dict[str, dict[str, int]] = city.state.setdefault("days", {})
+    today = city.local.date().isoformat()
+    if today not in days:
+        first = (city.local.date() - timedelta(COUNTED_DAYS - 1)).isoformat()
+        for day in [day for day in days if day < first]:
+            del days[day]
+        days[today] = {"warnings": 0, "nearMisses": 0, "timed": 0, "inTime": 0}
+    return days[today]
+
+
+def _measure(city: City) -> None:
+    _today(city)  # so that days of long ago are gone
+    sums: dict[str, Any] = {"warnings": 0, "nearMisses": 0, "timed": 0, "inTime": 0}
+    for day in city.state["days"].values():
+        for name in sums:
+            sums[name] += day[name]
+    city.measure("warnings", sums["warnings"])
+    city.measure("nearMisses", sums["nearMisses"])
+    if sums["timed"]:
+        city.measure("inTime", round(100 * sums["inTime"] / sums["timed"], 2))
