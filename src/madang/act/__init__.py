@@ -1,0 +1,1 @@
+"""What Madang does in the city: commands to devices, incidents, words to people."""
