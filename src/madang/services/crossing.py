@@ -8,17 +8,17 @@ with what came of it, near misses, and an alert for a crossing that has many of 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from madang.services import crossing_texts as texts
 from madang.services import crossing_watch as watches
+from madang.services import tally
 from madang.services.city import Change, City, Thing
 from madang.services.crossing_watch import CROSSING, OBSERVED, Rules, S, Step, Watch
 from madang.services.service import Indicator, Service, Text
 
 IN_TIME_MS = 300
 LONGEST_NAME = 200  # [characters]
-COUNTED_DAYS = 28  # over which the indicators count
 
 service = Service(
     "crossing",
@@ -49,7 +49,7 @@ class Place(TypedDict):
 
     name: str
     watch: Watch
-    decision: str | None  # of the warning that is on
+    decisions: list[str]  # of the warning that is on
     misses: list[int]  # near misses [us since 1970]
     is_alerted: bool
 
@@ -87,10 +87,7 @@ async def timed(city: City, change: Change) -> None:
     """Count how soon an edge node has warned."""
     after = change.put["warnedAfter"]
     if isinstance(after, int | float):
-        day = _today(city)
-        day["timed"] += 1
-        day["inTime"] += after <= IN_TIME_MS
-        _measure(city)
+        _measure(city, timed=1, inTime=after <= IN_TIME_MS)
 
 
 @service.timer
@@ -116,7 +113,7 @@ async def _place(city: City, id: str) -> Place:
         known = await city.get(id)
         name = known["name"] if known and isinstance(known["name"], str) else id.rpartition(":")[2]
         places[id] = {
-            "name": name[:LONGEST_NAME], "watch": watches.fresh(), "decision": None, "misses": [],
+            "name": name[:LONGEST_NAME], "watch": watches.fresh(), "decisions": [], "misses": [],
             "is_alerted": False,
         }  # fmt: skip
     return places[id]
@@ -143,15 +140,14 @@ async def _judge(city: City, id: str) -> None:
     if step.kind == "ended":
         await _ended(city, id, place, step)
         return
-    if step.kind == "began":
-        _today(city)["warnings"] += 1
-    place["decision"] = city.decide(
+    decision = city.decide(
         texts.warned(place["name"], step.warning),
         because=await _seen(city, id),
         expects={"seconds": city.options.tail_s + city.options.hold_s},
     )
-    city.update(id, CROSSING, warning=step.warning["reasons"])
-    _measure(city)
+    place["decisions"].append(decision)
+    city.update(id, CROSSING, warning=[*step.warning["reasons"]])
+    _measure(city, warnings=step.kind == "began")
 
 
 async def _seen(city: City, id: str) -> list[tuple[Thing, str]]:
@@ -169,20 +165,19 @@ async def _ended(city: City, id: str, place: Place, step: Step) -> None:
     """Write down what came of a warning."""
     warning, is_miss = step.warning, watches.is_near_miss(step.warning, city.options)
     city.update(id, CROSSING, warning=["none"])
-    if place["decision"] is not None:
+    for decision in place["decisions"]:
         city.learn(
-            place["decision"],
+            decision,
             seconds=round((warning["until"] - warning["since"]) / S, 1),
             nearestSeconds=warning["nearest_s"],
             nearMiss=is_miss,
         )
-        place["decision"] = None
+    place["decisions"] = []
     if is_miss:
         place["misses"].append(city.instant)
-        _today(city)["nearMisses"] += 1
         if len(_misses(city, place)) >= city.options.alert_after:
             await _alert(city, id, place)
-    _measure(city)
+    _measure(city, nearMisses=is_miss)
 
 
 async def _alert(city: City, id: str, place: Place) -> None:
@@ -204,24 +199,9 @@ def _misses(city: City, place: Place) -> list[int]:
     return place["misses"]
 
 
-def _today(city: City) -> dict[str, int]:
-    days: dict[str, dict[str, int]] = city.state.setdefault("days", {})
-    today = city.local.date().isoformat()
-    if today not in days:
-        first = (city.local.date() - timedelta(COUNTED_DAYS - 1)).isoformat()
-        for day in [day for day in days if day < first]:
-            del days[day]
-        days[today] = {"warnings": 0, "nearMisses": 0, "timed": 0, "inTime": 0}
-    return days[today]
-
-
-def _measure(city: City) -> None:
-    _today(city)  # so that days of long ago are gone
-    sums: dict[str, Any] = {"warnings": 0, "nearMisses": 0, "timed": 0, "inTime": 0}
-    for day in city.state["days"].values():
-        for name in sums:
-            sums[name] += day[name]
-    city.measure("warnings", sums["warnings"])
-    city.measure("nearMisses", sums["nearMisses"])
-    if sums["timed"]:
+def _measure(city: City, **counts: int) -> None:
+    sums = tally.add(city, **counts)
+    city.measure("warnings", sums.get("warnings", 0))
+    city.measure("nearMisses", sums.get("nearMisses", 0))
+    if sums.get("timed"):
         city.measure("inTime", round(100 * sums["inTime"] / sums["timed"], 2))

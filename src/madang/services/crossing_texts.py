@@ -47,7 +47,8 @@ def often(name: str, misses: int, rules: Rules) -> Text:
 
 
 HELP = Text(
-    "Vehicles came too near to people on the crossing. Look at its sight lines, its signal times and"
-    " the speed of vehicles there.",
-    "횡단보도의 사람에게 차량이 지나치게 가까이 접근했습니다. 시야, 신호 시간, 차량 속도를 점검하세요.",
+    "Vehicles came too near to people on the crossing. Look at its sight lines, its signal times"
+    " and the speed of vehicles there.",
+    "횡단보도의 사람에게 차량이 지나치게 가까이 접근했습니다."
+    " 시야, 신호 시간, 차량 속도를 점검하세요.",
 )
