@@ -21,9 +21,11 @@ from madang.settings_types import (
     EdgeRules,
     FeedKeys,
     Hosts,
+    Mail,
     MqttBrokers,
     Origins,
     Providers,
+    Sms,
     is_loopback,
 )
 
@@ -32,8 +34,8 @@ CONFIG_FILE = "madang.toml"
 NOT_SETTINGS = ("MADANG_URL", "MADANG_CONFIG", "MADANG_KEY", "MADANG_SECRET_KEY")
 """Variables that the command line and its clients read; they are no settings of the hub."""
 TEST_PREFIX = "MADANG_TEST_"
-TABLES = frozenset({"openid", "feed_keys", "edge_rules", "mqtt_brokers"})
-"""Settings that are tables with names of the city's own choosing."""
+TABLES = frozenset({"openid", "feed_keys", "edge_rules", "mqtt_brokers", "mail", "sms"})
+"""Settings that are tables, which may hold secrets; a file writes them whole."""
 
 MIB = 1024 * 1024
 
@@ -177,6 +179,9 @@ class Settings(BaseModel):
         "Notifications",
         "Hosts to notify: names, networks, `*` for all; inside only if named or by administrators.",
     )
+
+    mail: Mail = _setting(None, "People", "Mail server, as `[mail]`; see how to handle incidents.")
+    sms: Sms = _setting(None, "People", "Gateway of text messages, as `[sms]`; see there.")
 
     sense_drop: bool = _setting(
         True,

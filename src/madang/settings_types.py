@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -124,3 +124,50 @@ class MqttBroker(BaseModel):
 
 
 MqttBrokers = Annotated[dict[str, MqttBroker], BeforeValidator(_parsed)]
+
+
+class MailServer(BaseModel):
+    """Where mail is handed over, written as ``[mail]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    host: str = Field(min_length=1, max_length=255)
+    port: int = Field(587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = Field("", max_length=255)
+    password: SecretStr = SecretStr("")
+    sender: str = Field(pattern=r"^([^<>@\r\n]*<)?[^<>@\s]+@[A-Za-z0-9.-]+>?$", max_length=255)
+    """Who it comes from: ``Control room <madang@city.example>``."""
+
+    @model_validator(mode="after")
+    def _password_travels_encrypted(self) -> Self:
+        if self.security == "none" and self.user and not is_loopback(self.host):
+            raise ValueError('security must be "starttls" or "tls" if there is a user')
+        return self
+
+
+Mail = Annotated[MailServer | None, BeforeValidator(_parsed)]
+
+
+class SmsGateway(BaseModel):
+    """Who sends text messages, by one HTTP request each, written as ``[sms]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    url: str = Field(pattern=r"^https?://[^\s]+$", max_length=2000)
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,60}$")], SecretStr] = {}
+    content_type: str = Field("application/json", pattern=r"^[a-z]+/[a-z0-9.+-]+$")
+    body: str = Field('{"to": "{to}", "text": "{text}"}', min_length=1, max_length=8000)
+    """With ``{to}``, ``{text}`` and ``{id}`` where the values go."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        address = urlsplit(self.url)
+        if address.scheme == "http" and not is_loopback(address.hostname or ""):
+            raise ValueError("url must begin with https:// (http:// only on this machine)")
+        if "{to}" not in self.body or "{text}" not in self.body:
+            raise ValueError("body must hold {to} and {text}, where number and text go")
+        return self
+
+
+Sms = Annotated[SmsGateway | None, BeforeValidator(_parsed)]

@@ -1,0 +1,36 @@
+"""Notices to MQTT brokers: one message at QoS 1, in the form of NGSI-LD notifications."""
+
+from __future__ import annotations
+
+import orjson
+
+from madang.act.contacts import Mqtt, Person
+from madang.act.notify_message import Message
+from madang.hub.delivery_mqtt import MqttSender
+from madang.hub.endpoint import parse
+from madang.hub.hosts import Bounds
+from madang.hub.message import Message as Packed
+
+TIMEOUT_S = 15.0
+
+
+class Brokers:
+    """Publishes notices.
+
+    Args:
+        bounds: where brokers may lie that no administrator has named.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._sender = MqttSender(TIMEOUT_S, bounds)
+
+    async def send(self, channel: Mqtt, message: Message, person: Person) -> None:
+        """Publish one message; see :class:`madang.act.notify_message.Sender`."""
+        quality = [{"key": "MQTT-QoS", "value": "1"}]
+        endpoint = parse({"uri": channel.url, "notifierInfo": quality}, channel.inside)
+        body = orjson.dumps(message.document())
+        await self._sender.send(endpoint, Packed("application/json", None, body), message.tenant)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._sender.close()
