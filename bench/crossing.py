@@ -52,7 +52,7 @@ def good(server: Server, method: str, path: str, body: object) -> Any:
 
 def device(node: Server, name: str, profile: str = "") -> mqtt.Client:
     """Register a device; return its client, connected with its key."""
-    body = {"name": name, "key": True} | ({"profile": profile} if profile else {})
+    body = {"device": name, "key": True} | ({"profile": profile} if profile else {})
     key = good(node, "POST", "/devices", body)["key"]
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name)
     client.username_pw_set(name, key)
