@@ -61,14 +61,15 @@ def instant(body: dict[str, Any], member: str) -> int | None:
 
 def page(request: Request, found: Sequence[Any], show: Callable[[Any], Any]) -> Response:
     """Return the part of a list that ``limit`` and ``offset`` ask for; a header has the count."""
-    limit, offset = _number(request, "limit", 100), _number(request, "offset", 0)
+    limit, offset = number(request, "limit", 100), number(request, "offset", 0)
     if limit > _LARGEST_PAGE:
         raise BadRequestData(f"limit must be at most {_LARGEST_PAGE}, not {limit}")
     items = [show(one) for one in found[offset : offset + limit]]
     return JSONResponse(items, headers={_COUNT: str(len(found))})
 
 
-def _number(request: Request, name: str, default: int) -> int:
+def number(request: Request, name: str, default: int) -> int:
+    """Return a whole number that a query parameter names, or raise BadRequestData."""
     value = request.query_params.get(name, str(default))
     if not (value.isascii() and value.isdigit() and len(value) < 10):
         raise BadRequestData(f"{name} must be a whole number, not {value[:40]!r}")

@@ -27,6 +27,10 @@ ItemKind = Literal[
     "sense",
     # What city services are set to, and what they keep.
     "service",
+    # Of act: when which command was last sent to a target.
+    "act",
+    # Whom to tell, and how, sealed.
+    "contact",
     # The system store only (trust/records.py):
     "account",
     "login",

@@ -23,6 +23,8 @@ TenantAction = Literal[
     "manageDevices",  # change these
     "seeServices",  # city services, their options, how they go
     "manageServices",  # switch and set these
+    "seeIncidents",  # incidents with all that was done, playbooks, who is on call
+    "manageIncidents",  # deal with incidents; contacts, rotas, playbooks
 ]
 """What can be done in a tenant, whichever its entities."""
 
