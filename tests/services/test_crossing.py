@@ -208,6 +208,25 @@ async def test_how_soon_the_edge_has_warned_becomes_a_figure() -> None:
     assert figure(run, "inTime") == 75.0
 
 
+async def test_street_lights_are_commanded_once_and_go_back_by_themselves() -> None:
+    run = await standing(light_s=60)
+    light = "urn:ngsi-ld:Streetlight:school-1"
+    await run.put(START, light, "Streetlight", powerState="on")
+    await run.put(
+        START, CROSSING, "PedestrianCrossing",
+        refStreetlight={"type": "Relationship", "object": light},
+    )  # fmt: skip
+    for second, people in ((1, 1), (2, 0), (20, 1), (21, 0)):
+        await seen(run, second, people)
+    (command,) = run.things("Command")
+    assert (command["commandTarget"], command["commandName"]) == (light, "setLevel")
+    assert command["parameters"] == {"level": 1.0}
+    assert command["revertAfter"] == 60
+    assert run.thing(command["decision"])["madeBy"] == "crossing 1"
+    await seen(run, 70, 1)
+    assert len(run.things("Command")) == 2
+
+
 async def test_a_crossing_or_detector_that_is_deleted_is_forgotten() -> None:
     run = await standing()
     await run.delete(START + S, CAMERA)
@@ -247,6 +266,7 @@ def test_a_sign_is_told_what_to_show_for_how_long_and_when_to_go_dark() -> None:
     assert began is not None
     on = orjson.loads(message(CROSSING, began))
     assert on["command"] == "warn"
+    assert on["expiresAt"] == "2026-03-02T08:00:03Z"
     assert on["parameters"] == {
         "crossing": CROSSING, "reasons": [ON_RED], "seconds": 3,
         "text": {"en": "Red light: do not cross.", "ko": "빨간불입니다. 건너지 마세요."},

@@ -18,6 +18,8 @@ from madang.services.crossing_watch import CROSSING, OBSERVED, Rules, S, Step, W
 from madang.services.service import Indicator, Service, Text
 
 IN_TIME_MS = 300
+LIGHT, COMMAND = "Streetlight", "setLevel"
+MOST_LIGHTS = 20  # of a crossing
 LONGEST_NAME = 200  # [characters]
 
 service = Service(
@@ -30,6 +32,7 @@ service = Service(
     category="safety",
     needs=[CROSSING, OBSERVED],
     gives=[CROSSING],
+    commands=[LIGHT],
     options=Rules,
     indicators=[
         Indicator("warnings", Text("Warnings in 28 days", "28일간 경고"), "C62", "lower"),
@@ -52,6 +55,7 @@ class Place(TypedDict):
     decisions: list[str]  # of the warning that is on
     misses: list[int]  # near misses [us since 1970]
     is_alerted: bool
+    lit: int  # until when its lights have been raised [us since 1970]
 
 
 @service.on(OBSERVED)
@@ -114,7 +118,7 @@ async def _place(city: City, id: str) -> Place:
         name = known["name"] if known and isinstance(known["name"], str) else id.rpartition(":")[2]
         places[id] = {
             "name": name[:LONGEST_NAME], "watch": watches.fresh(), "decisions": [], "misses": [],
-            "is_alerted": False,
+            "is_alerted": False, "lit": 0,
         }  # fmt: skip
     return places[id]
 
@@ -146,8 +150,28 @@ async def _judge(city: City, id: str) -> None:
         expects={"seconds": city.options.tail_s + city.options.hold_s},
     )
     place["decisions"].append(decision)
+    await _light(city, id, place, decision)
     city.update(id, CROSSING, warning=[*step.warning["reasons"]])
     _measure(city, warnings=step.kind == "began")
+
+
+async def _light(city: City, id: str, place: Place, decision: str) -> None:
+    """Raise the street lights of a crossing for a while; they go back by themselves."""
+    crossing = await city.get(id)
+    if crossing is None or city.instant < place["lit"]:
+        return
+    lights = crossing["refStreetlight"] or []
+    for light in ([lights] if isinstance(lights, str) else lights)[:MOST_LIGHTS]:
+        thing = await city.get(light)
+        if thing is not None and thing.type == LIGHT:
+            place["lit"] = city.instant + city.options.light_s * S
+            city.command(
+                thing,
+                COMMAND,
+                {"level": city.options.light_level},
+                decision=decision,
+                revert_after=timedelta(seconds=city.options.light_s),
+            )
 
 
 async def _seen(city: City, id: str) -> list[tuple[Thing, str]]:

@@ -61,6 +61,14 @@ class Rules(LocalOptions):
     alert_days: int = option(
         7, "Counted over", "집계 기간", "Days over which they are counted.", ge=1, le=90
     )
+    light_level: float = option(
+        1.0, "Lights at a warning", "경고 시 조명 밝기",
+        "That street lights of the crossing are commanded to; 1 is full.", ge=0, le=1,
+    )  # fmt: skip
+    light_s: int = option(
+        60, "Lights stay", "조명 유지 시간",
+        "Until they go back; a new warning in that time commands nothing. [s]", ge=10, le=3600,
+    )  # fmt: skip
 
 
 class Warning(TypedDict):

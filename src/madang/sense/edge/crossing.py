@@ -29,7 +29,7 @@ from madang.query.tree import HasType, Query, Selector
 from madang.sense.devices.device import PREFIX, check_name
 from madang.services import crossing_texts as texts
 from madang.services import crossing_watch as watches
-from madang.services.crossing_watch import CROSSING, OBSERVED, SHOWN_S, Step, Watch
+from madang.services.crossing_watch import CROSSING, OBSERVED, SHOWN_S, S, Step, Watch
 from madang.store.rows import entity_of
 
 if TYPE_CHECKING:
@@ -226,9 +226,10 @@ def message(crossing: str, step: Step) -> bytes:
         given["text"] = texts.sign(warning["reasons"])._asdict()
         given["seconds"] = SHOWN_S
     number = f"{crossing}:{warning['since']}:{step.kind}:{warning['told']}"
-    return orjson.dumps(
-        {"id": number, "command": "warn" if is_on else "clear", "parameters": given}
-    )
+    command = {"id": number, "command": "warn" if is_on else "clear", "parameters": given}
+    if is_on:
+        command["expiresAt"] = time.render(warning["told"] + SHOWN_S * S)
+    return orjson.dumps(command)
 
 
 def _concerns(change: Change) -> bool:
