@@ -14,8 +14,8 @@ from madang.commands.terminal import (
     Tenant,
     Url,
     instant,
+    past,
     print_json,
-    seconds,
     show,
 )
 
@@ -97,7 +97,7 @@ def try_(
 ) -> None:
     """Show what limits would have flagged of what a sensor has measured."""
     body = {"entity": entity, "attribute": attribute, "limits": dict(map(_limit, limit))}
-    body |= {"since": _past(since), **({"until": instant(until)} if until else {})}
+    body |= {"since": past(since), **({"until": instant(until)} if until else {})}
     found = _ask(url, tenant, "POST", f"{PATH}/trial", body)
     if as_json:
         print_json(found)
@@ -126,17 +126,6 @@ def _limit(text: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError:
         raise BadOption(f"--limit {text} is no limit such as fail_above=50") from None
-
-
-def _past(text: str) -> str:
-    """Return a time, or a span as that long ago."""
-    try:
-        ago = seconds(text)
-    except BadOption:
-        return instant(text)
-    from datetime import UTC, datetime, timedelta
-
-    return (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _ask(

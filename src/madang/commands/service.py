@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -98,7 +99,7 @@ def switch_on(
     """Switch a service on; it goes on from where it stopped."""
     body: dict[str, Any] = {"on": True}
     if settings:
-        body["options"] = _values(settings)
+        body["options"] = values_of(settings)
     _tell(send("PATCH", _path(name), url, body, tenant=tenant), as_json, f"{name} is on")
 
 
@@ -122,7 +123,7 @@ def set_options(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Set options of a service; the others stay as they are."""
-    body = {"options": _values(settings)}
+    body = {"options": values_of(settings)}
     found = send("PATCH", _path(name), url, body, tenant=tenant)
     values = ", ".join(f"{one} = {_text(found['options'][one])}" for one in body["options"])
     _tell(found, as_json, f"{name}: {values}")
@@ -143,13 +144,49 @@ def resume(
     _tell(found, as_json, f"{name} goes on")
 
 
+@app.command("catalogue")
+def show_catalogue(as_json: Json = False, tenant: Tenant = "", url: Url = DEFAULT_URL) -> None:
+    """Show what services there are, what they need, improve and cost, by category."""
+    found = send("GET", "/catalogue/services", url, tenant=tenant)
+    if as_json:
+        print_json(found)
+        return
+    for category in found["categories"]:
+        if category["services"]:
+            typer.echo(f"{category['title']['en']}\n{'=' * len(category['title']['en'])}\n")
+        for one in category["services"]:
+            _print_entry(one)
+    none = [one["title"]["en"] for one in found["categories"] if not one["services"]]
+    typer.echo(f"None yet: {', '.join(none)}")
+
+
+@app.command("new")
+def make_new(
+    name: Annotated[str, typer.Argument(help="Name of the service, such as container_fire.")],
+    directory: Annotated[
+        Path | None, typer.Option("--directory", help="For the package; else its name.")
+    ] = None,
+) -> None:
+    """Make the package of a service of your own: module, tests, page, entry point."""
+    from madang.services.scaffold import scaffold
+
+    folder = directory or Path(name)
+    for file in scaffold(name, folder):
+        typer.echo(file)
+    typer.echo(
+        f"\nTry it: cd {folder} && python -m pytest. After `pip install {folder}` and a restart of"
+        " the hub, `madang service list` has it.",
+        err=True,
+    )
+
+
 # --- reading what people type -----------------------------------------------------------------
 
 
-def _values(settings: list[str]) -> dict[str, Any]:
+def values_of(settings: list[str]) -> dict[str, Any]:
     """Return options by name; a value is JSON, and else the text that it is.
 
-    >>> _values(["hold=90", "zone=Asia/Seoul"])
+    >>> values_of(["hold=90", "zone=Asia/Seoul"])
     {'hold': 90, 'zone': 'Asia/Seoul'}
     """
     found: dict[str, Any] = {}
@@ -184,6 +221,27 @@ def _limits(option: dict[str, Any]) -> str:
     if least is None and most is None:
         return ""
     return f"{'' if least is None else least} to {'any' if most is None else most}".strip()
+
+
+def _print_entry(one: dict[str, Any]) -> None:
+    """Print one service of the catalogue, with a line for each thing that is known of it."""
+    state = f" ({one['state']})" if one["state"] else ""
+    typer.echo(f"{one['title']['en']} - {one['name']}{state}\n  {one['purpose']['en']}")
+    marks = {True: " (here)", False: " (not here yet)", None: ""}
+    told = {
+        "needs": ", ".join(need["type"] + marks[need["here"]] for need in one["needs"]),
+        "gives": ", ".join(one["gives"]),
+        "commands": ", ".join(one["commands"]),
+        "improves": "; ".join(
+            f"{figure['title']['en']} ({figure['better']} is better)" for figure in one["improves"]
+        ),
+        "run by": (one["operator"] or {}).get("en", ""),
+        "costs": (one["cost"] or {}).get("en", ""),
+    }
+    for name, text in told.items():
+        if text:
+            typer.echo(f"  {name}: {text}")
+    typer.echo()
 
 
 def _text(value: Any) -> str:

@@ -75,6 +75,14 @@ def instant(text: str) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def past(text: str) -> str:
+    """Return a day or a DateTime as a DateTime, and a span as that long ago."""
+    if not _SPAN.fullmatch(text):
+        return instant(text)
+    moment = datetime.now(UTC) - timedelta(seconds=seconds(text))
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def limits(tenant: list[str] | None, scope: list[str] | None) -> dict[str, Any]:
     """Return where an account or key holds, as the hub wants it, without what was not said."""
     given = {"tenants": tenant, "scopes": scope}

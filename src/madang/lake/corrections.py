@@ -171,7 +171,7 @@ def add(files: Files, instances: Sequence[Instance], only_news: bool) -> None:
     concerned = window.among("entity", sorted({one.entity for one in instances}))
     table = f"(SELECT * FROM {files.files}.instance WHERE {concerned}) AS old"
     with files.reshaping, files.writing, files.transaction() as cursor:
-        _stage(files, cursor, instances)
+        stage(cursor, instances, files.number(len(instances)))
         if only_news:
             cursor.execute(
                 "DELETE FROM temp.staged AS new WHERE EXISTS"
@@ -187,9 +187,8 @@ def add(files: Files, instances: Sequence[Instance], only_news: bool) -> None:
         _append(files, cursor, created)
 
 
-def _stage(files: Files, cursor: duckdb.DuckDBPyConnection, instances: Sequence[Instance]) -> None:
-    """Put instances into the temporary table ``staged``, each with a number of its own."""
-    first = files.number(len(instances))
+def stage(cursor: duckdb.DuckDBPyConnection, instances: Sequence[Instance], first: int) -> None:
+    """Put instances into the temporary table ``staged``, numbered from the first one downwards."""
     # As one text: of each value in a list, DuckDB would ask whether NumPy or pandas made it.
     rows = orjson.dumps([(n, *_plain(one)) for n, one in enumerate(instances)]).decode()
     columns = ", ".join(f"CAST(x->>{n} AS {kind}) AS {name}" for n, (name, kind) in _STAGED)
@@ -251,7 +250,7 @@ def change(files: Files, entity: str, attribute: str, instance: str, new: Instan
         if old is None:
             return False
         _refuse_held(cursor, files, entity)
-        _stage(files, cursor, [new])
+        stage(cursor, [new], files.number(1))
         _delete(files, cursor, _same(old))
         # The number stays: with it the instanceId, and the place in the log of changes.
         cursor.execute(f"UPDATE temp.staged SET seq = {old.seq}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
@@ -28,7 +29,7 @@ def log(
             " ORDER BY seq, attribute, dataset NULLS FIRST"
         ).fetchall()
         instances = (instance_of(row) for row in rows)
-        found += [_logged(list(some)) for _, some in groupby(instances, lambda one: one.seq)]
+        found += [change_of(list(some)) for _, some in groupby(instances, lambda one: one.seq)]
         start = until
     return found
 
@@ -38,7 +39,8 @@ def _last(cursor: duckdb.DuckDBPyConnection) -> int:
     return 0 if row is None or row[0] is None else int(row[0])
 
 
-def _logged(instances: list[Instance]) -> Logged:
+def change_of(instances: Sequence[Instance]) -> Logged:
+    """Return the change that brought these instances."""
     one = instances[0]
     about = next((one for one in instances if one.attribute == TYPE), None)
     kind: Literal["created", "updated", "deleted"] = "updated"

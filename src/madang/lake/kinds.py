@@ -6,6 +6,7 @@ texts of ``type`` that a query means, and to make tidy views with typed columns.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import orjson
@@ -28,8 +29,8 @@ _FORM = """CASE WHEN deleted THEN 'none' WHEN number IS NOT NULL THEN 'number'
 class Kinds:
     """The kinds of series of one lake."""
 
-    def __init__(self) -> None:
-        self._known: set[Kind] = set()
+    def __init__(self, known: Iterable[Kind] = ()) -> None:
+        self._known: set[Kind] = set(known)
         self._new: set[Kind] = set()
 
     def read(self, cursor: duckdb.DuckDBPyConnection, lake: str) -> None:

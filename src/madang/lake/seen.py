@@ -42,7 +42,7 @@ class SeenFiles:
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a cursor on which ``history`` is what may be seen of it."""
         with self._files.reading() as cursor:
-            where = _rows(cursor, self.kinds, self._reach)
+            where = within(cursor, self.kinds, self._reach)
             cursor.execute(
                 "CREATE OR REPLACE TEMP VIEW history AS SELECT * FROM"
                 f" memory.{self._files.name}.history WHERE {where}"
@@ -59,8 +59,8 @@ class SeenFiles:
         }
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, reach: Reach) -> str:
-    """Return the condition that a row is within reach, as SQL."""
+def within(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, reach: Reach) -> str:
+    """Return the condition that a row of ``history`` is within reach, as SQL for this cursor."""
     names = HiddenNames(reach.hidden)
     scopes: list[InScope] = []
     terms = []

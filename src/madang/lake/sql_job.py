@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -148,7 +149,7 @@ def _connected(job: Job) -> duckdb.DuckDBPyConnection:
 
 def _make_views(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
     connection.execute("CREATE SCHEMA lake")
-    connection.execute(f"CREATE VIEW lake.instance AS {_instances(job)}")
+    connection.execute(f"CREATE VIEW lake.instance AS {instances(job.files, job.deletes)}")
     for number, file in enumerate(job.scopes):
         connection.execute(
             f"CREATE TEMP VIEW reach_{number} AS FROM read_parquet({window.text(file)})"
@@ -157,14 +158,14 @@ def _make_views(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
         connection.execute(f"CREATE VIEW {quoted(name)} AS {sql}")
 
 
-def _instances(job: Job) -> str:
+def instances(files: Sequence[str], deletes: Sequence[tuple[str, str]]) -> str:
     """Return the SQL of all instances that are not deleted out of their files."""
-    spoiled = {file for file, _ in job.deletes}
-    whole = [file for file in job.files if file not in spoiled]
+    spoiled = {file for file, _ in deletes}
+    whole = [file for file in files if file not in spoiled]
     parts = []
     if whole:
         parts.append(f"SELECT {NAMES} FROM read_parquet({window.strings(whole)})")
-    for file, gone in job.deletes:
+    for file, gone in deletes:
         parts.append(
             f"SELECT {NAMES} FROM read_parquet({window.text(file)}, file_row_number = true)"
             f" WHERE file_row_number NOT IN (SELECT pos FROM read_parquet({window.text(gone)}))"

@@ -52,21 +52,34 @@ def moment(lake: Lake, reach: Reach, folder: Path) -> Moment:
     """
     found = tables(lake.kinds(), reach)
     with lake.reading() as cursor:
-        (name,) = cursor.execute("SELECT current_schema()").fetchall()[0]
-        rows = cursor.execute(
-            f"SELECT data_file, delete_file FROM ducklake_list_files('{name}_files', 'instance')"
-        ).fetchall()
-        tail = folder / "tail.parquet"
-        cursor.execute(
-            f"COPY (SELECT {NAMES} FROM tail WHERE seq > (SELECT upto FROM {name}_files.mark))"
-            f" TO '{quoted(tail)}' (FORMAT parquet)"
-        )
+        files, deletes = held(cursor, folder)
         scopes = [
             _scope_file(cursor, condition, folder / f"scope_{number}.parquet")
             for number, condition in enumerate(found.scopes)
         ]
+    return Moment(files, deletes, scopes, found)
+
+
+def held(
+    cursor: duckdb.DuckDBPyConnection, folder: Path
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the files of all instances now, and those of what is deleted out of some of them.
+
+    Args:
+        cursor: that of :meth:`Lake.reading`.
+        folder: for what is in no file yet; it is written there.
+    """
+    (name,) = cursor.execute("SELECT current_schema()").fetchall()[0]
+    rows = cursor.execute(
+        f"SELECT data_file, delete_file FROM ducklake_list_files('{name}_files', 'instance')"
+    ).fetchall()
+    tail = folder / "tail.parquet"
+    cursor.execute(
+        f"COPY (SELECT {NAMES} FROM tail WHERE seq > (SELECT upto FROM {name}_files.mark))"
+        f" TO '{quoted(tail)}' (FORMAT parquet)"
+    )
     files = [*(file for file, _ in rows), str(tail)]
-    return Moment(files, [(file, gone) for file, gone in rows if gone], scopes, found)
+    return files, [(file, gone) for file, gone in rows if gone]
 
 
 def _scope_file(cursor: duckdb.DuckDBPyConnection, condition: Condition, file: Path) -> str:

@@ -23,6 +23,8 @@ class Outcome(NamedTuple):
     """Paths of the instances removed."""
     not_updated: list[tuple[str, str]]
     """Names of attributes left as they were though the request named them, and why."""
+    trace: str = ""
+    """By which city service it was done, if by one: history keeps it beside the values."""
 
 
 class State:
