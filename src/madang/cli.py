@@ -10,6 +10,8 @@ import typer
 
 from madang.commands import (
     audit,
+    command,
+    decision,
     device,
     edge,
     feed,
@@ -19,6 +21,7 @@ from madang.commands import (
     personal,
     policy,
     quality,
+    replay,
     service,
 )
 from madang.commands.terminal import DEFAULT_URL, Json, Tenant, Url
@@ -43,12 +46,15 @@ app.add_typer(edge.app, name="edge")
 app.add_typer(device.app, name="device")
 app.add_typer(feed.app, name="feed")
 app.add_typer(service.app, name="service")
+app.add_typer(command.app, name="command")
+app.add_typer(decision.app, name="decision")
 app.add_typer(policy.app, name="policy")
 app.add_typer(identity.user_app, name="user")
 app.add_typer(keys.key_app, name="key")
 app.add_typer(identity.token_app, name="token")
 app.add_typer(letters.app, name="letters")
 app.add_typer(quality.app, name="quality")
+app.command()(replay.replay)
 
 PIPE_WIDTH = 160  # of tables that go to a file or another program
 Config = Annotated[
