@@ -216,6 +216,7 @@ class City:
         because: Sequence[tuple[Thing, str]] = (),
         expects: Mapping[str, Any] | None = None,
         undo: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> str:
         """Write down a decision; return its id, under which :meth:`learn` adds what came of it.
 
@@ -224,23 +225,16 @@ class City:
             because: the entities and attributes that it is based on.
             expects: what is expected to come of it, by name.
             undo: what would undo it: values by ``entity id`` and attribute, as JSON.
+            settings: what it went by, if that is only part of the options.
         """
-        id = self._record_id(DECISION)
+        went_by = self.options.model_dump(mode="json") if settings is None else dict(settings)
+        id, by = self._record_id(DECISION), f"{self._service.name} {self._service.version}"
         seen = [
-            {"entity": thing.id, "attribute": name, "value": thing[name],
-             "observedAt": thing.attribute(name).get("observedAt")}
+            (thing.id, name, thing[name], thing.attribute(name).get("observedAt"))
             for thing, name in because
-        ]  # fmt: skip
-        self.update(
-            id,
-            DECISION,
-            description=records.text(what),
-            madeBy=f"{self._service.name} {self._service.version}",
-            options=records.json(self.options.model_dump(mode="json")),
-            basedOn=records.json(seen),
-            expects=records.json(dict(expects or {})),
-            **({"undo": records.json(dict(undo))} if undo else {}),
-        )
+        ]
+        found = records.decision(what, by, went_by, seen, expects or {}, undo or {})
+        self.update(id, DECISION, **found)
         return id
 
     def learn(self, decision: str, **outcome: Any) -> None:

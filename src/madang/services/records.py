@@ -52,6 +52,40 @@ def link(to: str | Sequence[str]) -> Attributes:
     return {"type": "Relationship", "object": to if isinstance(to, str) else list(to)}
 
 
+def decision(
+    what: Text | str,
+    by: str,
+    options: Mapping[str, Any],
+    seen: Sequence[tuple[str, str, Any, str | None]],
+    expects: Mapping[str, Any],
+    undo: Mapping[str, Any],
+) -> Attributes:
+    """Return a decision; see :meth:`madang.services.city.City.decide`.
+
+    Args:
+        what: was decided.
+        by: name and version of who decided.
+        options: settings that it went by.
+        seen: entity, attribute, value and ``observedAt`` of each thing that it is based on.
+        expects: what should come of it.
+        undo: values that take it back, by entity and attribute.
+    """
+    based = [dict(zip(("entity", "attribute", "value", "observedAt"), one, strict=True))
+             for one in seen]  # fmt: skip
+    found = {
+        "description": text(what),
+        "madeBy": by,
+        "options": json(dict(options)),
+        "basedOn": json(based),
+        "expects": json(dict(expects)),
+    }
+    if undo:
+        found["undo"] = json(dict(undo))
+    if about := list(dict.fromkeys([*undo, *(id for id, _, _, _ in seen)])):
+        found["refersTo"] = link(about)
+    return found
+
+
 def command(
     target: str,
     name: str,
