@@ -16,6 +16,8 @@ from typing import Any, Self
 import structlog
 import uvicorn
 
+from madang.act.commands import Commands
+from madang.act.notify import Notices
 from madang.api.application import application
 from madang.api.direct import protocol_for
 from madang.api.guarded import MOST_BYTES
@@ -36,6 +38,7 @@ from madang.model.normalize import entity as normalized
 from madang.sense.edge.crossing import Crossings
 from madang.sense.sense import Sense
 from madang.sense.sentilo import notifications
+from madang.services.replays import Replays
 from madang.services.services import Services
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
@@ -69,7 +72,11 @@ class City:
         self.hub = Hub(engine, self.tenants.make)
         trust.watch(self.hub)
         self.sense = Sense(settings, self.hub, trust)
+        self.commands = Commands(self.hub, self.sense.equipment)
+        self.sense.equipment.told = self.commands.answered
         self.services = Services(self.hub, trust.gate)
+        self.notices = Notices(settings, self.hub, trust.records, trust.identities.secrets)
+        self.replays = Replays(self.services, settings.data / "lake" / "replays")
         self.crossings = Crossings(self.services, self.sense.broker.tell)
         self.metrics.watch(self.hub)
         self.metrics.watch_audit(trust.audit)
@@ -81,7 +88,16 @@ class City:
         self.server = Server(
             uvicorn.Config(
                 application(
-                    settings, trust, self.hub, self.sense, self.services, self.system, cors
+                    settings,
+                    trust,
+                    self.hub,
+                    self.sense,
+                    self.services,
+                    self.commands,
+                    self.replays,
+                    self.notices,
+                    self.system,
+                    cors,
                 ),
                 host=settings.host,
                 port=settings.port,
@@ -115,6 +131,7 @@ class City:
             loop.add_signal_handler(name, self.stop)
         await self.hub.start()
         await self.trust.personal.start()
+        await self.commands.start()  # before a device can answer
         await self.sense.start()
         await self.services.start()
         self.crossings.start()
@@ -131,7 +148,10 @@ class City:
                 demo.cancel()
                 await asyncio.gather(demo, return_exceptions=True)
             await self.crossings.close()
+            await self.replays.close()
             await self.services.close()
+            await self.notices.close()
+            await self.commands.close()
             await self.sense.close()
             await self.trust.identities.close()  # writes last uses; the hub closes the engine
             await self.hub.close()

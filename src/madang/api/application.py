@@ -11,8 +11,15 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from madang.act.decisions import Decisions
 from madang.api import (
+    commands,
+    contacts,
+    decisions,
     history,
+    incidents,
+    playbooks,
+    replay,
     sense_devices,
     sense_drop,
     sense_edge,
@@ -30,9 +37,12 @@ from madang.api import (
     trust_identities,
     trust_personal,
     trust_policies,
+    watch_over,
 )
+from madang.api.catalogue import CataloguePages
 from madang.api.entry import Doors
 from madang.api.guarded import BodyLimit, mounted, problem
+from madang.api.incident_pages import IncidentPages
 from madang.api.security_headers import Cors, SecurityHeaders
 from madang.api.site import Site, WrongMethod
 from madang.api.start import StartPages
@@ -42,9 +52,12 @@ from madang.trust.openid_accounts import ProviderAccounts
 from madang.trust.passkeys import Passkeys
 
 if TYPE_CHECKING:
+    from madang.act.commands import Commands
+    from madang.act.notify import Notices
     from madang.api.system import System
     from madang.hub.hub import Hub
     from madang.sense.sense import Sense
+    from madang.services.replays import Replays
     from madang.services.services import Services
     from madang.settings import Settings
     from madang.trust.trust import Trust
@@ -55,6 +68,9 @@ def surfaces(
     trust: Trust,
     sense: Sense,
     city_services: Services,
+    city_commands: Commands,
+    replays: Replays,
+    notices: Notices,
     system: System,
     site: Site,
 ) -> list[Surface]:
@@ -90,6 +106,14 @@ def surfaces(
         *sense_sentilo.surfaces(sense, trust.gate, identities.keys),
         *sense_things.surfaces(sense, settings.url),
         *services.surfaces(city_services),
+        *commands.surfaces(city_commands, trust.audit, identities.find),
+        *decisions.surfaces(Decisions(city_commands), system.hub, trust.audit),
+        *incidents.surfaces(system.hub, city_services, notices, settings.url),
+        *IncidentPages(site, system.hub).surfaces(),
+        *playbooks.surfaces(system.hub, notices),
+        *contacts.surfaces(system.hub, notices, trust.gate, trust.audit),
+        *replay.surfaces(replays),
+        *CataloguePages(site, city_services, trust.gate, system.hub).surfaces(),
         *StartPages(site, figures, settings.security_contact).surfaces(),
         *sign_in.surfaces(site, doors),
         *trust_identities.surfaces(identities),
@@ -98,6 +122,7 @@ def surfaces(
         *trust_policies.surfaces(
             trust.policies, identities.find, partial(system.hub.tenant, create=False)
         ),
+        *watch_over.surfaces(city_services),
     ]
 
 
@@ -107,6 +132,9 @@ def application(
     hub: Hub,
     sense: Sense,
     city_services: Services,
+    city_commands: Commands,
+    replays: Replays,
+    notices: Notices,
     system: System,
     cors: Cors,
 ) -> Starlette:
@@ -127,7 +155,19 @@ def application(
 
     app = Starlette(
         routes=mounted(
-            surfaces(settings, trust, sense, city_services, system, site), trust.gate, hub
+            surfaces(
+                settings,
+                trust,
+                sense,
+                city_services,
+                city_commands,
+                replays,
+                notices,
+                system,
+                site,
+            ),
+            trust.gate,
+            hub,
         ),
         middleware=[
             Middleware(SecurityHeaders, url=settings.url, cors=cors),

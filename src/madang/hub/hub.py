@@ -25,6 +25,8 @@ class Hub:
         self._make = make
         self._opening = asyncio.Lock()
         self.open: dict[str, Tenant] = {}
+        self.on_open: list[Callable[[Tenant], Awaitable[object]]] = []
+        """Called with each tenant that is opened from then on, before anybody else has it."""
 
     async def start(self) -> None:
         """Open the default tenant and every other that exists, and take up their work."""
@@ -53,6 +55,8 @@ class Hub:
                     raise NonexistentTenant(f"there is no tenant {name!r}")
                 tenant = await self._make(name, store)
                 await tenant.start()
+                for told in self.on_open:
+                    await told(tenant)
                 self.open[name] = tenant
             return self.open[name]
 

@@ -12,6 +12,7 @@ from madang.hub.clock import Clock
 from madang.hub.contexts import Contexts
 from madang.hub.history import History
 from madang.hub.operations import Expire, Operation
+from madang.hub.records import Own
 from madang.hub.subscriptions import Subscriptions
 from madang.hub.writer import Result, Writer
 from madang.model.entity import Entity
@@ -121,7 +122,7 @@ class Tenant:
     async def _remove_expired(self) -> None:
         try:
             while ids := await self.store.expired(self.clock.now(), SWEEP):
-                await self.writer.write([Expire(id) for id in ids])
+                await self.writer.write([Own(Expire(id)) for id in ids])
         except NgsiError as error:  # a full disk, say: readers still get what there is
             log.error("expiry.failed", tenant=self.name, error=str(error))
         finally:

@@ -15,6 +15,7 @@ import structlog
 
 from madang.hub.clock import Clock
 from madang.hub.operations import Expire, Operation
+from madang.hub.records import Own, record_of, refusal
 from madang.model.entity import Entity
 from madang.model.errors import InternalError, NgsiError, Overloaded
 from madang.model.merge import earliest_expiry
@@ -209,11 +210,15 @@ class Writer:
                     log.exception("operation.failed", entity=id)
                     results.append(InternalError(f"the hub failed at entity {id}; see its log"))
                     continue
-                results.append(outcome)
                 after = outcome.entity
                 if after is not current:
+                    record = record_of(after) or record_of(current)
+                    if record and type(operation) is not Own:
+                        results.append(refusal(record))
+                        continue
                     entities[id] = states[id] = after
                     changes.append(_change(current, outcome, id, now))
+                results.append(outcome)
         if self.matcher is not None and len(changes) > told:
             batch.deliveries += self.matcher.match(changes[told:], now)
 
@@ -231,4 +236,5 @@ class Writer:
 def _change(before: Entity | None, outcome: Outcome, id: str, now: int) -> Change:
     after = outcome.entity
     kind: ChangeKind = "deleted" if after is None else "created" if before is None else "updated"
-    return Change(kind, now, id, before, after, tuple(outcome.updated), tuple(outcome.deleted))
+    updated, deleted = tuple(outcome.updated), tuple(outcome.deleted)
+    return Change(kind, now, id, before, after, updated, deleted, outcome.trace)

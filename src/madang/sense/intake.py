@@ -24,12 +24,13 @@ from madang.model.errors import (
     Forbidden,
     NgsiError,
     Overloaded,
+    ResourceNotFound,
 )
 from madang.model.merge import KNOWN, LATE
 from madang.model.normalize import entity as normalized
 from madang.sense.codecs import lorawan, table
-from madang.sense.message import Decoded, Message, Reading, Reason, Rejected, Told, Uplink
-from madang.sense.work import Fault, Work, fault_of, past_of, sender_of
+from madang.sense.message import Answered, Decoded, Message, Reading, Reason, Rejected, Told
+from madang.sense.work import Fault, Work, check_own, fault_of, past_of, sender_of, speaking
 from madang.trust.view import View
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from madang.hub.tenant import Tenant
     from madang.hub.writer import Result
     from madang.sense.devices.device import Device
-    from madang.sense.devices.profile import Profile
     from madang.sense.station import Station
     from madang.trust.gate import Gate
     from madang.trust.principal import Principal
@@ -91,6 +91,8 @@ class Intake:
     def __init__(self, gate: Gate, station: Callable[[str], Awaitable[Station]]) -> None:
         self._gate = gate
         self._station = station
+        self.answers: Callable[[str, str, Answered], Awaitable[None]]
+        """Takes what devices say about commands: tenant, name of the device, and what it says."""
         self._stations: dict[str, Station] = {}
         self._lanes: dict[str, tuple[asyncio.Lock, int]] = {}
         self.under_way = 0
@@ -200,15 +202,18 @@ class Intake:
             if isinstance(one, Told):
                 device = devices.find(one.device) if one.device else None
                 if device is not None:
-                    _check_own(work, device, devices.profile(device.profile))
+                    check_own(work, device, devices.profile(device.profile))
                 await self._add(work, Reading(one.entity, device=one.device), device)
                 return
             known = devices.find(one.device)
             if known is None:
                 known = await devices.admit(work.message.principal.id, one.device)
-            device = _speaking(known, one)
+            device = speaking(known, one.device)
             profile = devices.profile(device.profile) if device.profile else None
-            _check_own(work, device, profile)
+            check_own(work, device, profile)
+            if isinstance(one, Answered):
+                await self.answers(work.station.tenant.name, device.name, one)
+                return
             if profile is None:
                 raise Rejected(
                     "noProfile",
@@ -220,6 +225,9 @@ class Intake:
             applied = profile.readings(device, one, work.message.received)
         except Rejected as error:
             work.faults.append(Fault(error.reason, str(error), one.device))
+            return
+        except ResourceNotFound as error:
+            work.faults.append(Fault("unknownCommand", error.detail, one.device))
             return
         except (AlreadyExists, BadRequestData, Conflict, Forbidden) as error:  # not let in
             work.faults.append(Fault("unknownDevice", error.detail, one.device))
@@ -346,36 +354,6 @@ def _lane_of(message: Message, station: Station) -> str:
     device = station.devices.find(message.device) if message.device else None
     where = device.id if device is not None else message.device or message.address
     return f"{message.tenant}\n{message.principal.id}\n{where}"
-
-
-def _check_own(work: Work, device: Device, profile: Profile | None) -> None:
-    """Refuse a device that speaks for another one.
-
-    Raises:
-        Rejected: the key is of a device, and none of this one's entities is its own.
-    """
-    if not work.owns(device, profile):
-        who = work.message.principal.name
-        raise Rejected(
-            "forbidden",
-            f"the key {who!r} is a device's and does not name {device.id} among its entities, so it"
-            f" cannot speak for {device.name}",
-        )
-
-
-def _speaking(device: Device | None, uplink: Uplink) -> Device:
-    """Return the device if it is known and in use."""
-    if device is None:
-        raise Rejected(
-            "unknownDevice",
-            f"no device is named {uplink.device[:100]!r}, nor has it as alias; register it with"
-            " `madang device add`, then replay this message",
-        )
-    if not device.speaks:
-        raise Rejected(
-            "forbidden", f"device {device.name} is {device.state}, so what it sends is not taken"
-        )
-    return device
 
 
 def _registered(device: Device) -> dict[str, Any]:

@@ -25,6 +25,7 @@ Reason = Literal[
     "tooLarge",
     "noCodec",  # nothing says how the message is written
     "badRow",  # of a file or a feed
+    "unknownCommand",  # the device answers a command that it was not sent
 ]
 """Why a message ends among the dead letters."""
 
@@ -84,7 +85,18 @@ class Told(NamedTuple):
     device: str = ""
 
 
-Decoded = Uplink | Told
+class Answered(NamedTuple):
+    """What a device, or the network that it is in, says about a command that it was sent."""
+
+    device: str
+    """As in :attr:`Uplink.device`."""
+    command: str
+    """Its id, or the name under which the network knows it."""
+    status: Literal["acknowledged", "done", "failed"]
+    reason: str = ""
+
+
+Decoded = Uplink | Told | Answered
 
 
 class Reading(NamedTuple):

@@ -10,6 +10,7 @@ import structlog
 
 from madang.model.errors import Forbidden, MadangError, Unauthorized
 from madang.sense.dead_letters import Filter, Letter
+from madang.sense.devices.commands import Equipment
 from madang.sense.edge.node import Edge
 from madang.sense.feeds.schedule import Feeds
 from madang.sense.files.drop import Drop
@@ -43,6 +44,8 @@ class Sense:
         self.intake = Intake(trust.gate, self.station)
         self.broker = Broker(settings, trust.gate, self.intake, hub)
         self.brokers = ExternalBrokers(settings, self.intake)
+        self.equipment = Equipment(self.station, self.broker, self.brokers)
+        self.intake.answers = self.equipment.answered
         self.feeds = Feeds(settings, hub, self)
         self.drop = Drop(settings.data, hub, self)
         self._watches_drop = settings.sense_drop
@@ -133,6 +136,7 @@ class Sense:
         """Stop listening and finish what is under way."""
         await self.broker.close()
         await self.brokers.close()
+        await self.equipment.close()
         await self.edge.close()
         await self._daily.close()
         await self.feeds.close()

@@ -13,7 +13,7 @@ from madang.model.evolution_input import Given
 from madang.model.merge import LATE
 from madang.model.normalize import Normalized
 from madang.model.state import Outcome
-from madang.sense.message import Message, Reason
+from madang.sense.message import Message, Reason, Rejected
 
 if TYPE_CHECKING:
     from madang.hub.operations import Observe
@@ -54,6 +54,40 @@ class Work:
             return True
         ids = () if profile is None else profile.entity_ids(device.name)
         return not principal.entities.isdisjoint(ids)
+
+
+def check_own(work: Work, device: Device, profile: Profile | None) -> None:
+    """Refuse a device that speaks for another one.
+
+    Raises:
+        Rejected: the key is of a device, and none of this one's entities is its own.
+    """
+    if not work.owns(device, profile):
+        who = work.message.principal.name
+        raise Rejected(
+            "forbidden",
+            f"the key {who!r} is a device's and does not name {device.id} among its entities, so it"
+            f" cannot speak for {device.name}",
+        )
+
+
+def speaking(device: Device | None, named: str) -> Device:
+    """Return a device if it is known and in use.
+
+    Raises:
+        Rejected: it is not, or there is none of that name.
+    """
+    if device is None:
+        raise Rejected(
+            "unknownDevice",
+            f"no device is named {named[:100]!r}, nor has it as alias; register it with"
+            " `madang device add`, then replay this message",
+        )
+    if not device.speaks:
+        raise Rejected(
+            "forbidden", f"device {device.name} is {device.state}, so what it sends is not taken"
+        )
+    return device
 
 
 def fault_of(error: NgsiError, work: Work, at: int) -> Fault:

@@ -28,6 +28,7 @@ from madang.hub.operations import (
     Operation,
     Upsert,
 )
+from madang.hub.records import Own
 from madang.hub.writer import Result
 from madang.model.attributes import instances
 from madang.model.entity import CHILD, Entity, path_of
@@ -72,6 +73,7 @@ class Guard:
         "_creates",
         "_delete",
         "_is_person",
+        "_is_service",
         "_read",
         "_recorder",
         "_tenant",
@@ -96,6 +98,7 @@ class Guard:
     ) -> None:
         self.principal = principal
         self._is_person = principal.kind == "person"
+        self._is_service = principal.is_service
         self._tenant = tenant
         self._recorder = recorder
         self._address = address
@@ -112,7 +115,8 @@ class Guard:
         """Return operations that do the same within the reach, and fail one by one beyond it."""
         if self._whole:
             return operations
-        return [Guarded(self, operation) for operation in operations]
+        guarded = [Guarded(self, operation) for operation in operations]
+        return [Own(one) for one in guarded] if self._is_service else guarded
 
     def updates(self, entity: Entity) -> bool:
         """Tell whether an entity may be changed as it is."""
@@ -183,6 +187,11 @@ class Guard:
             ResourceNotFound: the entity is not there, as far as the principal can see.
             Forbidden: the principal may not do this; the text says what, and the way out.
         """
+        outcome = self._judged(operation, current, now)
+        # What a service did is told apart for ever: a replay leaves it out.
+        return outcome._replace(trace=self.principal.id) if self._is_service else outcome
+
+    def _judged(self, operation: Operation, current: Entity | None, now: int) -> Outcome:
         if current is None or type(operation) is Create:
             outcome = operation.apply(None, now)
             self._judge_creation(operation, outcome)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from madang.hub.operations import Delete, Keep, Operation
+from madang.hub.records import Own
 from madang.lake.questions import HeldBack
 from madang.model.errors import BadRequestData, NgsiError
 from madang.model.names import check_uri, is_uri
@@ -341,7 +342,7 @@ def _plan(about: About) -> _Plan:
 async def _write(
     tenant: Tenant, operations: list[tuple[Operation, dict[str, Any]]], report: Erasure
 ) -> None:
-    results: list[Result] = await tenant.write([operation for operation, _ in operations])
+    results: list[Result] = await tenant.write([Own(operation) for operation, _ in operations])
     for result, (_, told) in zip(results, operations, strict=True):
         if isinstance(result, NgsiError):
             report.failed.append(told | {"why": str(result)})

@@ -36,6 +36,14 @@ class Principal:
     entities: frozenset[str] = frozenset()
     """Ids of the entities that are their own: a device's, a citizen's."""
 
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a city service of this process, which writes the records it declares.
+
+        A key of the kind ``service`` is of that kind; who takes in messages may write every type.
+        """
+        return self.kind == "app" and self.id.startswith("service:") and "*" not in self.writes
+
 
 PUBLIC = Principal("public", "public", "anybody", frozenset({"public"}), EVERY_TENANT)
 """Who has not signed in."""

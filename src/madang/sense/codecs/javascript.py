@@ -2,7 +2,8 @@
 
 Three conventions are known, in this order: ``decodeUplink({bytes, fPort, recvTime, variables})``
 (LoRa Alliance TS013; The Things Stack, ChirpStack v4), ``Decode(fPort, bytes, variables)``
-(ChirpStack v3) and ``Decoder(bytes, port)`` (The Things Network v2).
+(ChirpStack v3) and ``Decoder(bytes, port)`` (The Things Network v2). Commands are encoded by
+``encodeDownlink({data, variables})`` of TS013.
 
 A script runs in QuickJS in a child process (:mod:`.javascript_child`), not in a thread: some
 built-in functions (``Array(2 ** 32 - 1).join()``) do not look at the engine's time limit, and only
@@ -76,12 +77,57 @@ def run(script: str, payload: bytes, port: int) -> dict[str, Any]:
         sandbox.close()
 
 
+class Frame(NamedTuple):
+    """What an encoder returned."""
+
+    payload: bytes
+    port: int
+    """The FPort; 0 if the encoder does not say."""
+
+
+async def encode(script: str, data: Any) -> Frame:
+    """Run an encoder (``encodeDownlink`` of TS013) off the event loop.
+
+    Args:
+        script: its source.
+        data: what it sees as ``data``.
+
+    Raises:
+        Rejected: it failed, took too long, wanted too much memory or returned no bytes.
+    """
+    request = _written(script, {"data": data})
+    answer = await asyncio.get_running_loop().run_in_executor(_workers, _ask, request)
+    try:
+        found = orjson.loads(answer)
+    except orjson.JSONDecodeError as error:
+        raise Rejected("badPayload", f"the encoder returned what is no JSON: {error}") from None
+    if "fault" in found:
+        raise Rejected("badPayload", f"the encoder {found['fault']}")
+    if errors := _texts(found.get("errors")):
+        raise Rejected("badPayload", f"the encoder says: {'; '.join(errors)}")
+    port, numbers = found.get("fPort") or 0, found.get("bytes")
+    try:
+        if not isinstance(numbers, list) or not isinstance(port, int) or not 0 <= port <= 223:
+            raise ValueError
+        payload = bytes(numbers)
+    except (TypeError, ValueError):
+        raise Rejected(
+            "badPayload",
+            "the encoder must return {bytes: [...], fPort: 1 to 223}, bytes from 0 to 255",
+        ) from None
+    return Frame(payload, port)
+
+
 def _request(script: str, payload: bytes, port: int, received: int | None) -> bytes:
-    if len(script.encode("utf-8", "replace")) > LONGEST_SCRIPT:
-        raise Rejected("noCodec", f"the script is longer than {LONGEST_SCRIPT // 1024} KiB")
     request: dict[str, Any] = {"bytes": list(payload), "fPort": port}
     if received is not None:
         request["recvTime"] = received / 1000
+    return _written(script, request)
+
+
+def _written(script: str, request: dict[str, Any]) -> bytes:
+    if len(script.encode("utf-8", "replace")) > LONGEST_SCRIPT:
+        raise Rejected("noCodec", f"the script is longer than {LONGEST_SCRIPT // 1024} KiB")
     try:
         return orjson.dumps([script, request])
     except orjson.JSONEncodeError:

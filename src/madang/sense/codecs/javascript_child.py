@@ -1,8 +1,9 @@
 """The process in which decoders run: reads requests from its input, writes answers to its output.
 
 Runs as a script of its own and imports nothing of Madang. A request is the JSON array ``[script,
-{bytes, fPort, recvTime}]``, an answer the object ``{data, warnings, errors}`` or ``{fault}``, each
-after its length in 4 bytes, big-endian.
+{bytes, fPort, recvTime}]``, an answer the object ``{data, warnings, errors}`` or ``{fault}``; to
+encode, it is ``[script, {data}]`` and ``{bytes, fPort, errors}``. Each comes after its length in 4
+bytes, big-endian.
 """
 
 from __future__ import annotations
@@ -32,8 +33,18 @@ CALL = """
   const silent = function () {};
   globalThis.console = { log: silent, info: silent, warn: silent, error: silent, debug: silent };
   return function (text) {
-    const { bytes, fPort, recvTime } = parse(text);
+    const { bytes, fPort, recvTime, data } = parse(text);
     let result;
+    if (data !== undefined) {
+      if (typeof encodeDownlink !== "function") {
+        return stringify({ fault: "has no function encodeDownlink(input)" });
+      }
+      result = encodeDownlink({ data, variables: {} });
+      if (result === null || typeof result !== "object") {
+        return stringify({ fault: "must return an object such as {bytes: [1, 2], fPort: 1}" });
+      }
+      return stringify({ bytes: result.bytes, fPort: result.fPort, errors: result.errors });
+    }
     if (typeof decodeUplink === "function") {
       const time = recvTime === undefined ? new Date() : new Date(recvTime);
       result = decodeUplink({ bytes, fPort, recvTime: time, variables: {} });

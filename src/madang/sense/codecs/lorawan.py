@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from madang.sense.message import Rejected, Uplink
 
 LONGEST_PAYLOAD = 255  # [bytes] LoRaWAN Regional Parameters RP002: 242, and room for others
 LAST_PORT = 255
+_TOKEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Decodes(Protocol):
@@ -126,6 +128,11 @@ def dev_eui(value: object) -> str:
     text = value.upper() if isinstance(value, str) else ""
     is_eui = len(text) == 16 and not text.strip("0123456789ABCDEF")
     return text if is_eui else ""
+
+
+def is_token(text: object) -> bool:
+    """Tell whether a text may be the name that Madang gave to a command: a UUID."""
+    return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
 
 
 def radio_of(receptions: object, gateway: Sequence[str], counter: object) -> dict[str, Any]:

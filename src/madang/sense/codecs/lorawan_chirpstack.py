@@ -1,8 +1,8 @@
 """The codec ``chirpstack``: events of ChirpStack v4 in JSON, by MQTT or its HTTP integration.
 
 Source: ChirpStack documentation, "Integrations: Event types". The event ``up`` becomes values;
-``join``, ``status``, ``ack``, ``txack``, ``log``, ``location`` and ``integration`` tell of the
-network, so nothing comes of them. ChirpStack leaves out what is 0 or empty.
+``ack`` and ``txack`` tell of commands, ``join``, ``status``, ``log``, ``location`` and
+``integration`` of the network, so nothing comes of those. ChirpStack leaves out what is 0 or empty.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from madang.sense.codecs import instants
 from madang.sense.codecs.bounds import json_of, shown
 from madang.sense.codecs.lorawan import (
     dev_eui,
+    is_token,
     object_of,
     payload_of,
     port_of,
@@ -21,7 +22,7 @@ from madang.sense.codecs.lorawan import (
     values_of,
 )
 from madang.sense.codecs.table import TOPICS
-from madang.sense.message import Decoded, Message, Rejected, Uplink
+from madang.sense.message import Answered, Decoded, Message, Rejected, Uplink
 
 
 class ChirpStack:
@@ -40,6 +41,8 @@ class ChirpStack:
             )
         if "integrationName" in body:  # what another integration says of an uplink
             return []
+        if is_token(body.get("queueItemId")):
+            return [_answered(body, message.device)]
         payload = payload_of(body.get("data"), "data")
         values = values_of(body.get("object"), "object")
         if payload is None and not values:
@@ -54,6 +57,17 @@ class ChirpStack:
                 radio_of(body.get("rxInfo"), ("gatewayId",), body.get("fCnt", 0)),
             )
         ]
+
+
+def _answered(body: Mapping[str, Any], addressed: str) -> Answered:
+    """Return what became of a frame to a device: on its way by a gateway, or acknowledged."""
+    device = _device(object_of(body, "deviceInfo"), addressed)
+    token = str(body["queueItemId"])
+    if "txInfo" in body or "gatewayId" in body:
+        return Answered(device, token, "acknowledged")
+    if body.get("acknowledged"):
+        return Answered(device, token, "done")
+    return Answered(device, token, "failed", "the device has not acknowledged the frame")
 
 
 def _device(info: Mapping[str, Any], addressed: str) -> str:

@@ -1,19 +1,20 @@
 """The codec ``tts``: messages of The Things Stack v3 (The Things Network), by webhook or MQTT.
 
 Source: The Things Stack documentation, "Data Formats" (ApplicationUp). Uplinks become values;
-joins, downlink events, service data and whatever else tells of the network are read and are no
-measurements, so nothing comes of them.
+events of downlinks that Madang has sent tell of commands. Joins, other downlinks, service data and
+whatever else tells of the network are read and are no measurements, so nothing comes of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from madang.sense.codecs import instants
 from madang.sense.codecs.bounds import device_name, json_of, shown
 from madang.sense.codecs.lorawan import (
     dev_eui,
+    is_token,
     object_of,
     payload_of,
     port_of,
@@ -21,7 +22,7 @@ from madang.sense.codecs.lorawan import (
     values_of,
 )
 from madang.sense.codecs.table import TOPICS
-from madang.sense.message import Decoded, Message, Rejected, Uplink
+from madang.sense.message import Answered, Decoded, Message, Rejected, Uplink
 
 _OTHERS = frozenset(
     {
@@ -38,6 +39,13 @@ _OTHERS = frozenset(
         "uplink_normalized",  # comes besides the uplink_message of the same frame
     }
 )
+_EVENTS: dict[str, Literal["acknowledged", "done", "failed"]] = {
+    "downlink_sent": "acknowledged",
+    "downlink_ack": "done",
+    "downlink_nack": "failed",
+    "downlink_failed": "failed",
+}
+_REASONS = {"downlink_nack": "the device has not acknowledged the frame"}
 _NEVER = "0001-01-01T00:00:00Z"
 """How the stack writes that there is no time."""
 
@@ -58,12 +66,34 @@ class TheThingsStack:
         body = body.get("result", body)  # the storage integration wraps messages so
         if not isinstance(body, dict) or "uplink_message" not in body:
             if isinstance(body, dict) and not _OTHERS.isdisjoint(body):
-                return []
+                return _answered(body, message.device)
             raise Rejected(
                 "badPayload",
                 "this is no message of The Things Stack v3: expected the member uplink_message",
             )
         return _uplinks(body, message.device)
+
+
+def _answered(body: Mapping[str, Any], addressed: str) -> list[Decoded]:
+    """Return what became of a frame that bears the name of a command."""
+    for event, status in _EVENTS.items():
+        if event not in body:
+            continue
+        told = object_of(body, event)
+        frame = object_of(told, "downlink") or told
+        why = object_of(told, "error").get("message_format", _REASONS.get(event, ""))
+        ids = [
+            id
+            for part in (frame, body)
+            if isinstance(part.get("correlation_ids"), list)
+            for id in part["correlation_ids"]
+        ]
+        device = _device(object_of(body, "end_device_ids"), addressed)
+        return [
+            Answered(device, token, status, str(why)[:300])
+            for token in dict.fromkeys(id for id in ids if is_token(id))
+        ]
+    return []
 
 
 def _uplinks(body: Mapping[str, Any], addressed: str) -> list[Decoded]:

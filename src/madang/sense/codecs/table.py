@@ -14,6 +14,7 @@ from madang.sense.codecs import CODECS
 from madang.sense.message import Codec, Rejected
 
 _MODULES = {
+    "ack": "ack",
     "chirpstack": "lorawan_chirpstack",
     "json": "plain",
     "ngsi-ld": "ngsi_ld",
@@ -32,7 +33,12 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "sensorthings": ("v1.1/Observations", "v1.1/Datastreams({device})/Observations"),
     "sparkplug": ("spBv1.0/{device}/+/{device}", "spBv1.0/{device}/+/{device}/+"),
     "tts": ("v3/+/devices/{device}/+", "v3/+/devices/{device}/+/+"),
-    "ultralight": ("/ul/+/{device}/attrs", "ul/+/{device}/attrs"),
+    "ultralight": (
+        "/ul/+/{device}/attrs",
+        "ul/+/{device}/attrs",
+        "/ul/+/{device}/cmdexe",
+        "ul/+/{device}/cmdexe",
+    ),
 }
 """Topics of the conventions of codecs; the first level of each stands as it is.
 

@@ -2,7 +2,8 @@
 
 ``t|21|h|40`` gives two fields, ``#`` parts groups of measures taken at different times, and a group
 may begin with its time and ``|``. What looks like a JSON number is one, everything else a text.
-Source: FIWARE IoT Agent for Ultralight 2.0, "Measure payload syntax".
+``lamp1@dim|30`` at a topic that ends in ``cmdexe`` is the result of a command.
+Source: FIWARE IoT Agent for Ultralight 2.0, "Measure payload syntax", "Commands payload syntax".
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from madang.sense.codecs.bounds import body_of, check_fields, check_items, shown
 from madang.sense.codecs.instants import of_text
 from madang.sense.codecs.table import TOPICS
-from madang.sense.message import Decoded, Message, Rejected, Uplink
+from madang.sense.message import Answered, Decoded, Message, Rejected, Uplink
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 
@@ -34,11 +35,25 @@ class Ultralight:
                 "badPayload",
                 "Ultralight measures do not name their device: send them to its topic or address",
             )
+        if message.address.endswith("/cmdexe"):
+            return [_result(text.strip(), message.device)]
         groups = check_items(text.strip().split("#"), "groups of measures")
         return [
             _uplink(group, message.device, f"group {place}")
             for place, group in enumerate(groups, 1)
         ]
+
+
+def _result(text: str, device: str) -> Answered:
+    """Return what a device says about the last command of a name that it was sent."""
+    order, bar, result = text.partition("|")
+    name, at, command = order.partition("@")
+    if not (bar and at and name == device and command):
+        raise Rejected(
+            "badPayload",
+            f"the result of a command is written like {device}@dim|30, not {shown(text)}",
+        )
+    return Answered(device, order, "done", result[:300])
 
 
 def _uplink(group: str, device: str, where: str) -> Uplink:

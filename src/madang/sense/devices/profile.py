@@ -24,10 +24,12 @@ from pydantic import (
     model_validator,
 )
 
+from madang.act.command_rules import Interlock, Revert, Rule, checked, examine
 from madang.model.errors import BadRequestData
 from madang.model.names import is_uri, is_word
 from madang.sense.devices import paths
 from madang.sense.devices.apply import Applied, Plan
+from madang.sense.devices.commands_form import Downlink
 from madang.sense.devices.device import Device
 from madang.sense.devices.expressions import Expression
 from madang.sense.files import cells
@@ -235,11 +237,24 @@ class Profile(EntityPart):
     location: Location | None = None
     entity: list[EntityPart] = Field(default=[], max_length=MOST_ENTITIES)
     """Further entities that such a device measures for."""
+    downlink: Downlink = Downlink()
+    """On which way it is commanded."""
+    commands: dict[str, Rule] = {}
+    """What it can be told to do, by name."""
+
+    _commands_fit = field_validator("commands")(checked)
 
     @model_validator(mode="after")
     def _decoder_has_script(self) -> Self:
         if (self.decoder == "javascript") != bool(self.script):
             raise ValueError("decoder: javascript goes with a script, and needs one")
+        return self
+
+    @model_validator(mode="after")
+    def _commands_have_a_way(self) -> Self:
+        fault = self.downlink.fault(self.codec) if self.commands else ""
+        if fault:
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")
@@ -288,8 +303,13 @@ class Profile(EntityPart):
         return Plan(self)
 
 
-def parse(content: str, name: str) -> Profile:
-    """Return the profile written in TOML text; ``name`` is for messages.
+def parse(content: str, name: str, *, is_known: bool = False) -> Profile:
+    """Return the profile written in TOML text.
+
+    Args:
+        content: the text.
+        name: for messages.
+        is_known: it was taken before, so schemas need not be held to their standard again.
 
     Raises:
         ProfileError: it is no TOML, or a key is not as it must be.
@@ -297,7 +317,7 @@ def parse(content: str, name: str) -> Profile:
     if len(content.encode()) > LONGEST:
         raise ProfileError(f"the profile {name} has more than {LONGEST // 1024} KB")
     try:
-        return Profile.model_validate(tomllib.loads(content))
+        found = Profile.model_validate(tomllib.loads(content))
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"the profile {name} is not valid TOML: {error}") from error
     except ValidationError as error:
@@ -308,6 +328,12 @@ def parse(content: str, name: str) -> Profile:
             key = str(first["loc"][-1])
             reason = f"there is no such key in a profile{_near(key, _KEYS)}"
         raise ProfileError(f"the profile {name}: {where}: {reason}") from None
+    if not is_known:
+        try:
+            examine(found.commands)
+        except ValueError as error:
+            raise ProfileError(f"the profile {name}: {error}") from None
+    return found
 
 
 def shipped() -> dict[str, str]:
@@ -326,4 +352,8 @@ def _near(name: str, known: list[str]) -> str:
     return f"; did you mean {match[0]!r}?" if match else ""
 
 
-_KEYS = [*Profile.model_fields, *Attribute.model_fields, *Observed.model_fields]
+_KEYS = [
+    key
+    for part in (Profile, Attribute, Observed, Downlink, Rule, Interlock, Revert)
+    for key in part.model_fields
+]

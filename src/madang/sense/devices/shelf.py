@@ -39,11 +39,12 @@ class Shelf:
     async def start(self) -> None:
         """Take up what there is."""
         for name, text in profiles.shipped().items():
-            self._use(name, text, profiles.parse(text, name))
+            self._use(name, text, profiles.parse(text, name, is_known=True))
             self._shipped.add(name)
         for name, body in await self._tenant.store.items("profile"):
             try:
-                self._use(name, body.decode(), profiles.parse(body.decode(), name))
+                text = body.decode()
+                self._use(name, text, profiles.parse(text, name, is_known=True))
                 self._shipped.discard(name)
             except ProfileError as error:  # an earlier version took it
                 log.error("profile.unusable", tenant=self._tenant.name, error=str(error))

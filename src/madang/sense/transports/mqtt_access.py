@@ -20,7 +20,6 @@ from madang.trust.principal import PUBLIC, Principal
 DEVICES = "v1/devices/"
 FRESH_S = 1.0
 """How long what somebody may do is remembered; what is revoked ends so soon."""
-_COMMANDS = ("NCMD", "DCMD")
 
 
 class Judge(Protocol):
@@ -44,7 +43,7 @@ class Address(NamedTuple):
     is_device: bool = False
     """Whether it is a topic of the open device specification."""
     is_command: bool = False
-    """Whether it is where an edge node of Sparkplug hears commands."""
+    """Whether devices, edge nodes or network servers hear commands there."""
 
     @property
     def is_plain(self) -> bool:
@@ -73,20 +72,40 @@ def address_of(topic: str) -> Address:
 def _conventional(topic: str) -> Address | None:
     if topic.startswith(DEVICES):
         return _of_device(topic[len(DEVICES) :].split("/"))
+    if (device := _commanded(topic.split("/"))) is not None:
+        return Address("", device, is_command=True)
     found = by_topic(topic)
-    if found is None:
-        return None
-    is_command = found[0].name == "sparkplug" and topic.split("/")[2] in _COMMANDS
-    return Address("", found[1], found[0].name, is_up=not is_command, is_command=is_command)
+    return None if found is None else Address("", found[1], found[0].name, is_up=True)
+
+
+def _commanded(levels: list[str]) -> str | None:
+    """Return the device that a topic of a convention has commands for, else None."""
+    match levels:
+        case ["spBv1.0", group, "NCMD" | "DCMD", node] | [
+            "spBv1.0",
+            group,
+            "NCMD" | "DCMD",
+            node,
+            _,
+        ]:
+            return f"{group}/{node}"
+        case ["v3", _, "devices", device, "down", "push" | "replace"]:
+            return device
+        case ["application", _, "device", device, "command", _]:
+            return device
+    return None
 
 
 def _of_device(levels: list[str]) -> Address | None:
     device = levels[0]
     if not device or len(levels) < 2:
         return None
+    if levels[1:] == ["ack"]:
+        return Address("", device, "ack", is_up=True, is_device=True)
     is_up = levels[1] == "up" and len(levels) <= 3
     codec = levels[2] if is_up and len(levels) == 3 else ""
-    return Address("", device, codec, is_up, is_device=True)
+    is_command = levels[1] == "down"
+    return Address("", device, codec, is_up, is_device=True, is_command=is_command)
 
 
 class Access:
@@ -132,7 +151,7 @@ class Access:
         if self._may(right, address.tenant) and self._is_theirs(address):
             return address
         who = self.principal.name
-        if self.principal.kind == "device":
+        if self.principal.kind == "device" and not address.is_command:
             raise Forbidden(
                 f"the key {who!r} is a device's: it publishes to {DEVICES}<its name>/… only, with"
                 f" {id_of('<its name>')} among its entities, not to {topic[:100]!r}"
@@ -171,7 +190,8 @@ class Access:
         address = address_of(topic)
         if self.principal.kind == "device":
             return (address.is_device or address.is_command) and self._is_theirs(address)
-        if (address.is_plain or address.is_command) and self._may("observe", address.tenant):
+        is_others = address.is_command and not address.is_device
+        if (address.is_plain or is_others) and self._may("observe", address.tenant):
             return True
         return self._may("seeDevices", address.tenant)
 

@@ -26,7 +26,7 @@ from madang.sense.transports.mqtt_sessions import (
     Session,
 )
 from madang.sense.transports.mqtt_topics import Tree, check_topic
-from madang.sense.transports.mqtt_wire import Code, MqttError
+from madang.sense.transports.mqtt_wire import NONE, Code, MqttError
 
 if TYPE_CHECKING:
     from madang.hub.hub import Hub
@@ -318,14 +318,37 @@ class Broker:
         """Publish a message of the hub itself to who is there now: QoS 0, not retained."""
         self.relay(Relayed(topic, payload), None)
 
-    async def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> None:
+    def is_heard(self, topic: str) -> bool:
+        """Tell whether somebody is connected who would get a message to a topic."""
+        for owner, _ in self._subscriptions.match(topic):
+            peer = cast("Session", owner).peer
+            if peer is not None and peer.may_see(topic):
+                return True
+        return False
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        qos: int = 1,
+        retain: bool = False,
+        expires_s: int | None = None,
+    ) -> None:
         """Publish a message of the hub itself, such as a command; it is not taken in.
+
+        Args:
+            topic: where to.
+            payload: of the message.
+            qos: 0 or 1.
+            retain: keep it for those who come later.
+            expires_s: after which nobody wants it any more. [s]
 
         Raises:
             MqttError: the topic cannot be published to.
         """
         check_topic(topic)
-        message = Relayed.of(Publish(topic, payload, qos, retain))
+        properties = NONE if expires_s is None else {"message_expiry": expires_s}
+        message = Relayed.of(Publish(topic, payload, qos, retain, properties=properties))
         if retain:
             await self.keep(message)
         self.relay(message, None)

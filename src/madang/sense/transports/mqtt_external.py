@@ -20,6 +20,7 @@ from madang.sense.message import Message
 from madang.sense.transports.mqtt_access import address_of
 from madang.sense.transports.mqtt_decoder import Decoder
 from madang.sense.transports.mqtt_line import Line
+from madang.sense.transports.mqtt_outgoing import Outgoing
 from madang.sense.transports.mqtt_packets import (
     PINGREQ,
     PUBACK,
@@ -160,6 +161,8 @@ class _Connection(Line):
             self._welcomed(packet)
         elif isinstance(packet, Granted):
             self._source.granted(packet)
+        elif isinstance(packet, Ack) and packet.kind == PUBACK:
+            self._source.outgoing.acknowledged(packet.id)
 
     def _peer(self) -> str:
         peer = self.transport.get_extra_info("peername")
@@ -205,6 +208,7 @@ class Source:
         self.subscribed = False
         """Whether the broker has confirmed the topics."""
         self.received = 0
+        self.outgoing = Outgoing()
         self.problem = ""
         """Why there is no connection."""
         for topic, wanted in zip(broker.topics, self.wanted, strict=True):
@@ -252,6 +256,12 @@ class Source:
         """Publish with QoS 0, not retained, if the broker is there."""
         if self.connected and self._connection is not None:
             self._connection.send(encode(Publish(topic, payload), V311))
+
+    async def publish(self, topic: str, payload: bytes) -> bool:
+        """Publish with QoS 1, not retained; return whether the broker has it."""
+        if not self.connected or self._connection is None:
+            return False
+        return await self.outgoing.publish(self._connection.send, topic, payload)
 
     def _device(self, topic: str) -> str:
         """Return the level of a topic that one of the settings' topics says is the device."""
@@ -340,6 +350,7 @@ class Source:
             return await connection.ended
         finally:
             self._connection = None
+            self.outgoing.lost()
 
 
 def _check(place: str, filter: str) -> None:
@@ -356,6 +367,10 @@ class ExternalBrokers:
         self.sources = [
             Source(name, broker, settings, intake) for name, broker in settings.mqtt_brokers.items()
         ]
+
+    def named(self, name: str) -> Source | None:
+        """Return the broker of a name in the settings."""
+        return next((source for source in self.sources if source.name == name), None)
 
     def start(self) -> None:
         """Connect to all of them, now or when they are there.
