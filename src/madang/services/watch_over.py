@@ -132,7 +132,7 @@ async def silent(city: City, id: str) -> None:
     minutes = (city.instant - tag["fix"]["at"]) // MINUTE
     seen = _local(city, tag["fix"]["at"])
     tag["silent"] = city.decide(
-        texts.silent(_called(id), minutes, seen), expects={"told": tag["contacts"]}
+        texts.silent(_called(id), minutes, seen), expects={"told": bool(tag["contacts"])}
     )
     _tell(city, id, tag, texts.TITLE_SILENT, texts.silent(tag["name"], minutes, seen), urgent=True)
 
@@ -183,7 +183,7 @@ async def _judge(city: City, id: str, tag: Tag) -> None:
 
 def _left(city: City, id: str, tag: Tag, since: int) -> None:
     at = _local(city, since)
-    tag["left"] = city.decide(texts.left(_called(id), at), expects={"told": tag["contacts"]})
+    tag["left"] = city.decide(texts.left(_called(id), at), expects={"told": bool(tag["contacts"])})
     _tell(city, id, tag, texts.TITLE_LEFT, texts.left(tag["name"], at), urgent=True)
     _measure(city, told=1)
 
