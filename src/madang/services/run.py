@@ -68,6 +68,7 @@ class Run:
     def __init__(
         self, service: Service, ground: Ground, options: Any, kept: Kept, seed: int = 0
     ) -> None:
+        service = service.fitted(options)
         self._service = service
         self._ground = ground
         self._options = options

@@ -235,3 +235,7 @@ class Service:
             ValueError: one of them is unknown or outside its limits.
         """
         return self.options.model_validate(values)
+
+    def fitted(self, options: Options) -> Service:
+        """Return the service with the functions that its options ask for: mostly itself."""
+        return self

@@ -74,7 +74,7 @@ class Working:
 
     async def start(self) -> None:
         """Begin to work, from where it stopped."""
-        principal = _principal(self.service, self.tenant.name)
+        principal = principal_of(self.service.fitted(self.options), self.tenant.name)
         self.live = Live(
             self.service,
             self.tenant,
@@ -106,6 +106,12 @@ class Working:
         """Keep whether it is on, and with which options."""
         body = {"on": self.is_on, "options": self.options.model_dump(mode="json")}
         await self.tenant.writer.keep("service", self.service.name, orjson.dumps(body))
+
+    async def kept(self) -> dict[str, Any]:
+        """Return what its functions keep, as it was last written."""
+        body = await self.tenant.store.item("service", _KEPT + self.service.name)
+        state: dict[str, Any] = {} if body is None else orjson.loads(body)["state"]
+        return state
 
     async def _keep(self, body: bytes) -> None:
         await self.tenant.writer.keep("service", _KEPT + self.service.name, body)
@@ -159,7 +165,8 @@ class Services:
     def __init__(self, hub: Hub, gate: Gate) -> None:
         self._hub = hub
         self._gate = gate
-        self._workers = Workers()
+        self.workers = Workers()
+        """Who computes for them, and for others that must not hold up the hub."""
         self._working: dict[str, dict[str, Working]] = {}
         self._changing = asyncio.Lock()
         self.catalogue = installed()
@@ -205,7 +212,7 @@ class Services:
         async with self._changing:
             working = await self.find(tenant, name)
             before = working.options.model_dump(mode="json")
-            working.options = _options(working.service, before | values)
+            working.options = options_of(working.service, before | values)
             await working.save()
             if working.is_on:
                 await working.stop()
@@ -238,7 +245,7 @@ class Services:
         for here in self._working.values():
             for working in here.values():
                 await working.stop()
-        self._workers.close()
+        self.workers.close()
 
     async def _of(self, name: str) -> dict[str, Working]:
         found = self._working.get(name)
@@ -255,14 +262,19 @@ class Services:
     def _restored(self, service: Service, tenant: Tenant, body: bytes | None) -> Working:
         said = {} if body is None else orjson.loads(body)
         try:
-            options, is_on = _options(service, said.get("options", {})), said.get("on", False)
+            options, is_on = options_of(service, said.get("options", {})), said.get("on", False)
         except BadRequestData as error:  # of another version: better off than working otherwise
             log.error("service.options_unknown", service=service.name, reason=error.detail)
             options, is_on = service.given({}), False
-        return Working(service, tenant, self._gate, self._workers, options, is_on)
+        return Working(service, tenant, self._gate, self.workers, options, is_on)
 
 
-def _options(service: Service, values: dict[str, Any]) -> Options:
+def options_of(service: Service, values: dict[str, Any]) -> Options:
+    """Return the options of a service with some of them set.
+
+    Raises:
+        BadRequestData: one is unknown, or outside its limits.
+    """
     try:
         return service.given(values)
     except ValidationError as error:
@@ -271,7 +283,7 @@ def _options(service: Service, values: dict[str, Any]) -> Options:
         raise BadRequestData(f"{place}: {first['msg']}") from None
 
 
-def _principal(service: Service, tenant: str) -> Principal:
+def principal_of(service: Service, tenant: str) -> Principal:
     """Return as whom a service works."""
     gives = frozenset({*service.gives, ALERT, DECISION, INDICATOR, NOTICE})
     if service.commands:
