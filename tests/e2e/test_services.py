@@ -261,6 +261,10 @@ def test_a_failure_is_told_and_a_change_that_fails_can_be_left_out(town: Town) -
     found = town.settled(lambda one: one["state"] == "failed")
     assert "no bench is as hot as hell" in found["alarm"]["message"]
     assert "benches_of_the_city.py" in found["alarm"]["trace"]
+    alert = f"{API}/entities/urn:ngsi-ld:Alert:benches:serviceFailure?options=keyValues"
+    told = until(lambda: town.ask("GET", alert), lambda answer: answer.status == 200).json()
+    assert (told["status"], told["severity"]) == ("open", "high")
+    assert told["title"]["languageMap"]["ko"] == "양지바른 벤치 서비스가 멈췄습니다"
     path = town.bench("behind", 30)
     town.good("POST", f"{ONE}/resume", {})
     town.settled(lambda one: one["state"] == "failed")  # for it comes to the same change again
@@ -270,6 +274,7 @@ def test_a_failure_is_told_and_a_change_that_fails_can_be_left_out(town: Town) -
     town.good("POST", f"{ONE}/resume", {"skip": True})
     until(lambda: town.is_warm(path), bool)
     assert town.good("GET", ONE)["state"] == "running"
+    until(lambda: town.good("GET", alert)["status"], lambda status: status == "closed")
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ import asyncio
 import time as clocks
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -30,6 +29,7 @@ from madang.model.errors import (
     TooManyRequests,
 )
 from madang.model.normalize import entity as normalized
+from madang.services import failure
 from madang.services.ground import Kept
 from madang.services.run import Effect, Run, ServiceFailed
 from madang.store.rows import entity_of
@@ -52,6 +52,7 @@ KEEP_S = 5.0  # until what is kept is written though nothing had an effect
 IDLE_S = 1.0  # between two looks at the clock
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+ATTEMPTS = 5  # in a row, after which people are told of a service that is tried again
 
 PASSING = (OSError, TimeoutError, Overloaded, TooManyRequests, InternalError)
 """Errors that may go away by themselves: the call is made again. After others it waits for
@@ -111,6 +112,8 @@ class Live:
         self._is_new = kept is None
         self._kept = kept or _dumped(Kept(tenant.history.last, clocks.time_ns() // 1000))
         self._kept_at = 0.0
+        self._is_told = True
+        """People may have been told, by the run before, that it does not go on."""
         self.failure: ServiceFailed | None = None
         """Why it does not go on at present."""
         self.attempts = 0
@@ -134,12 +137,22 @@ class Live:
             self.attempts += 1
             if self.position > done:
                 wait_s = FIRST_WAIT_S
-            if not isinstance(self.failure.cause, PASSING):
+            waits = not isinstance(self.failure.cause, PASSING)
+            if waits or self.attempts == ATTEMPTS:
+                await self._alert(self.failure, waits)
+            if waits:
                 log.error("service.failed", reason=str(self.failure), trace=self.failure.trace)
                 return
             log.warning("service.retries", reason=str(self.failure), in_s=wait_s)
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+
+    async def _alert(self, error: ServiceFailed, waits: bool) -> None:
+        self._is_told = True
+        try:
+            await failure.tell(self._seen(), self._service, error, waits)
+        except (MadangError, OSError) as another:  # what failed may well be the hub itself
+            log.warning("service.not_told", reason=str(another))
 
     async def _work(self) -> None:
         if self._is_new:  # whatever happens from now on, it will be told of
@@ -200,6 +213,9 @@ class Live:
                 self._kept = body
             self._kept_at = now
             self.failure, self.attempts = None, 0
+            if self._is_told:
+                await failure.end(self._seen(), self._service, clocks.time_ns() // 1000)
+                self._is_told = False
         self.position = run.kept.position
         self.calls += run.calls
         self.effects += len(effects)
@@ -239,7 +255,7 @@ def _operations(effect: Effect) -> list[Operation]:
 
 
 def _dumped(kept: Kept) -> bytes:
-    return orjson.dumps(asdict(kept), option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
 
 
 def _loaded(body: bytes) -> Kept:
