@@ -16,12 +16,16 @@ from madang.commands import (
     edge,
     feed,
     identity,
+    incident,
     keys,
     letters,
+    people,
     personal,
+    playbook,
     policy,
     quality,
     replay,
+    rule,
     service,
 )
 from madang.commands.terminal import DEFAULT_URL, Json, Tenant, Url
@@ -46,6 +50,10 @@ app.add_typer(edge.app, name="edge")
 app.add_typer(device.app, name="device")
 app.add_typer(feed.app, name="feed")
 app.add_typer(service.app, name="service")
+app.add_typer(rule.app, name="rule")
+app.add_typer(incident.app, name="incident")
+app.add_typer(playbook.app, name="playbook")
+app.add_typer(people.app, name="people")
 app.add_typer(command.app, name="command")
 app.add_typer(decision.app, name="decision")
 app.add_typer(policy.app, name="policy")
