@@ -23,6 +23,7 @@ from madang.api.direct import protocol_for
 from madang.api.guarded import MOST_BYTES
 from madang.api.lane import PREFIX, NgsiLane
 from madang.api.metrics import Metrics
+from madang.api.parts import Parts
 from madang.api.router import Router
 from madang.api.routes import ROUTES
 from madang.api.security_headers import Cors
@@ -83,22 +84,15 @@ class City:
         self.metrics.watch_intake(self.sense.intake)
         self.metrics.watch_mqtt(self.sense.broker, self.sense.brokers)
         self.system = System(self.hub, self.metrics)
+        parts = Parts(
+            settings, trust, self.hub, self.sense, self.services, self.commands, self.replays,
+            self.notices, self.system,
+        )  # fmt: skip
         cors = Cors(settings.cors_origins)
         lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics, trust.gate, cors)
         self.server = Server(
             uvicorn.Config(
-                application(
-                    settings,
-                    trust,
-                    self.hub,
-                    self.sense,
-                    self.services,
-                    self.commands,
-                    self.replays,
-                    self.notices,
-                    self.system,
-                    cors,
-                ),
+                application(parts, cors),
                 host=settings.host,
                 port=settings.port,
                 http=protocol_for(lane),

@@ -53,29 +53,13 @@ from madang.trust.openid_accounts import ProviderAccounts
 from madang.trust.passkeys import Passkeys
 
 if TYPE_CHECKING:
-    from madang.act.commands import Commands
-    from madang.act.notify import Notices
-    from madang.api.system import System
-    from madang.hub.hub import Hub
-    from madang.sense.sense import Sense
-    from madang.services.replays import Replays
-    from madang.services.services import Services
-    from madang.settings import Settings
-    from madang.trust.trust import Trust
+    from madang.api.parts import Parts
 
 
-def surfaces(
-    settings: Settings,
-    trust: Trust,
-    sense: Sense,
-    city_services: Services,
-    city_commands: Commands,
-    replays: Replays,
-    notices: Notices,
-    system: System,
-    site: Site,
-) -> list[Surface]:
+def surfaces(parts: Parts, site: Site) -> list[Surface]:
     """Return every route of the ASGI side."""
+    settings, trust, hub, sense = parts.settings, parts.trust, parts.hub, parts.sense
+    notices, system = parts.notices, parts.system
     identities = trust.identities
     passkeys = None if site.place is None else Passkeys(trust.records, site.place)
     providers = ProviderAccounts(trust.records, identities, trust.audit)
@@ -106,42 +90,31 @@ def surfaces(
         *sense_relay.surfaces(system, trust.gate),
         *sense_sentilo.surfaces(sense, trust.gate, identities.keys),
         *sense_things.surfaces(sense, settings.url),
-        *services.surfaces(city_services),
-        *rules.surfaces(city_services),
-        *commands.surfaces(city_commands, trust.audit, identities.find),
-        *decisions.surfaces(Decisions(city_commands), system.hub, trust.audit),
-        *incidents.surfaces(system.hub, city_services, notices, settings.url),
-        *IncidentPages(site, system.hub).surfaces(),
-        *playbooks.surfaces(system.hub, notices),
-        *contacts.surfaces(system.hub, notices, trust.gate, trust.audit),
-        *replay.surfaces(replays),
-        *CataloguePages(site, city_services, trust.gate, system.hub).surfaces(),
+        *services.surfaces(parts.services),
+        *rules.surfaces(parts.services),
+        *commands.surfaces(parts.commands, trust.audit, identities.find),
+        *decisions.surfaces(Decisions(parts.commands), hub, trust.audit),
+        *incidents.surfaces(hub, parts.services, notices, settings.url),
+        *IncidentPages(site, hub).surfaces(),
+        *playbooks.surfaces(hub, notices),
+        *contacts.surfaces(hub, notices, trust.gate, trust.audit),
+        *replay.surfaces(parts.replays),
+        *CataloguePages(site, parts.services, trust.gate, hub).surfaces(),
         *StartPages(site, figures, settings.security_contact).surfaces(),
         *sign_in.surfaces(site, doors),
         *trust_identities.surfaces(identities),
         *trust_audit.surfaces(trust.audit),
         *trust_personal.surfaces(trust.personal),
         *trust_policies.surfaces(
-            trust.policies, identities.find, partial(system.hub.tenant, create=False)
+            trust.policies, identities.find, partial(hub.tenant, create=False)
         ),
-        *watch_over.surfaces(city_services),
+        *watch_over.surfaces(parts.services),
     ]
 
 
-def application(
-    settings: Settings,
-    trust: Trust,
-    hub: Hub,
-    sense: Sense,
-    city_services: Services,
-    city_commands: Commands,
-    replays: Replays,
-    notices: Notices,
-    system: System,
-    cors: Cors,
-) -> Starlette:
+def application(parts: Parts, cors: Cors) -> Starlette:
     """Return the application that answers whatever the direct lane does not."""
-    site = Site(settings.url)
+    site = Site(parts.settings.url)
 
     async def answer_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, NgsiError)
@@ -156,23 +129,9 @@ def application(
         return answer
 
     app = Starlette(
-        routes=mounted(
-            surfaces(
-                settings,
-                trust,
-                sense,
-                city_services,
-                city_commands,
-                replays,
-                notices,
-                system,
-                site,
-            ),
-            trust.gate,
-            hub,
-        ),
+        routes=mounted(surfaces(parts, site), parts.trust.gate, parts.hub),
         middleware=[
-            Middleware(SecurityHeaders, url=settings.url, cors=cors),
+            Middleware(SecurityHeaders, url=parts.settings.url, cors=cors),
             Middleware(BodyLimit),
         ],
         exception_handlers={NgsiError: answer_error, HTTPException: answer_no_route},

@@ -1,0 +1,32 @@
+"""The parts of one running process that the API speaks with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from madang.act.commands import Commands
+    from madang.act.notify import Notices
+    from madang.api.system import System
+    from madang.hub.hub import Hub
+    from madang.sense.sense import Sense
+    from madang.services.replays import Replays
+    from madang.services.services import Services
+    from madang.settings import Settings
+    from madang.trust.trust import Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """See the module; ``app.py`` makes and closes them."""
+
+    settings: Settings
+    trust: Trust
+    hub: Hub
+    sense: Sense
+    services: Services
+    commands: Commands
+    replays: Replays
+    notices: Notices
+    system: System
