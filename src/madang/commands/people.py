@@ -188,7 +188,7 @@ def send_test(name: Name, tenant: Tenant = "", url: Url = DEFAULT_URL) -> None:
         if found["status"] != "waiting" or time.monotonic() > until:
             break
         time.sleep(0.2)
-    for one in found.get("deliveries", []):
+    for one in found.get("deliveries", {}).get("json", []):
         fate = "sent" if one["ok"] else one.get("error") or "not yet"
         typer.echo(f"{one['person']}  {one['channel']}  {fate}")
     if found["status"] == "failed":

@@ -1,0 +1,146 @@
+"""Contacts: who is told by a name, what is kept sealed, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from madang.act import contacts
+from madang.act.contacts import Directory, Person, Quiet, told
+from madang.hub.tenant import Tenant
+from madang.model.errors import BadRequestData, Conflict, ResourceNotFound
+from madang.trust.secrets import Secrets
+from tests.sense.device_city import a_tenant
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+KEY = Secrets("k" * 64)
+
+
+def person(*channels: dict[str, Any], **more: Any) -> dict[str, Any]:
+    given = list(channels) or [{"kind": "email", "address": "kim@city.example"}]
+    return {"kind": "person", "channels": given, **more}
+
+
+@pytest.fixture
+async def tenant(tmp_path: Path) -> AsyncIterator[Tenant]:
+    async with a_tenant(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def directory(tenant: Tenant) -> Directory:
+    found = Directory(tenant, KEY)
+    for name in ("kim", "lee", "park"):
+        await found.put(name, person(), inside=False)
+    return found
+
+
+async def test_a_group_and_a_rota_stand_for_people(directory: Directory) -> None:
+    rota = {"kind": "rota", "people": ["park", "lee"], "start": "2026-11-23T09:00"}
+    await directory.put("duty", rota, inside=False)
+    group = {"kind": "group", "members": ["kim", "duty"]}
+    await directory.put("room", group, inside=False)
+    assert list(directory.people("kim", NOW)) == ["kim"]
+    assert list(directory.people("room", NOW)) == ["kim", "park"]
+    assert directory.people("ghost", NOW) == {}
+
+
+async def test_contacts_are_kept_sealed_and_read_again(
+    directory: Directory, tenant: Tenant
+) -> None:
+    body = await tenant.store.item("contact", "kim")
+    assert body is not None
+    assert b"city.example" not in body
+    again = Directory(tenant, KEY)
+    await again.load()
+    assert again.names == ["kim", "lee", "park"]
+    assert again.named("kim") == directory.named("kim")
+
+
+async def test_contacts_of_a_lost_key_are_left_out_and_can_be_saved_anew(
+    directory: Directory, tenant: Tenant
+) -> None:
+    other = Directory(tenant, Secrets("x" * 64))
+    await other.load()
+    assert other.names == []
+    await other.put("kim", person(), inside=False)
+    assert other.names == ["kim"]
+
+
+async def test_a_secret_is_made_once_and_kept_when_the_contact_is_saved_again(
+    directory: Directory,
+) -> None:
+    hook = {"kind": "webhook", "url": "https://hook.example/a"}
+    _, first = await directory.put("kim", person(hook), inside=False)
+    contact, second = await directory.put("kim", person(hook, title="Kim"), inside=False)
+    assert (list(first), second) == (["webhook"], {})
+    assert isinstance(contact, Person)
+    assert contact.channels[0].secret == first["webhook"]  # type: ignore[union-attr]
+    assert "secret" not in told("kim", contact)["channels"][0]
+
+
+async def test_only_who_may_lets_an_address_lie_inside(directory: Directory) -> None:
+    hook = {"kind": "webhook", "url": "http://10.0.0.1/", "inside": True}
+    for inside in (False, True):
+        contact, _ = await directory.put("kim", person(hook), inside=inside)
+        assert contact.channels[0].inside is inside  # type: ignore[union-attr]
+
+
+async def test_who_is_in_a_group_is_not_removed(directory: Directory) -> None:
+    await directory.put("room", {"kind": "group", "members": ["kim"]}, inside=False)
+    with pytest.raises(Conflict, match="kim is in room"):
+        await directory.remove("kim")
+    await directory.remove("room")
+    await directory.remove("kim")
+    with pytest.raises(ResourceNotFound, match="madang people list"):
+        directory.named("kim")
+
+
+async def test_nobody_is_a_member_of_themselves(directory: Directory) -> None:
+    await directory.put("a", {"kind": "group", "members": ["kim"]}, inside=False)
+    await directory.put("b", {"kind": "group", "members": ["a"]}, inside=False)
+    with pytest.raises(BadRequestData, match="a would be a member of itself"):
+        await directory.put("a", {"kind": "group", "members": ["b"]}, inside=False)
+
+
+async def test_there_is_a_most(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contacts, "MOST", 3)
+    with pytest.raises(BadRequestData, match="3 contacts already"):
+        await directory.put("choi", person(), inside=False)
+    await directory.put("kim", person(), inside=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("Kim Jin", person(), "no name such as kim"),
+        ("kim", {}, "kind"),
+        ("kim", person(colour="red"), "colour"),
+        ("kim", {"kind": "person", "channels": []}, "at least 1"),
+        ("kim", person({"kind": "email", "address": "kim"}), "address"),
+        ("kim", person({"kind": "email", "address": "a@b.c\r\nBcc: x@y.z"}), "address"),
+        ("kim", person({"kind": "sms", "number": "010-1234-5678"}), "number"),
+        ("kim", person({"kind": "webhook", "url": "mqtt://x.example/a"}), "https:// or http://"),
+        ("kim", person({"kind": "mqtt", "url": "mqtt://x.example/a/+"}), "wildcards"),
+        ("kim", person({"kind": "push", "endpoint": "https://p.example/1"}), "p256dh"),
+        ("kim", person(quiet={"start": "22:00", "end": "07:00", "time_zone": "X/Y"}), "time zone"),
+        ("kim", {"kind": "group", "members": ["ghost"]}, "no contact 'ghost' yet"),
+        ("kim", {"kind": "group", "members": ["lee", "lee"]}, "twice"),
+    ],
+)
+async def test_what_is_no_contact_is_refused_with_the_reason(
+    directory: Directory, name: str, given: Any, says: str
+) -> None:
+    with pytest.raises(BadRequestData, match=says):
+        await directory.put(name, given, inside=False)
+
+
+def test_quiet_hours_go_over_midnight_by_the_clock_of_the_person() -> None:
+    quiet = Quiet.model_validate({"start": "22:00", "end": "07:00", "time_zone": "Asia/Seoul"})
+    at = {hour: datetime(2026, 11, 24, hour, tzinfo=UTC) for hour in (12, 13, 21, 22)}
+    hours = {hour: quiet.left_s(one) / 3600 for hour, one in at.items()}
+    assert hours == {12: 0, 13: 9, 21: 1, 22: 0}
