@@ -55,17 +55,7 @@ def rows(city: City) -> list[Row]:
     site = Site(city.settings.url)
     own = [
         Row(one.method, one.path, (one.action,))
-        for one in surfaces(
-            city.settings,
-            city.trust,
-            city.sense,
-            city.services,
-            city.commands,
-            city.replays,
-            city.notices,
-            city.system,
-            site,
-        )
+        for one in surfaces(city.parts, site)
     ]
     hub = [Row(route.method, route.path, tuple(route.actions)) for route in ROUTES]
     return sorted({*own, *hub}, key=lambda row: (row.path, row.method))

@@ -84,7 +84,7 @@ class City:
         self.metrics.watch_intake(self.sense.intake)
         self.metrics.watch_mqtt(self.sense.broker, self.sense.brokers)
         self.system = System(self.hub, self.metrics)
-        parts = Parts(
+        self.parts = Parts(
             settings, trust, self.hub, self.sense, self.services, self.commands, self.replays,
             self.notices, self.system,
         )  # fmt: skip
@@ -92,7 +92,7 @@ class City:
         lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics, trust.gate, cors)
         self.server = Server(
             uvicorn.Config(
-                application(parts, cors),
+                application(self.parts, cors),
                 host=settings.host,
                 port=settings.port,
                 http=protocol_for(lane),
