@@ -8,6 +8,17 @@ spread along it evenly, so a place is right to about the length of a street.
 from __future__ import annotations
 
 import re
+from datetime import date
+from itertools import pairwise
+from math import inf
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from madang.services.waste import service
+from tests.services.ground import Played
 
 STREETS: dict[str, tuple[float, float, float, float]] = {
     "atholl crescent": (-3.2109, 55.9489, -3.2132, 55.9479),
@@ -119,3 +130,213 @@ def places(sites: list[tuple[int, str]]) -> dict[int, tuple[float, float]]:
             share = (place + 0.5) / len(there)
             found[site] = (lon + share * (lon2 - lon), lat + share * (lat2 - lat))
     return found
+
+
+# --- what happened, and what would have happened with other rounds -------------------------------
+
+HOUR = 3600
+SAME_VISIT = 2 * HOUR  # records closer than this are of one visit [s]
+
+
+class Bin(NamedTuple):
+    """A litter bin as it was recorded."""
+
+    site: int
+    name: str
+    place: tuple[float, float]
+    litres: float
+    visits: list[tuple[float, float]]
+    """When it was emptied [s since 1970], and how full it was just before. [1]"""
+
+
+def bins(path: Path, fewest: int = 8) -> list[Bin]:
+    """Return the bins that were emptied often enough to tell how they fill."""
+    frame = pl.read_csv(path, try_parse_dates=True).sort("collected_at_local")
+    local = frame["collected_at_local"].dt.replace_time_zone("Europe/London", ambiguous="earliest")
+    frame = frame.with_columns(at=local.dt.epoch("s"))
+    first = frame.unique("site_id", keep="first")
+    where = places(list(first.select("site_id", "address").iter_rows()))
+    found = []
+    for (site,), rows in sorted(frame.group_by("site_id"), key=lambda one: one[0]):
+        visits: list[tuple[float, float]] = []
+        for at, level in zip(rows["at"], rows["fill_before_pct"] / 100, strict=True):
+            if visits and at - visits[-1][0] < SAME_VISIT:
+                visits[-1] = (visits[-1][0], max(visits[-1][1], level))
+            else:
+                visits.append((at, level))
+        if len(visits) >= fewest:
+            known = rows.filter(pl.col("fill_before_pct") > 20)
+            whole = (known["volume_l"] / known["fill_before_pct"] * 100).to_list()
+            name = str(rows["site_name"][0])
+            litres = median(whole) if whole else 240.0
+            found.append(Bin(int(str(site)), name, where[int(str(site))], litres, visits))
+    return found
+
+
+def inflow(one: Bin) -> list[tuple[float, float, float]]:
+    """Return how fast a bin filled between visits: from, until [s since 1970], and rate. [1/s]
+
+    A bin that was found full may have been so for long: then at least its usual rate counts.
+    """
+    spans = [(a, b, level) for (a, _), (b, level) in pairwise(one.visits)]
+    usual = median(level / (b - a) for a, b, level in spans)
+    return [(a, b, max(level / (b - a), usual if level >= 1 else 0)) for a, b, level in spans]
+
+
+class Filled:
+    """A bin that fills as recorded and is emptied as somebody else wants."""
+
+    def __init__(self, one: Bin) -> None:
+        self.bin = one
+        self.level = 0.0
+        self.full_s = 0.0
+        self.spilt = 0.0
+        """Over the brim. [l]"""
+        self.visits = 0
+        self._spans = inflow(one)
+        self._at = one.visits[0][0]
+
+    def until(self, at: float) -> None:
+        """Let it fill up to a time. [s since 1970]"""
+        for start, end, rate in self._spans:
+            first, last = max(start, self._at), min(end, at)
+            if last > first:
+                self._rise(rate, last - first)
+        self._at = max(self._at, at)
+
+    def _rise(self, rate: float, seconds: float) -> None:
+        free_s = (1 - self.level) / rate if rate > 0 and self.level < 1 else inf
+        if self.level >= 1:
+            free_s = 0.0
+        if free_s < seconds:
+            self.full_s += seconds - free_s
+            self.spilt += rate * (seconds - free_s) * self.bin.litres
+        self.level += rate * seconds
+
+    def empty(self, at: float) -> float:
+        """Empty it; return how full it was."""
+        self.until(at)
+        level, self.level = min(self.level, 1.0), 0.0
+        self.visits += 1
+        return level
+
+
+class Outcome(NamedTuple):
+    """What rounds came to."""
+
+    km: float
+    visits: int
+    full_share: float
+    """Of the time of all bins in which they were full. [1]"""
+    spilt: float
+    """What did not fit any more. [l]"""
+
+
+OPTIONS: dict[str, Any] = {
+    "time_zone": "Europe/London", "depot": DEPOT, "full": 1.0, "vehicles": 3, "stop_minutes": 1.5,
+    "vehicle_litres": 20_000, "shift": (6, 14), "fixed_days": 2,
+}  # fmt: skip
+WARM_UP_DAYS = 7
+
+
+async def forecast_rounds(
+    found: list[Bin], days: int, every_h: int = 2, **options: Any
+) -> tuple[Outcome, Played]:
+    """Let the service empty bins for some days, after a week of fixed rounds to learn from.
+
+    Args:
+        found: the bins.
+        days: that count, after the week.
+        every_h: so often they tell their level.
+        **options: of the service.
+    """
+    start = _start(found)
+    played = Played(service, start * 1_000_000, **{**OPTIONS, **options})
+    filled = {f"urn:ngsi-ld:WasteContainer:{one.site}": Filled(one) for one in found}
+    begin, end = start + WARM_UP_DAYS * 24 * HOUR, start + (WARM_UP_DAYS + days) * 24 * HOUR
+    due: list[tuple[float, str]] = []
+    km, old = 0.0, dict.fromkeys(filled, (0.0, 0.0, 0))
+    for at in range(start, end, HOUR):
+        await played.until(at * 1_000_000)
+        hours = (at - start) // HOUR
+        if at == begin:
+            old = {id: (one.full_s, one.spilt, one.visits) for id, one in filled.items()}
+        if hours % 24 == 5:  # rounds were made an hour ago
+            if at < begin:
+                ids = list(filled) if hours // 24 % 2 == 0 else []
+                due = [(at + 4 * HOUR, id) for id in ids]
+            else:
+                due, length = _today(played, at)
+                km += length
+        for when, id in [one for one in due if one[0] < at + HOUR]:
+            filled[id].empty(when)
+        due = [one for one in due if one[0] >= at + HOUR]
+        if hours % every_h == 0:
+            for id, one in filled.items():
+                one.until(at)
+                more = described(one.bin) if hours == 0 else {}
+                level = round(min(one.level, 1.0), 2)
+                await played.put(at * 1_000_000, id, "WasteContainer", fillingLevel=level, **more)
+    return _outcome(km, filled, old, end, days), played
+
+
+def _start(found: list[Bin]) -> int:
+    """Return a midnight in London when all bins are known. [s since 1970]"""
+    first = max(sorted(one.visits[0][0] for one in found)[: len(found) * 9 // 10])
+    return int(first // 86_400 + 1) * 86_400 - HOUR
+
+
+def described(one: Bin) -> dict[str, Any]:
+    """Return what a bin tells of itself."""
+    location = {"type": "Point", "coordinates": list(one.place)}
+    return {
+        "name": one.name,
+        "binCapacity": round(one.litres),
+        "location": {"type": "GeoProperty", "value": location},
+    }
+
+
+def _today(played: Played, at: int) -> tuple[list[tuple[float, str]], float]:
+    """Return when each bin is reached today, and how far vehicles drive. [s since 1970, km]"""
+    midnight = at - (at + HOUR) % 86_400  # in summer time
+    due, km = [], 0.0
+    day = date.fromtimestamp(midnight + 12 * HOUR)
+    for route in played.things("Route"):
+        if f":{day}:" in route.id:
+            km += route["length"]
+            for stop in route["stops"]:
+                hour, minute = map(int, stop["at"].split(":"))
+                due.append((midnight + hour * HOUR + minute * 60.0, stop["container"]))
+    return sorted(due), km
+
+
+def fixed_rounds(found: list[Bin], days: int, every: int, km_a_day: float) -> Outcome:
+    """Empty all bins at nine o'clock every so many days; the week before as well."""
+    start = _start(found)
+    filled = {str(one.site): Filled(one) for one in found}
+    old: dict[str, tuple[float, float, int]] = {}
+    for number in range(WARM_UP_DAYS + days):
+        if number == WARM_UP_DAYS:
+            for one in filled.values():
+                one.until(start + number * 86_400)
+            old = {id: (one.full_s, one.spilt, one.visits) for id, one in filled.items()}
+        period = 2 if number < WARM_UP_DAYS else every
+        offset = 0 if number < WARM_UP_DAYS else WARM_UP_DAYS
+        if (number - offset) % period == 0:
+            for one in filled.values():
+                one.empty(start + number * 86_400 + 9 * HOUR)
+    end = start + (WARM_UP_DAYS + days) * 86_400
+    return _outcome(km_a_day * days, filled, old, end, days)
+
+
+def _outcome(
+    km: float, filled: dict[str, Filled], old: dict[str, tuple[float, float, int]], end: int,
+    days: int,
+) -> Outcome:  # fmt: skip
+    full = spilt = visits = 0.0
+    for id, one in filled.items():
+        one.until(end)
+        full += one.full_s - old[id][0]
+        spilt += one.spilt - old[id][1]
+        visits += one.visits - old[id][2]
+    return Outcome(km, int(visits), full / (days * 86_400 * len(filled)), spilt)
