@@ -44,6 +44,7 @@ bench: $(VENV)/.dev  ## measure; prints a table and writes bench/results (ARGS=-
 	$(BIN)/python bench/run.py $(ARGS)
 	$(BIN)/python bench/trust.py $(filter --smoke,$(ARGS))
 	$(BIN)/python bench/lake.py $(filter --smoke,$(ARGS))
+	$(BIN)/python bench/replay.py $(filter --smoke,$(ARGS))
 
 docs: $(VENV)/.docs  ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --clean

@@ -43,8 +43,7 @@ class CataloguePages:
     async def page(self, request: Request) -> Response:
         """Answer with the page; of the default tenant, as browsers name none."""
         found = await self._found(request, "")
-        count = sum(len(one["services"]) for one in found)
-        return self._site.answer(request, "catalogue.html", categories=found, count=count)
+        return self._site.answer(request, "catalogue.html", categories=found)
 
     async def told(self, request: Request) -> Response:
         name = request.headers.get("NGSILD-Tenant", "")

@@ -10,7 +10,7 @@ from string import Template
 
 from madang.model.errors import MadangError
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,30}")
 _FILES = {
     "pyproject.toml.txt": "pyproject.toml",
     "README.md.txt": "README.md",
