@@ -21,6 +21,7 @@ from madang.services.rule_made import Index, Made, Told, compare
 from madang.services.rule_time import NEVER
 
 MOST: Final = 50_000  # entities that one rule remembers something of
+MOST_MET: Final = 200_000  # entities that are known to be known
 SHOWN: Final = 20  # last firings that are kept of each rule
 _EFFECTS: Final = (*DOES, "title", "on")
 _PAIR, _SILENCE = 0, 1
@@ -59,6 +60,7 @@ class Engine:
         self._kept: list[State] = []  # of each rule
         self._heap: list[tuple[int, int, int, str]] = []
         self._next: dict[tuple[int, int, str], int] = {}
+        self._met: set[tuple[str, str]] = set()
 
     # --- state --------------------------------------------------------------------------------
 
@@ -78,6 +80,7 @@ class Engine:
             if pair[1]
         ]
         self._state = state
+        self._met.clear()
         self._kept = [
             kept.setdefault(
                 one.name,
@@ -86,6 +89,11 @@ class Engine:
             )
             for one in self.made
         ]  # fmt: skip
+        for made in self.made:
+            if made.is_level and made.is_plain and not made.ids:
+                levels = self.index.told[made.type][made.attribute].levels
+                for key in self.kept(made)["on"]:
+                    levels.hold(key, made)
         self._schedule_all()
         return over
 
@@ -137,16 +145,15 @@ class Engine:
 
     def curious(self, types: Iterable[str], id: str) -> bool:
         """Tell whether some rule must know more of an entity than the change says."""
-        return any(
-            made.concerns(id) and self._is_new(made, id)
-            for type in types
-            for made in self.index.curious.get(type, ())
-        )
+        return any(type in self.index.curious and (type, id) not in self._met for type in types)
 
     def meet(self, types: Iterable[str], id: str, document: Mapping[str, Any], now: int) -> None:
         """Get to know an entity as it is: where, and what was known of it before."""
         place = value_of(document.get("location"))
+        if len(self._met) > MOST_MET:
+            self._met.clear()
         for type in types:
+            self._met.add((type, id))
             for made in self.index.curious.get(type, ()):
                 if made.concerns(id) and self._is_new(made, id):
                     if made.other is not None:
@@ -186,8 +193,9 @@ class Engine:
                     self._count(made, kept, now)
                 for name in ("seen", "inside", "last", "past", "two"):
                     kept[name].pop(id, None)
+            self._met.discard((type, id))
             for told in self.index.told.get(type, {}).values():
-                told.forget(id)
+                told.levels.forget(id)
 
     def seed(self, made: Made, ids: Iterable[str], now: int) -> None:
         """Count entities as heard of now, if they have not been heard of; see ``silent``."""

@@ -115,7 +115,7 @@ def _level(made: Made, piece: Piece, before: pl.DataFrame | None) -> Found:
     import polars as pl
 
     rows = _numbers(piece.values, piece)
-    limit, value = made.rule.limit, pl.col("value")
+    limit, value = made.limit, pl.col("value")
     back = limit if made.rule.back is None else made.rule.back
     beyond = (value > limit, value <= back) if made.condition == "above" else (
         value < limit, value >= back
@@ -128,7 +128,7 @@ def _equal(made: Made, piece: Piece, before: pl.DataFrame | None) -> Found:
     import polars as pl
 
     rows = piece.values.select("entity", "time", value="a").drop_nulls("value")
-    limit = made.rule.limit if isinstance(made.rule.limit, list) else [made.rule.limit]
+    limit = made.limit if isinstance(made.limit, list) else [made.limit]
     numbers = [float(one) for one in limit if is_number(one)]
     kind = rows.schema["value"]
     value = pl.col("value")
@@ -163,7 +163,7 @@ def _rate(made: Made, piece: Piece, before: pl.DataFrame | None) -> Found:
     by = {"rises": up, "falls": down, "changes": pl.max_horizontal(up, down)}[made.condition]
     judged = spans.select("entity", "time", value=by).sort("entity", "time")
     judged = judged.filter(_at("time") >= piece.start)
-    return _turns(judged.with_columns(on=pl.col("value") >= made.rule.limit)), keep, count
+    return _turns(judged.with_columns(on=pl.col("value") >= made.limit)), keep, count
 
 
 def _compared(made: Made, piece: Piece, before: pl.DataFrame | None) -> Found:

@@ -7,7 +7,7 @@ rules there are.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +42,7 @@ class Made:
         self.type = rule.type
         self.attribute = rule.attribute or ""
         self.condition = rule.condition
+        self.limit = rule.limit
         self.other = rule.other
         self.ids = frozenset(rule.ids)
         self.together = rule.together
@@ -53,7 +54,7 @@ class Made:
         self.has_place = bool(rule.area or rule.near or rule.inside)
         self.is_plain = self.together is None and not self.has_place
         """Whether what its values say is all there is to it."""
-        self.is_level = isinstance(rule.limit, float) and self.condition in ("above", "below")
+        self.is_level = isinstance(self.limit, float) and self.condition in ("above", "below")
         self.test = judge_of(rule)
         self.signal = _signal_of(self)
         self.is_inside = rule_place.matcher(rule) if self.has_place else lambda _place: True
@@ -185,7 +186,7 @@ def _rate(engine: Engine, made: Made, kept: dict[str, Any], id: str, value: Any,
         by = max(by, value - _extreme(low, value, now, made.within, 1))
     if made.condition != "rises":
         by = max(by, _extreme(high, value, now, made.within, -1) - value)
-    engine.latch(made, id, by >= made.rule.limit, by, now)
+    engine.latch(made, id, by >= made.limit, by, now)
 
 
 def _extreme(curve: list[list[Any]], value: float, now: int, within: int, sign: int) -> float:
@@ -205,14 +206,67 @@ def _extreme(curve: list[list[Any]], value: float, now: int, within: int, sign: 
 # --- who is told --------------------------------------------------------------------------------
 
 
+class Levels:
+    """Limits of rules on one attribute, in order."""
+
+    def __init__(self) -> None:
+        self._edges: list[tuple[float, Made]] = []
+        self._values: list[float] = []
+        self._above: list[tuple[float, Made]] = []
+        self._below: list[tuple[float, Made]] = []
+        self._last: dict[str, float] = {}
+        self._held: dict[str, list[Made]] = {}
+
+    def add(self, made: Made) -> None:
+        if made.rule.back is not None and made.rule.back != made.limit:
+            insort(self._edges, (made.rule.back, made), key=_order)
+        insort(self._edges, (made.limit, made), key=_order)
+        insort(self._above if made.condition == "above" else self._below, (made.limit, made),
+               key=_order)  # fmt: skip
+        self._values = [value for value, _ in self._edges]
+
+    def hold(self, id: str, made: Made) -> None:
+        """Take that a rule held for an entity before the first value that comes now."""
+        self._held.setdefault(id, []).append(made)
+
+    def forget(self, id: str) -> None:
+        self._last.pop(id, None)
+        self._held.pop(id, None)
+
+    def crossed(self, id: str, value: float) -> list[Made]:
+        """Return the rules whose limits lie between the last value of an entity and this one."""
+        last = self._last.get(id)
+        if last is None:
+            return self._first(id, value)
+        self._last[id] = value
+        low, high = (last, value) if last <= value else (value, last)
+        first, end = bisect_left(self._values, low), bisect_right(self._values, high)
+        return [made for _, made in self._edges[first:end]] if first != end else []
+
+    def _first(self, id: str, value: float) -> list[Made]:
+        """Return the rules that hold by the first value of an entity, or held before."""
+        if len(self._last) >= MOST_LAST:
+            return [made for _, made in self._edges]
+        self._last[id] = value
+        above = self._above[: bisect_left(self._above, value, key=_limit)]
+        below = self._below[bisect_right(self._below, value, key=_limit) :]
+        return [*(made for _, made in above + below), *self._held.pop(id, ())]
+
+
+def _order(edge: tuple[float, Made]) -> tuple[float, int]:
+    return edge[0], edge[1].number
+
+
+def _limit(edge: tuple[float, Made]) -> float:
+    return edge[0]
+
+
 class Told:
     """The rules that look at one attribute of one type."""
 
     def __init__(self) -> None:
-        self._levels: list[tuple[float, Made]] = []
-        self._edges: list[float] = []
-        self._at_edges: list[Made] = []
-        self._last: dict[str, float] = {}
+        self.levels = Levels()
+        self._has_levels = False
         self._of_id: dict[str, list[Made]] = {}
         self._rest: list[Made] = []
         self.others: dict[str, list[Made]] = {}
@@ -224,40 +278,22 @@ class Told:
         if made.ids:
             for id in sorted(made.ids):
                 self._of_id.setdefault(id, []).append(made)
-        elif made.is_level:
-            for edge in {made.rule.limit, made.rule.back}:
-                if edge is not None:
-                    self._levels.append((edge, made))
+        elif made.is_level and made.is_plain:
+            self._has_levels = True
+            self.levels.add(made)
         else:
             self._rest.append(made)
-
-    def ready(self) -> None:
-        """Put limits in their order."""
-        self._levels.sort(key=lambda one: (one[0], one[1].number))
-        self._edges = [edge for edge, _ in self._levels]
-        self._at_edges = [made for _, made in self._levels]
 
     def by(self, id: str, value: Any) -> Sequence[Made]:
         """Return the rules that a value of an entity may mean something to."""
         found = self._rest
-        if self._at_edges and (value.__class__ is float or value.__class__ is int):
-            last = self._last.get(id)
-            if last is None and len(self._last) >= MOST_LAST:
-                self._last.clear()
-            self._last[id] = value
-            if last is None:
-                found = found + self._at_edges
-            else:
-                low, high = (last, value) if last <= value else (value, last)
-                first, end = bisect_left(self._edges, low), bisect_right(self._edges, high)
-                if first != end:
-                    found = found + self._at_edges[first:end]
+        if self._has_levels and is_number(value):
+            crossed = self.levels.crossed(id, value)
+            if crossed:
+                found = found + crossed
         if self._of_id and id in self._of_id:
             found = found + self._of_id[id]
         return found
-
-    def forget(self, id: str) -> None:
-        self._last.pop(id, None)
 
 
 class Index:
@@ -272,9 +308,6 @@ class Index:
         """By entity whose place is the area of rules."""
         for made in rules:
             self._add(made)
-        for types in self.told.values():
-            for told in types.values():
-                told.ready()
 
     def _add(self, made: Made) -> None:
         self.of_type.setdefault(made.type, []).append(made)

@@ -128,7 +128,7 @@ class _Work:
             if engine.curious(types, id):
                 whole = await city.get(id) or event.put
                 engine.meet(types, id, whole.document, now)
-            elif "location" in document:
+            if "location" in document:
                 engine.located(types, id, value_of(document["location"]), now)
             engine.put(types, id, document, now)
         await self._done(city, engine)
@@ -182,7 +182,9 @@ class _Work:
     # --- what is done -----------------------------------------------------------------------
 
     async def _done(self, city: City, engine: Engine) -> None:
-        firings, engine.firings = engine.firings, []
+        # In an order that depends on nothing but the rules: ids of what is done are made of it.
+        firings = sorted(engine.firings, key=lambda one: (one.at, one.rule, one.about))
+        engine.firings.clear()
         for firing in firings:
             kept = engine.kept(engine.by_name[firing.rule])
             if firing.ended:
