@@ -88,7 +88,7 @@ def surfaces(parts: Parts, site: Site) -> list[Surface]:
         *sense_push.surfaces(sense),
         *sense_quality.surfaces(sense),
         *sense_relay.surfaces(system, trust.gate),
-        *sense_sentilo.surfaces(sense, trust.gate, identities.keys),
+        *sense_sentilo.surfaces(sense, trust.gate, identities.keys, parts.commands),
         *sense_things.surfaces(sense, settings.url),
         *services.surfaces(parts.services),
         *rules.surfaces(parts.services),

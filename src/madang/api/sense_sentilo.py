@@ -21,6 +21,7 @@ from madang.api.surface import Surface
 from madang.model.errors import NgsiError, Overloaded, TooManyRequests
 
 if TYPE_CHECKING:
+    from madang.act.commands import Commands
     from madang.api.surface import Action, Handler
     from madang.sense.sense import Sense
     from madang.trust.gate import Gate
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 KEY: Final = "identity_key"
 
 
-def surfaces(sense: Sense, gate: Gate, keys: Keys) -> list[Surface]:
+def surfaces(sense: Sense, gate: Gate, keys: Keys, commands: Commands) -> list[Surface]:
     """Return the routes of Sentilo's API."""
-    data, catalog, orders = Data(sense), Catalog(sense, gate, keys), Orders(sense)
+    data, catalog, orders = Data(sense), Catalog(sense, gate, keys), Orders(sense, commands)
     alerts, subscribe = Alerts(), Subscribe(sense)
 
     def one(method: str, path: str, handler: Handler, action: Action, summary: str) -> Surface:

@@ -1,6 +1,7 @@
 """Orders of Sentilo clients. An order is the attribute ``order`` of the sensor's Device entity.
 
-Whoever carries orders to devices follows changes of that attribute; so do subscribers.
+Subscribers follow changes of that attribute. A device whose profile has the command ``order`` is
+told it as a command, with the parameter ``order``.
 """
 
 from __future__ import annotations
@@ -10,23 +11,26 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from madang.act.commands import Asked
 from madang.api import sense_sentilo_past as past
 from madang.api.sense_sentilo_catalog import append, body_of, write
 from madang.api.sense_sentilo_data import sensors_of
 from madang.model.errors import BadRequestData, ResourceNotFound
-from madang.sense.devices.device import TYPE
+from madang.sense.devices.device import PREFIX, TYPE
 from madang.sense.sentilo.events import ORDER, event
 from madang.sense.sentilo.names import checked, device_of
 
 if TYPE_CHECKING:
+    from madang.act.commands import Commands
     from madang.sense.sense import Sense
 
 
 class Orders:
     """Handlers of ``/order``."""
 
-    def __init__(self, sense: Sense) -> None:
+    def __init__(self, sense: Sense, commands: Commands) -> None:
         self._sense = sense
+        self._commands = commands
 
     async def publish(self, request: Request) -> Response:
         """``PUT /order/{provider}``, to all its sensors, and ``…/{sensor}``."""
@@ -36,8 +40,19 @@ class Orders:
         tenant, sender = request.state.tenant, request.state.principal.name
         at, sensors = tenant.clock.now(), await self._sensors(request)
         told = [{"id": id, "type": TYPE, ORDER: event(order, sender, at)} for id in sensors]
+        await self._command(request, order, sensors)
         await write(tenant, [append(one) for one in told])
         return Response()
+
+    async def _command(self, request: Request, order: Any, sensors: dict[str, str]) -> None:
+        """Ask for the command of those sensors whose profile has one for orders."""
+        name, who = request.state.tenant.name, request.state.principal.id
+        devices = (await self._sense.station(name)).devices
+        for id in sensors:
+            device = devices.find(id.removeprefix(PREFIX))
+            profile = None if device is None else devices.profile(device.profile)
+            if profile is not None and ORDER in profile.commands:
+                await self._commands.ask(name, Asked(who, id, ORDER, {ORDER: order}))
 
     async def of_sensor(self, request: Request) -> Response:
         """``GET /order/{provider}/{sensor}``."""
