@@ -41,7 +41,7 @@ async def day(played: Played, number: int, occupied: int, id: str = A, total: in
 
 
 def decisions(played: Played) -> list[str]:
-    return [str(one["description"]) for one in played.things("Decision")]
+    return [str(one["description"]["en"]) for one in played.things("Decision")]
 
 
 # --- the rule -----------------------------------------------------------------------------------
@@ -64,9 +64,10 @@ def test_prices_stay_between_floor_and_cap() -> None:
 
 def test_a_sentence_names_the_limit_that_holds_a_price() -> None:
     rule = Prices()
-    assert sentence("A", (9, 12), 0.9, 6, 6, rule).endswith("6.00 USD an hour stays, the cap")
-    assert sentence("A", (9, 12), 0.1, 0.25, 0.25, rule).endswith("stays, the floor")
-    assert sentence("A", (9, 12), 0.7, 2.5, 2.5, rule).endswith("2.50 USD an hour stays")
+    assert sentence("A", (9, 12), 0.9, 6, 6, rule).en.endswith("6.00 USD an hour stays, the cap")
+    assert sentence("A", (9, 12), 0.9, 6, 6, rule).ko.endswith("시간당 6.00 USD 유지, 최고 요금")
+    assert sentence("A", (9, 12), 0.1, 0.25, 0.25, rule).en.endswith("stays, the floor")
+    assert sentence("A", (9, 12), 0.7, 2.5, 2.5, rule).en.endswith("2.50 USD an hour stays")
 
 
 def test_time_is_shared_out_to_the_bands_by_the_clock_of_the_city() -> None:
@@ -121,10 +122,12 @@ async def test_a_decision_tells_its_figures_what_it_expects_and_what_came_of_it(
     await day(played, 0, 860)
     await day(played, 1, 760)
     first, second = played.things("Decision")
-    assert first["description"] == (
-        "Mean occupancy 9-12 h in A was 86 % over 1 day (goal 60-80 %): 2.50 -> 2.75 USD an hour"
-    )
-    assert second["description"] == (
+    assert first["description"] == {
+        "en": "Mean occupancy 9-12 h in A was 86 % over 1 day (goal 60-80 %):"
+        " 2.50 -> 2.75 USD an hour",
+        "ko": "A, 1일간 9-12시 평균 점유율 86 % (목표 60-80 %): 시간당 2.50 -> 2.75 USD",
+    }
+    assert second["description"]["en"] == (
         "Mean occupancy 9-12 h in A was 76 % over 1 day (goal 60-80 %): 2.75 USD an hour stays"
     )
     assert first["madeBy"] == "parking 1"
@@ -427,8 +430,9 @@ async def test_recorded_car_parks_are_counted_and_priced_as_computed_by_other_me
     )
     for document in played.written:
         if document["type"] == "Decision" and "description" in document:
-            found = pattern.fullmatch(document["description"]["value"])
-            assert found, document["description"]["value"]
+            words = document["description"]["languageMap"]["en"]
+            found = pattern.fullmatch(words)
+            assert found, words
             key = found[3], (int(found[1]), int(found[2]))
             figures = round(float(found[4]) / 100, 3), float(found[5]), float(found[6] or found[5])
             told.setdefault(key, []).append(figures)

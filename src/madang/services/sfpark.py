@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import model_validator
 
-from madang.services.service import LocalOptions, option
+from madang.services.service import LocalOptions, Text, option
 
 GOAL = (0.6, 0.8)
 NEARLY_EMPTY = 0.3
@@ -96,25 +96,30 @@ def stepped(price: float, occupancy: float, rule: Prices) -> float:
     return round(min(max(price, rule.floor), rule.cap), 2)
 
 
-def sentence(name: str, band: Band, occupancy: float, old: float, new: float, rule: Prices) -> str:
+def sentence(name: str, band: Band, occupancy: float, old: float, new: float, rule: Prices) -> Text:
     """Tell why a price is set.
 
-    >>> sentence("Bull Ring", (9, 12), 0.86, 2.5, 2.75, Prices(period_days=7))
+    >>> sentence("Bull Ring", (9, 12), 0.86, 2.5, 2.75, Prices(period_days=7)).en
     'Mean occupancy 9-12 h in Bull Ring was 86 % over 7 days (goal 60-80 %): 2.50 -> 2.75 USD an \
 hour'
     """
     if old != new:
-        step = f"{old:.2f} -> {new:.2f} {rule.currency} an hour"
+        en = f"{old:.2f} -> {new:.2f} {rule.currency} an hour"
+        ko = f"시간당 {old:.2f} -> {new:.2f} {rule.currency}"
     else:
-        step = f"{new:.2f} {rule.currency} an hour stays"
+        en, ko = (
+            f"{new:.2f} {rule.currency} an hour stays",
+            f"시간당 {new:.2f} {rule.currency} 유지",
+        )
         if occupancy > GOAL[1]:
-            step += ", the cap"
+            en, ko = f"{en}, the cap", f"{ko}, 최고 요금"
         elif occupancy < GOAL[0]:
-            step += ", the floor"
+            en, ko = f"{en}, the floor", f"{ko}, 최저 요금"
     days = "1 day" if rule.period_days == 1 else f"{rule.period_days} days"
-    return (
-        f"Mean occupancy {label(band)} h in {name} was {100 * occupancy:.4g} % over {days}"
-        f" (goal {100 * GOAL[0]:g}-{100 * GOAL[1]:g} %): {step}"
+    share, goal = f"{100 * occupancy:.4g} %", f"{100 * GOAL[0]:g}-{100 * GOAL[1]:g} %"
+    return Text(
+        f"Mean occupancy {label(band)} h in {name} was {share} over {days} (goal {goal}): {en}",
+        f"{name}, {rule.period_days}일간 {label(band)}시 평균 점유율 {share} (목표 {goal}): {ko}",
     )
 
 
