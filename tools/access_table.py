@@ -53,10 +53,7 @@ def example(role: Role) -> Principal:
 def rows(city: City) -> list[Row]:
     """Return every route there is."""
     site = Site(city.settings.url)
-    own = [
-        Row(one.method, one.path, (one.action,))
-        for one in surfaces(city.parts, site)
-    ]
+    own = [Row(one.method, one.path, (one.action,)) for one in surfaces(city.parts, site)]
     hub = [Row(route.method, route.path, tuple(route.actions)) for route in ROUTES]
     return sorted({*own, *hub}, key=lambda row: (row.path, row.method))
 

@@ -156,8 +156,8 @@ class SmsGateway(BaseModel):
 
     url: str = Field(pattern=r"^https?://[^\s]+$", max_length=2000)
     headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,60}$")], SecretStr] = {}
-    content_type: str = Field("application/json", pattern=r"^[a-z]+/[a-z0-9.+-]+$")
-    body: str = Field('{"to": "{to}", "text": "{text}"}', min_length=1, max_length=8000)
+    content_type: str = Field(default="application/json", pattern=r"^[a-z]+/[a-z0-9.+-]+$")
+    body: str = Field(default='{"to": "{to}", "text": "{text}"}', min_length=1, max_length=8000)
     """With ``{to}``, ``{text}`` and ``{id}`` where the values go."""
 
     @model_validator(mode="after")

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from madang.act import incidents
-from madang.act.incident import number
+from madang.act.cap_out import cap_of
+from madang.act.incident import number, of
+from madang.act.incident_report import public
 from madang.act.incidents import service
 from madang.services.city import Thing
 from tests.services.ground import Played, at
@@ -447,6 +449,40 @@ async def test_an_agency_is_asked_and_its_answers_are_kept() -> None:
     assert room.one["agencies"]["fire-119"] == {
         "state": "dispatched", "at": "2026-03-02T09:03:00Z", "reference": "119-7",
     }  # fmt: skip
+
+
+async def test_an_agency_that_the_playbook_tells_may_answer() -> None:
+    room = Room(notify="fire-119")
+    await room.alert(0, "a")
+    answer = {"do": "agency", "agency": "fire-119", "state": "accepted"}
+    await room.ask(1, room.one, answer, who="Fire")
+    assert room.one["agencies"]["fire-119"]["state"] == "accepted"
+
+
+async def test_an_alert_that_goes_on_after_its_incident_was_closed_begins_no_other() -> None:
+    room = Room()
+    await room.alert(0, "a")
+    await room.ask(1, room.one, {"do": "acknowledge"}, {"do": "close"})
+    await room.alert(2, "a", dateIssued="later")
+    assert len(room.incidents) == 1
+    await room.alert(3, "a", severity="high")
+    assert len(room.incidents) == 2
+    for one in room.incidents:
+        await room.ask(4, one, {"do": "acknowledge"}, {"do": "close"})
+    await room.alert(5, "a", severity="high", status="closed")
+    await room.alert(6, "a", severity="high")
+    assert len(room.incidents) == 3
+
+
+async def test_what_a_playbook_makes_public_has_the_title_of_the_playbook() -> None:
+    room = Room()
+    await room.playbook(PLAYBOOK.replace("notify", "public = true\nnotify", 1))
+    await room.alert(0, "a", title=words("Ms. Kim fell", "김 씨가 넘어짐"), description="Ms. Kim")
+    told = public(of(room.one))
+    assert told["title"] == {"en": "Flood in an underpass", "ko": "지하차도 침수"}
+    assert "Kim" not in cap_of(of(room.one), "hub.example").decode()
+    await room.ask(1, room.one, {"do": "title", "title": "Road closed"})
+    assert public(of(room.one))["title"]["en"] == "Road closed"
 
 
 async def test_what_is_resolved_is_closed_after_some_days() -> None:

@@ -17,7 +17,12 @@ START = datetime(2026, 11, 23, 9)
 
 
 def rota(**more: Any) -> Rota:
-    given = {"kind": "rota", "people": ["kim", "lee", "park"], "start": START}
+    given = {
+        "kind": "rota",
+        "people": ["kim", "lee", "park"],
+        "start": START,
+        "time_zone": "Asia/Seoul",
+    }
     return Rota.model_validate(given | more)
 
 

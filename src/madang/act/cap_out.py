@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import orjson
 import shapely
 
-from madang.act.incident import Incident, datetime_of, number, said
+from madang.act.incident import Incident, Words, datetime_of, number, said
 
 NAMESPACE: Final = "urn:oasis:names:tc:emergency:cap:1.2"
 MEDIA_TYPE: Final = "application/cap+xml"
@@ -92,7 +92,9 @@ def _kind(incident: Incident, message: int) -> str:
 
 def _info(root: Element, incident: Incident, language: str, sender: str) -> None:
     info = SubElement(root, "info")
-    title = said(incident["title"], language)
+    words, text = incident["title"], incident["text"]
+    if incident["public"]:  # what alerts say may name somebody
+        words, text = incident["public_title"] or words, _last_public(incident)
     _add(info, "language", _TAGS[language])
     _add(info, "category", _CATEGORY.get(incident["category"], "Other"))
     _add(info, "event", incident["kind"])
@@ -101,15 +103,21 @@ def _info(root: Element, incident: Incident, language: str, sender: str) -> None
     _add(info, "certainty", "Observed")
     _add(info, "onset", _moment(incident["started"]))
     _add(info, "senderName", sender)
-    _add(info, "headline", title[:160])
-    if incident["text"] is not None:
-        _add(info, "description", said(incident["text"], language))
+    _add(info, "headline", said(words, language)[:160])
+    if text is not None:
+        _add(info, "description", said(text, language))
     _add(_parameter(info, "status"), "value", incident["status"])
     _add(_parameter(info, "reports"), "value", str(incident["reports"]))
     area = SubElement(info, "area")
     _add(area, "areaDesc", incident["area"] or _described(incident))
     for name, value in _shapes(incident["location"]):
         _add(area, name, value)
+
+
+def _last_public(incident: Incident) -> Words | None:
+    """Return the last note that is for everybody."""
+    notes = (one["text"] for one in reversed(incident["timeline"]) if one.get("public"))
+    return next(notes, None)
 
 
 def _parameter(info: Element, name: str) -> Element:

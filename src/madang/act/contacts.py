@@ -136,7 +136,7 @@ class Quiet(_Part):
 
     start: time
     end: time
-    time_zone: str = Field("Asia/Seoul", max_length=64)
+    time_zone: str = Field("UTC", max_length=64)
 
     @field_validator("time_zone")
     @classmethod

@@ -16,7 +16,7 @@ from madang.services.records import Severity
 INCIDENT = "Incident"
 PREFIX = f"urn:ngsi-ld:{INCIDENT}:"
 MOST_ALERTS = 1_000  # named in one incident; more are counted
-MOST_ENTRIES = 500  # of a timeline; the history of the attribute has all
+MOST_ENTRIES = 300  # of a timeline; the history of the attribute has all
 MOST_ABOUT = 50
 
 Status = Literal["open", "acknowledged", "resolved", "closed"]
@@ -80,6 +80,8 @@ class Incident(TypedDict):
     hand_over: list[Entry]
     agencies: dict[str, dict[str, Any]]
     public: bool
+    public_title: Words | None
+    """What everybody is shown if not the title, for that may be an alert's."""
     started: str
     reported: str
     acknowledged: str
@@ -98,8 +100,8 @@ def new(id: str, at: str, category: str, severity: Severity, title: Words) -> In
         id=id, category=category, kind=category, severity=severity, graded=False, status="open",
         title=title, text=None, location=None, area="", about=[], alerts={}, reports=0, owner="",
         playbook="", notify=[], steps=[], escalations=[], timeline=[], hand_over=[], agencies={},
-        public=False, started=at, reported=at, acknowledged="", resolved="", ended="", action="",
-        refused="", changed="",
+        public=False, public_title=None, started=at, reported=at, acknowledged="", resolved="",
+        ended="", action="", refused="", changed="",
     )  # fmt: skip
 
 
@@ -187,6 +189,8 @@ def attributes(incident: Incident) -> dict[str, Any]:
     found["title"] = _words(incident["title"])
     if incident["text"] is not None:
         found["description"] = _words(incident["text"])
+    if incident["public_title"] is not None:
+        found["publicTitle"] = _words(incident["public_title"])
     if incident["location"] is not None:
         found["location"] = {"type": "GeoProperty", "value": incident["location"]}
     for name, targets in (("alerts", list(incident["alerts"])), ("refersTo", incident["about"])):
@@ -216,7 +220,7 @@ def of(thing: Thing) -> Incident:
             body[member] = thing[name]
     for name, member in _MOMENTS.items():
         body[member] = _moment(thing[name])
-    found["text"] = thing["description"]
+    found["text"], found["public_title"] = thing["description"], thing["publicTitle"]
     found["location"] = thing["location"]
     found["about"] = _listed(thing["refersTo"])
     found["alerts"] = dict.fromkeys(_listed(thing["alerts"]), "")

@@ -21,9 +21,11 @@ from madang.act.incident import (
 )
 from madang.model import time
 from madang.services.city import City
+from madang.services.records import Severity
 from madang.services.service import Text
 
 DAY_S = 86_400
+MOST_DEALT = 10_000  # alerts that go on though their incident is closed
 GRAVE = rank("high")
 """Such an incident is not over by itself, and people are told again when it comes to that."""
 
@@ -68,7 +70,33 @@ def save(city: City, found: Incident, before: dict[str, bytes]) -> None:
     if found["status"] == "closed":
         _measure(city, "minutesToResolve", found["started"], found["resolved"])
         del incidents(city)[found["id"]]
+        _remember(city, found, at)
     _wind(city, found)
+
+
+def is_dealt_with(city: City, alert: str, severity: Severity, is_over: bool) -> bool:
+    """Tell whether an alert goes on that somebody has closed the incident of.
+
+    If it has become more severe since, or is over, it begins anew.
+    """
+    dealt: dict[str, int] = city.state.get("dealt", {})
+    known = dealt.get(alert)
+    if known is None:
+        return False
+    if is_over or rank(severity) > known:
+        del dealt[alert]
+        return False
+    return True
+
+
+def _remember(city: City, found: Incident, at: str) -> None:
+    """Keep which alerts of a closed incident go on: telling them again begins no other."""
+    dealt: dict[str, int] = city.state.setdefault("dealt", {})
+    for id, end in found["alerts"].items():
+        if not passed(end, at):
+            dealt[id] = rank(found["severity"])
+    for id in list(dealt)[:-MOST_DEALT]:
+        del dealt[id]
 
 
 def passed(end: str, now: str) -> bool:

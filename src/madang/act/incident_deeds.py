@@ -19,7 +19,7 @@ from madang.services.records import Severity
 MOST_DEEDS = 20  # asked for at once
 MOST_HAND_OVERS = 200
 MOST_AGENCIES = 20
-LONGEST_TEXT = 2_000  # characters
+LONGEST_TEXT = 1_000  # characters
 
 AgencyState = Literal["asked", "sent", "accepted", "refused", "dispatched", "arrived", "done"]
 """``asked`` and ``sent`` are ours, the others are what an agency answers."""
@@ -129,7 +129,7 @@ class Retitle(Deed):
 
     def apply(self, incident: Incident, who: Who, at: str) -> list[str]:
         _is_under_way(incident)
-        incident["title"] = self.title.model_dump()
+        incident["title"], incident["public_title"] = self.title.model_dump(), None
         note(incident, at, "title", by=who.name, person=who.id, text=incident["title"])
         return []
 
@@ -238,10 +238,11 @@ class Hear(Deed):
     def apply(self, incident: Incident, who: Who, at: str) -> list[str]:
         _is_not_closed(incident)
         known = incident["agencies"].get(self.agency)
-        if known is None:
+        by_playbook = [*incident["notify"], *(one["to"] for one in incident["escalations"])]
+        if known is None and self.agency not in by_playbook:
             raise Conflict(f"{shown(self.agency)} was not asked to help with this incident")
         incident["agencies"][self.agency] = {
-            **known, "state": self.state, "at": at,
+            **(known or {}), "state": self.state, "at": at,
             **({"reference": self.reference} if self.reference else {}),
         }  # fmt: skip
         told = None if self.text is None else self.text.model_dump()

@@ -72,7 +72,7 @@ def public(incident: Incident) -> dict[str, Any]:
     """Return what everybody may know: no people, no coordinates, no notes that are not public."""
     return {
         "number": number(incident["id"]),
-        "title": incident["title"],
+        "title": incident["public_title"] or incident["title"],
         "category": incident["category"],
         "severity": incident["severity"],
         "status": incident["status"],

@@ -12,7 +12,7 @@ import orjson
 from madang.act import incident_texts as texts
 from madang.act.incident import INCIDENT, Incident, new, note, rank
 from madang.act.incident_alert import Report, belongs, id_of, report
-from madang.act.incident_book import closing, incidents, kept, passed, save, tell
+from madang.act.incident_book import closing, incidents, is_dealt_with, kept, passed, save, tell
 from madang.act.incident_course import call_overdue, end_alerts, escalate, join
 from madang.act.incident_deeds import Call, Deed, HandOver, Open, Who, close, deeds
 from madang.act.playbook import PLAYBOOK, Playbook, chosen, escalation, parse
@@ -104,6 +104,8 @@ async def alert(city: City, change: Change) -> None:
     is_over = passed(told.until, now)
     here = incidents(city)
     found = next((one for one in here.values() if told.alert in one["alerts"]), None)
+    if found is None and is_dealt_with(city, told.alert, told.severity, is_over):
+        return
     if found is None and not is_over:
         found = _joined(city, told, now)
     if found is not None:

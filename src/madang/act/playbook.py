@@ -87,7 +87,7 @@ class Playbook(_Part):
     escalate: list[Escalate] = Field([], max_length=10)
     steps: list[PlannedStep] = Field([], max_length=50)
     public: bool = False
-    """Whether its incidents are on the public page at once."""
+    """Whether its incidents are on the public page at once, under the title of the playbook."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -110,6 +110,8 @@ class Playbook(_Part):
         start = incident["started"]
         incident["playbook"], incident["notify"] = name, list(self.notify)
         incident["public"] = self.public
+        if self.public:
+            incident["public_title"] = self.title.model_dump()
         incident["escalations"] = [
             escalation(start, one.after_minutes, one.to) for one in self.escalate
         ]

@@ -57,7 +57,7 @@ class Rota(BaseModel):
 
     kind: Literal["rota"]
     title: str = Field("", max_length=100)
-    time_zone: str = Field("Asia/Seoul", max_length=64)
+    time_zone: str = Field("UTC", max_length=64)
     people: list[Name] = Field(min_length=1, max_length=50)
     """Persons or groups, in the order of their turns."""
     start: datetime
@@ -88,8 +88,8 @@ def on_call(rota: Rota, at: datetime) -> str:
 
     >>> pair = Rota(kind="rota", people=["kim", "lee"], start=datetime(2026, 11, 23, 9),
     ...             turn_hours=12)
-    >>> [on_call(pair, datetime(2026, 11, 23, hour, tzinfo=UTC)) for hour in (0, 11, 12, 23)]
-    ['kim', 'kim', 'lee', 'lee']
+    >>> [on_call(pair, datetime(2026, 11, 23, hour, tzinfo=UTC)) for hour in (9, 20, 21)]
+    ['kim', 'kim', 'lee']
     """
     local = at.astimezone(ZoneInfo(rota.time_zone)).replace(tzinfo=None)
     for one in reversed(rota.overrides):

@@ -20,7 +20,7 @@ def sign(secret: str, body: bytes, at_s: int) -> str:
     """Return the signature of a body.
 
     >>> sign("a secret of the two", b"{}", 1_800_000_000)[:20]
-    't=1800000000,v1=4b80'
+    't=1800000000,v1=2569'
     """
     return f"t={at_s},v1={_digest(secret, body, at_s)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -70,15 +71,21 @@ class IncidentPages:
         )
 
     async def show(self, request: Request) -> Response:
-        incident = await find(await self._tenant(request), _name(request))
-        if not incident["public"]:  # as if it did not exist
-            raise ResourceNotFound(f"there is no public incident {_name(request)[:80]!r}")
-        told = public(incident)
+        told = public(await self._public(request))
         if not _wants_page(request):
             return JSONResponse(told)
         return self._site.answer(
             request, "city_incident.html", one=told, said=said, instant=time.parse
         )
+
+    async def _public(self, request: Request) -> Incident:
+        """Return an incident; one that is not public is as if it did not exist."""
+        name = _name(request)
+        with suppress(ResourceNotFound):
+            incident = await find(await self._tenant(request), name)
+            if incident["public"]:
+                return incident
+        raise ResourceNotFound(f"there is no public incident {name[:80]!r}")
 
     async def report(self, request: Request) -> Response:
         tenant = await self._tenant(request)

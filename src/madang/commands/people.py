@@ -31,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="People to tell, groups and on-call
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Lower case, such as kim or night-desk.")]
 Title = Annotated[str, typer.Option("--title", help="Name for people to read.")]
-TimeZone = Annotated[str, typer.Option("--time-zone", help="Such as Asia/Seoul.")]
+TimeZone = Annotated[str, typer.Option("--time-zone", help="Such as Asia/Seoul; UTC if left out.")]
 Several = Annotated[
     list[str], typer.Argument(metavar="MEMBER...", help="Names of contacts, in their order.")
 ]
@@ -70,7 +70,7 @@ def add(
     ] = None,
     language: Annotated[str, typer.Option(help="ko or en.")] = "ko",
     quiet: Annotated[str, typer.Option(help="Hours without what is not urgent: 22:00-07:00.")] = "",
-    time_zone: TimeZone = "Asia/Seoul",
+    time_zone: TimeZone = "UTC",
     title: Title = "",
     tenant: Tenant = "",
     url: Url = DEFAULT_URL,
@@ -109,7 +109,7 @@ def rota(
     people: Several,
     start: Annotated[str, typer.Option("--start", help="First turn: 2026-11-23T09:00.")],
     turn: Annotated[str, typer.Option("--turn", help="How long a turn is: 12h, 7d.")] = "7d",
-    time_zone: TimeZone = "Asia/Seoul",
+    time_zone: TimeZone = "UTC",
     title: Title = "",
     tenant: Tenant = "",
     url: Url = DEFAULT_URL,
