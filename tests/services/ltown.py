@@ -1,8 +1,8 @@
-"""L-TOWN with the recorded leaks of BattLeDIM, played in EPANET (wntr): what its sensors would tell.
+"""L-TOWN with the recorded leaks of BattLeDIM, played in EPANET (wntr), as its sensors would tell.
 
 The readings of the competition were not to be had, so they are made: the network of the competition
-with the recorded flow of each leak, half way along its pipe. So that the network is not the one that
-the service is told of, roughness and demands differ by up to 10 % pipe by pipe and junction by
+with the recorded flow of each leak, half way along its pipe. So that it is not the network that the
+service is told of, roughness and demands differ by up to 10 % pipe by pipe and junction by
 junction, the demand of each neighbourhood wavers by the hour, the day and the week, and all of it
 by the season. Sensors have noise and are rounded to centimetres.
 
@@ -25,9 +25,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 STEP = timedelta(minutes=15)  # of EPANET
-TOLD = timedelta(minutes=30)  # means over it are told
 PRESSURE_M, FLOW_SHARE, LEVEL_M = 0.02, 0.005, 0.01  # noise of a mean
 INLETS, PUMP, TANK = ("p227", "p235"), "PUMP_1", "T1"
+PRESSED, METERED = "PRESSURE SENSOR", "AMR"  # marks in the network file
+DEMAND, PRESSURE, FLOW = 9, 11, 8  # codes of EPANET
 HOUR = 3600
 SEASON, SPREAD = 0.08, 0.1
 NEIGHBOURHOOD_M = 250.0
@@ -67,15 +68,14 @@ def leaks(data: Path) -> list[Leak]:
     """Return the leaks of the competition, in order of their start."""
     with (data / "battledim/leaks_2019.csv").open() as file:
         return [
-            Leak(row["Pipe"], row["Leak Type"].strip() == "abrupt", instant(row["Leak Start"]),
+            Leak(row["Leak Pipe"], row["Leak Type"].strip() == "abrupt", instant(row["Leak Start"]),
                  instant(row["Leak End"]), instant(row["Peak Time"]))
-            for row in (dict(zip(("Pipe", *list(one)[1:]), one.values(), strict=True))
-                        for one in csv.DictReader(file))
+            for row in csv.DictReader(file)
         ]  # fmt: skip
 
 
 def marked(data: Path, mark: str) -> list[str]:
-    """Return the junctions that the network file marks, such as as ``PRESSURE SENSOR``."""
+    """Return the junctions that the network file marks, such as ``PRESSURE SENSOR``."""
     lines = (data / "epanet/L-TOWN.inp").read_text().partition("[RESERVOIRS]")[0].splitlines()
     return [line.split()[0] for line in lines if mark in line.partition(";")[2]]
 
@@ -99,52 +99,51 @@ def _flows(data: Path, some: list[Leak], times: list[datetime]) -> Array:
     return found
 
 
-def _wavering(rng: np.random.Generator, steps: int, many: int) -> Array:
-    """Return factors of demand: by time and neighbourhood; hours, days and weeks waver."""
-    found = np.ones((steps, many))
+def _wavering(rng: np.random.Generator, steps: int) -> Array:
+    """Return factors of the demand of a neighbourhood: hours, days and weeks waver."""
+    found = np.ones(steps)
     for size, length in ((0.06, 8), (0.04, 96), (0.03, 96 * 7)):
-        knots = rng.normal(0, size, (steps // length + 2, many))
-        at = np.arange(steps) / length
-        low = at.astype(int)
-        share = (at - low)[:, None]
-        found += knots[low] * (1 - share) + knots[low + 1] * share
+        knots = rng.normal(0, size, steps // length + 2)
+        found += np.interp(np.arange(steps) / length, np.arange(len(knots)), knots)
     return np.maximum(found, 0.2)
 
 
-def _network(data: Path, some: list[Leak], rng: np.random.Generator, folder: Path) -> Any:
-    """Write the network with its differences; return its model and the neighbourhood by junction."""
+def _network(
+    data: Path, some: list[Leak], rng: np.random.Generator
+) -> tuple[Any, dict[str, Array]]:
+    """Return the network that is played, and a week of each pattern as the file has it.
+
+    Each neighbourhood has patterns of its own, of one value, which is set as time passes.
+    """
     import wntr
 
     model = wntr.network.WaterNetworkModel(str(data / "epanet/L-TOWN.inp"))
-    shapes = {name: np.array(one.multipliers) for name, one in model.patterns()}
+    shapes = {name: np.resize(one.multipliers, 2016) for name, one in model.patterns()}
     for _, pipe in model.pipes():
         pipe.roughness *= rng.uniform(1 - SPREAD, 1 + SPREAD)
-    blocks: dict[tuple[int, int], int] = {}
     for number, one in enumerate(some):
-        wntr.morph.split_pipe(
-            model, one.pipe, f"{one.pipe}_2", f"leak_{number}", return_copy=False
-        )
-    for name in shapes:
-        for block in range(200):
-            model.add_pattern(f"{name}_{block}", [1.0])
-    for number in range(len(some)):
-        model.add_pattern(f"leak_{number}", [0.0])
+        name = f"leak_{number}"
+        wntr.morph.split_pipe(model, one.pipe, f"{one.pipe}_2", name, return_copy=False)
     for name, junction in model.junctions():
-        x, y = junction.coordinates
-        place = int(x // NEIGHBOURHOOD_M), int(y // NEIGHBOURHOOD_M)
-        block = blocks.setdefault(place, len(blocks))
-        old = [(one.base_value, one.pattern_name) for one in junction.demand_timeseries_list]
-        junction.demand_timeseries_list.clear()
-        for base, pattern in old:
-            if base > 0:
-                base *= rng.uniform(1 - SPREAD, 1 + SPREAD)
-                junction.add_demand(base, f"{pattern}_{block}")
         if name.startswith("leak_"):
-            junction.add_demand(1 / HOUR, name)
-    for name in shapes:
-        for block in range(len(blocks), 200):
-            model.remove_pattern(f"{name}_{block}")
-    return model, shapes, len(blocks)
+            model.add_pattern(name, [0.0])
+            wanted = [(1 / HOUR, name)]
+        else:
+            place = "_".join(str(int(one // NEIGHBOURHOOD_M)) for one in junction.coordinates)
+            wanted = [
+                (
+                    one.base_value * rng.uniform(1 - SPREAD, 1 + SPREAD),
+                    f"{one.pattern_name}_{place}",
+                )
+                for one in junction.demand_timeseries_list
+                if one.base_value > 0
+            ]
+        junction.demand_timeseries_list.clear()
+        for base, pattern in wanted:
+            if pattern not in model.pattern_name_list:
+                model.add_pattern(pattern, [1.0])
+            junction.add_demand(base, pattern)
+    return model, shapes
 
 
 def play(data: Path, start: datetime, end: datetime, folder: Path, seed: int = 7) -> Play:
@@ -157,80 +156,81 @@ def play(data: Path, start: datetime, end: datetime, folder: Path, seed: int = 7
         folder: for the files of EPANET.
         seed: of what differs and wavers.
     """
-    from wntr.epanet.toolkit import ENepanet
-
     rng = np.random.default_rng(seed)
     some = leaks(data)
     times = [start + STEP * step for step in range((end - start) // STEP)]
     flowing = _flows(data, some, times)
-    model, shapes, many = _network(data, some, rng, folder)
-    model.options.time.duration = len(times) * STEP.total_seconds()
-    for name in ("hydraulic_timestep", "pattern_timestep", "report_timestep", "quality_timestep"):
-        setattr(model.options.time, name, int(STEP.total_seconds()))
-    import wntr
-
-    wntr.network.write_inpfile(model, str(folder / "network.inp"), units="CMH")
-    weeks = (start - datetime(2018, 1, 1, tzinfo=UTC)) // timedelta(minutes=5)
-    place = (weeks + 3 * np.arange(len(times))) % 2016
-    days = weeks / 288 + np.arange(len(times)) / 96
-    season = 1 + SEASON * np.cos((days - 200) / 365 * 2 * np.pi)  # most in the middle of July
-    values: dict[str, Array] = {}
-    for name, shape in shapes.items():
-        factors = _wavering(rng, len(times), many)
-        full = (np.resize(shape, 2016)[place] * season)[:, None] * factors
-        values |= {f"{name}_{block}": full[:, block] for block in range(many)}
-    values |= {f"leak_{number}": flowing[:, number] for number in range(len(some))}
-
-    pressed, metered = marked(data, "PRESSURE SENSOR"), marked(data, "AMR")
-    engine = ENepanet(version=2.2)
-    engine.ENopen(str(folder / "network.inp"), str(folder / "a.rpt"), str(folder / "a.bin"))
-    library, project = engine.ENlib, engine._project
-    indices = {}
-    for name in values:
-        found = ctypes.c_int()
-        if library.EN_getpatternindex(project, name.encode(), ctypes.byref(found)) == 0:
-            indices[name] = found.value
-    used = [(index, values[name]) for name, index in indices.items()]
-    nodes = [engine.ENgetnodeindex(name) for name in pressed]
-    meters = [engine.ENgetnodeindex(name) for name in metered]
-    links = [engine.ENgetlinkindex(name) for name in (*INLETS, PUMP)]
-    tank = engine.ENgetnodeindex(TANK)
-    PRESSURE, DEMAND, FLOW, = 11, 9, 8
-
-    told = np.zeros((len(times), len(pressed) + 5))
-    engine.ENopenH()
-    engine.ENinitH(0)
-    step_s = int(STEP.total_seconds())
-    double = ctypes.c_double
-    while True:
-        now = int(library_time(library, project))
-        row = min(now // step_s, len(times) - 1)
-        for index, series in used:
-            library.EN_setpatternvalue(project, index, 1, double(series[row]))
-        now = engine.ENrunH()
-        reading = [engine.ENgetlinkvalue(index, FLOW) for index in links]
-        if now % step_s == 0 and now // step_s < len(times):
-            row = now // step_s
-            told[row, : len(nodes)] = [engine.ENgetnodevalue(i, PRESSURE) for i in nodes]
-            told[row, -2] = engine.ENgetnodevalue(tank, PRESSURE)
-            told[row, -1] = sum(engine.ENgetnodevalue(i, DEMAND) for i in meters)
-        passed = engine.ENnextH()
-        if passed <= 0 or row >= len(times) - 1:
-            break
-        told[row, -5:-2] += np.array(reading) * passed / step_s
-    engine.ENcloseH()
-    engine.ENclose()
+    model, shapes = _network(data, some, rng)
+    values = {f"leak_{number}": flowing[:, number] for number in range(len(some))}
+    values |= _demands(model, shapes, start, len(times), rng)
+    told = _run(data, model, values, len(times), folder)
     whole = len(times) // 2 * 2
-    told = told[:whole].reshape(whole // 2, 2, -1).mean(axis=1)
-    flowing = flowing[:whole].reshape(whole // 2, 2, -1).mean(axis=1)
-    told[:, : len(nodes)] += rng.normal(0, PRESSURE_M, (len(told), len(nodes)))
+    told, flowing = (one[:whole].reshape(whole // 2, 2, -1).mean(axis=1) for one in (told, flowing))
+    told[:, :-5] += rng.normal(0, PRESSURE_M, (len(told), told.shape[1] - 5))
     told[:, -5:-2] *= rng.normal(1, FLOW_SHARE, (len(told), 3))
     told[:, -2] += rng.normal(0, LEVEL_M, len(told))
-    return Play(start, [*pressed, *INLETS, PUMP, TANK, "metered"], told.round(2), flowing)
+    names = [*marked(data, PRESSED), *INLETS, PUMP, TANK, "metered"]
+    return Play(start, names, told.round(2), flowing)
 
 
-def library_time(library: Any, project: Any) -> int:
-    """Return the time that EPANET has come to. [s]"""
-    found = ctypes.c_long()
-    library.EN_gettimeparam(project, 14, ctypes.byref(found))  # EN_HTIME
+def _demands(
+    model: Any, shapes: dict[str, Array], start: datetime, steps: int, rng: np.random.Generator
+) -> dict[str, Array]:
+    """Return the value of each pattern of a neighbourhood at each step."""
+    monday = datetime(2018, 1, 1, tzinfo=UTC)
+    minutes = (start - monday) // timedelta(minutes=5) + 3 * np.arange(steps)
+    season = 1 + SEASON * np.cos((minutes / 288 - 200) / 365 * 2 * np.pi)  # most in July
+    found = {}
+    for name in model.pattern_name_list:
+        kind = name.split("_")[0]
+        if kind in shapes and name != kind:
+            found[name] = shapes[kind][minutes % 2016] * season * _wavering(rng, steps)
+    return found
+
+
+def _run(data: Path, model: Any, values: dict[str, Array], steps: int, folder: Path) -> Array:
+    """Return what there is at the sensors without noise; flows are means over each step."""
+    import wntr
+    from wntr.epanet.toolkit import ENepanet
+
+    step_s = int(STEP.total_seconds())
+    model.options.time.duration = steps * step_s
+    for name in ("hydraulic_timestep", "pattern_timestep", "report_timestep", "quality_timestep"):
+        setattr(model.options.time, name, step_s)
+    network = str(folder / "network.inp")
+    wntr.network.write_inpfile(model, network, units="CMH")
+    engine = ENepanet(version=2.2)
+    engine.ENopen(network, str(folder / "network.rpt"), str(folder / "network.bin"))
+    library, project = engine.ENlib, engine._project
+    patterns = [(_index(engine, name), series) for name, series in values.items()]
+    pressed = [engine.ENgetnodeindex(name) for name in marked(data, PRESSED)]
+    meters = [engine.ENgetnodeindex(name) for name in marked(data, METERED)]
+    links = [engine.ENgetlinkindex(name) for name in (*INLETS, PUMP)]
+    tank = engine.ENgetnodeindex(TANK)
+    found = np.zeros((steps, len(pressed) + 5))
+    engine.ENopenH()
+    engine.ENinitH(0)
+    clock, passed = 0, 1
+    while passed > 0 and clock < steps * step_s:
+        row = clock // step_s
+        for index, series in patterns:
+            library.EN_setpatternvalue(project, index, 1, ctypes.c_double(series[row]))
+        engine.ENrunH()
+        if clock % step_s == 0:
+            found[row, :-5] = [engine.ENgetnodevalue(one, PRESSURE) for one in pressed]
+            found[row, -2] = engine.ENgetnodevalue(tank, PRESSURE)
+            found[row, -1] = sum(engine.ENgetnodevalue(one, DEMAND) for one in meters)
+        flows = np.array([engine.ENgetlinkvalue(one, FLOW) for one in links])
+        passed = engine.ENnextH()  # shorter than a step where the pump is switched
+        found[row, -5:-2] += flows * passed / step_s
+        clock += passed
+    engine.ENcloseH()
+    engine.ENclose()
+    return found
+
+
+def _index(engine: Any, pattern: str) -> int:
+    found = ctypes.c_int()
+    engine.ENlib.EN_getpatternindex(engine._project, pattern.encode(), ctypes.byref(found))
+    assert found.value > 0, f"EPANET does not know the pattern {pattern}"
     return found.value
