@@ -101,7 +101,7 @@ class Run:
         if event.at >= self.due:
             await self.until(event.at)
         called: set[Handler] = set()  # once, though an entity may have several types
-        for type in (*event.types, "*"):
+        for type in event.types:
             for rule in self._rules.get(type, ()):
                 if rule.handler in called or not _applies(rule, event):
                     continue

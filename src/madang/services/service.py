@@ -132,7 +132,7 @@ class Service:
         purpose: what it does for whom, in a sentence.
         category: under which the catalogue lists it.
         version: written into its decisions.
-        needs: entity types that it reads; ``*`` is all.
+        needs: entity types that it reads.
         gives: entity types that it writes.
         commands: entity types whose devices it may tell what to do.
         options: what can be set of it.
@@ -186,7 +186,7 @@ class Service:
         """Call the function below with the city and each change of entities of a type.
 
         Args:
-            type: of the entities; ``*`` is any.
+            type: of the entities.
             attributes: only if one of these was put; none named is any.
             where: a condition in the query language, on what was put.
             area: only of entities whose ``location`` touches it: a GeoJSON geometry, or the name
