@@ -448,3 +448,35 @@ def test_drift_of_sensors_in_beijing_is_found_and_seldom_where_there_is_none() -
     assert shares["30 % less"] >= 0.8
     assert middles["1 % a day"] <= 45
     assert shares["1 % a day"] >= 0.95
+
+
+def test_low_cost_sensors_of_aberdeen_agree_with_each_other_and_read_less_than_a_reference() -> (
+    None
+):
+    daily = [
+        pl.read_csv(path, separator=";")
+        .group_by(pl.col("timestamp").str.slice(0, 10).alias("day"))
+        .agg(pl.col("P2").mean().alias(path.name))
+        for path in recorded("iot/air_sensor_community_aberdeen/sds011_*.csv.gz")
+    ]
+    (path,) = recorded("iot/air_sensor_community_aberdeen/reference_*errol-place*.csv.gz")
+    reference = (
+        pl.read_csv(path, separator=";")
+        .group_by(pl.col("DateTime").str.slice(0, 10).alias("day"))
+        .agg(pl.col("PM2.5").mean().alias("reference"))
+    )
+    for one in daily:
+        reference = reference.join(one, on="day", how="inner" if one is daily[0] else "left")
+    days = reference.sort("day").drop("day").to_numpy().astype(float)
+    sensors = days[:, 1:]
+    for place in range(4):
+        seen = np.isfinite(sensors[:, place])
+        others = np.nanmedian(np.delete(sensors, place, 1), axis=1)
+        assert np.corrcoef(sensors[seen, place], others[seen])[0, 1] > 0.95
+    logs = [
+        air_drift.ratio(own, near[np.isfinite(near)].tolist(), 2.0)
+        for own, near in zip(days[:, 0], sensors, strict=True)
+        if np.isfinite(own)
+    ]
+    known = [one for one in logs if one is not None]
+    assert 0.25 < sum(known) / len(known) < 0.4  # the reference reads 40 % more

@@ -13,11 +13,14 @@ from madang.services import waste_forecast as forecast
 from madang.services.waste import service
 from madang.services.waste_forecast import Filling
 from madang.services.waste_rounds import MUST, Fleet, Stop, Ways, plan, window
+from tests.recorded import needs, recorded
+from tests.services import edinburgh
 from tests.services.ground import Played, at
 
 DEPOT = (127.0, 37.5)
 HOUR = 3_600_000_000
 START = "2026-03-02 00:00"  # a Monday
+RECORDS = "waste/edinburgh_bins/collections_2016-06-03_07-22.csv.gz"
 FLEET = Fleet(DEPOT, 2, 1000, (6 * 3600, 14 * 3600), 120, 5.0, 1.4)
 ANY = (0, 86_400)
 
@@ -273,3 +276,52 @@ async def test_a_restart_changes_nothing_and_two_runs_are_the_same() -> None:
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         service.given(options)
+
+
+# --- Edinburgh ----------------------------------------------------------------------------------
+
+
+@needs(RECORDS)
+def test_levels_of_recorded_bins_are_foreseen_better_than_by_their_last_filling() -> None:
+    """At each emptying of 295 bins after two weeks: the level that the service would have told."""
+    (path,) = recorded(RECORDS)
+    found = edinburgh.bins(path)
+    visits = sorted((when, one.site, level) for one in found for when, level in one.visits)
+    everyone, before = forecast.nothing(), dict[int, tuple[float, float]]()
+    own = {one.site: forecast.nothing() for one in found}
+    errors, naive, inside = [], [], []
+    for when, site, level in visits:
+        if site in before:
+            since, last_rate = before[site]
+            days = (when - since) / 86_400
+            how = forecast.filling(own[site], everyone)
+            if when - visits[0][0] > 14 * 86_400 and last_rate:
+                told, _ = forecast.level_after(0, days, how)
+                errors.append(abs(min(told, 1) - level))
+                naive.append(abs(min(last_rate * days, 1) - level))
+                chance = forecast.chance_full(max(level, 1e-3), days, how)
+                inside.append(chance >= 0.1 and (chance <= 0.9 or level >= 1))
+            forecast.learn(own[site], everyone, days, level, at_least=level >= 1)
+        rate = level / ((when - before[site][0]) / 86_400) if site in before else 0.0
+        before[site] = when, rate
+    assert len(errors) > 4_000
+    mean, by_last = sum(errors) / len(errors), sum(naive) / len(naive)
+    print(f"mean error {mean:.3f}, by the last filling {by_last:.3f}", sum(inside) / len(inside))
+    assert mean < 0.18
+    assert mean < 0.95 * by_last
+    assert 0.8 <= sum(inside) / len(inside) <= 0.95  # of a forecast for 80 %
+
+
+@pytest.mark.slow
+@needs(RECORDS)
+async def test_rounds_by_forecast_spill_as_little_as_daily_rounds_with_fewer_kilometres() -> None:
+    (path,) = recorded(RECORDS)
+    found = edinburgh.bins(path)[::5]
+    outcome, played = await edinburgh.forecast_rounds(found, 7, every_h=6, iterations=50)
+    a_day = played.kept.state["fixed_km"] * played.options.fixed_days
+    daily = edinburgh.fixed_rounds(found, 7, 1, a_day)
+    other = edinburgh.fixed_rounds(found, 7, 2, a_day / 2)
+    assert outcome.km < 0.95 * daily.km
+    assert outcome.visits < 0.8 * daily.visits
+    assert outcome.full_share < daily.full_share + 0.01 < other.full_share
+    assert outcome.spilt < 0.5 * other.spilt

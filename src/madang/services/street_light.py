@@ -220,8 +220,7 @@ def _set(
 ) -> None:
     """Decide on a level and command it."""
     now, lights = city.now.timestamp(), city.state["lights"]
-    undo = {id: {"illuminanceLevel": lights[id]["level"]} for id in ids[:SHOWN]}
-    decision = city.decide(why, because=because, expects={"illuminanceLevel": to.level}, undo=undo)
+    decision = city.decide(why, because=because, expects={"illuminanceLevel": to.level})
     for id in ids:
         light: Light = lights[id]
         meter(city, light, now)
