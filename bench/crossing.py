@@ -174,7 +174,10 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--events", type=int, default=2_000, help="of each of the two kinds")
     given.add_argument("--load", type=float, default=0.0, help="messages a second beside them")
+    given.add_argument("--nice", type=int, help="niceness, on a machine that is not quiet")
     options = given.parse_args()
+    if options.nice is not None:
+        machine.prefer(options.nice)
     with TemporaryDirectory() as folder, Server(Path(folder) / "centre", open=False) as centre:
         wanted = {"kind": "app", "name": "node", "reads": ["*"], "writes": ["*"]}
         environ = LIMITS | {

@@ -63,6 +63,9 @@ class Writer:
         self._turn: asyncio.Task[None] | None = None
         self.matcher: Matcher | None = None
         self.on_changes: Callable[[list[Change]], None] | None = None
+        self.on_applied: Callable[[list[Change]], None] | None = None
+        """Is told of changes before they are durable; for warnings, which must not wait for a
+        disk. It returns at once and raises nothing."""
         self.on_deliveries: Callable[[list[Delivery]], None] | None = None
         self.groups = 0
         self.operations = 0
@@ -151,6 +154,8 @@ class Writer:
         periodic = list(batch.deliveries)
         try:
             await self._apply(group, batch)
+            if self.on_applied is not None:
+                self.on_applied(batch.changes)
             keys = await self._store.commit(batch)
         except Exception as error:
             # A full disk or a fault of ours: this group was not done, and the next ones go on.

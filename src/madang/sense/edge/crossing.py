@@ -1,8 +1,8 @@
-"""Warns at crossings within milliseconds: from what has just been written straight to the sign.
+"""Warns at crossings within milliseconds: from what is being written straight to the sign.
 
-It follows the stream of changes and tells signs over the MQTT broker of this process, without
-waiting for anything else, by the rules of :mod:`madang.services.crossing_watch`. It works while the
-service ``crossing`` is switched on here, and by its options; that service keeps the record.
+It is told of changes while they are on their way to the disk, and tells signs over the MQTT broker
+of this process, by the rules of :mod:`madang.services.crossing_watch`. It works while the service
+``crossing`` is switched on here, and by its options; that service keeps the record.
 
 A sign is told what to show and for how long, and is told again while the danger lasts: one that
 hears nothing more, for the line or the node is broken, goes dark by itself.
@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time as clocks
+from collections import deque
 from collections.abc import Callable
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -46,6 +46,7 @@ DOWN = "v1/devices/{}/down"
 LOOK_S = 1.0  # between two looks whether the service is on
 MOST = 1_000  # crossings, or detectors, of one node
 MOST_SIGNS = 50  # of a crossing
+MOST_COMING = 10_000  # changes that wait; then the oldest is left out
 
 Tell = Callable[[str, bytes], None]
 """Publishes to a topic, at once, to who is there."""
@@ -81,7 +82,7 @@ class Crossings:
                 working = await self._services.find(TENANT, SERVICE)
                 if working.is_on:
                     await _Guard(working, self._tell).run()
-            except MadangError as error:  # no tenant yet, or so slow that changes were lost
+            except MadangError as error:  # no tenant yet
                 log.debug("crossing.waits", reason=str(error))
             await asyncio.sleep(LOOK_S)
 
@@ -101,30 +102,30 @@ class _Guard:
         self._signs: dict[str, list[str]] = {}
         """Topics by crossing."""
         self._writing: set[asyncio.Task[Any]] = set()
+        self._coming: deque[Change] = deque(maxlen=MOST_COMING)
+        self._ready = asyncio.Event()
 
     async def run(self) -> None:
-        """Warn until the service is switched off.
+        """Warn until the service is switched off."""
+        writer = self._tenant.writer
+        writer.on_applied = self._hear
+        try:
+            await self._learn()
+            while self._working.is_on:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._ready.wait(), self._wait_s())
+                self._ready.clear()
+                self._look(clocks.time_ns() // 1000)
+                while self._coming:
+                    self._take(self._coming.popleft())
+        finally:
+            writer.on_applied = None
 
-        Raises:
-            FellBehind: there were more changes than could be followed.
-        """
-        async with aclosing(self._tenant.follow(_concerns)) as stream:
-            upcoming = asyncio.ensure_future(anext(stream))
-            await asyncio.sleep(0)  # from here on the stream keeps what happens
-            try:
-                await self._learn()
-                while self._working.is_on:
-                    await asyncio.wait([upcoming], timeout=self._wait_s())
-                    self._look(clocks.time_ns() // 1000)
-                    if upcoming.done():
-                        change = upcoming.result()
-                        upcoming = asyncio.ensure_future(anext(stream))
-                        self._take(change)
-            except StopAsyncIteration:  # the tenant has been closed
-                return
-            finally:
-                upcoming.cancel()
-                await asyncio.wait([upcoming])
+    def _hear(self, changes: list[Change]) -> None:
+        for change in changes:
+            if _concerns(change):
+                self._coming.append(change)
+                self._ready.set()
 
     async def _learn(self) -> None:
         """Take up which crossings there are, with their detectors and signs."""
