@@ -16,6 +16,7 @@ import shapely
 
 from madang.act.incident import MOST_ABOUT, PREFIX, SEVERITIES, Incident, Words
 from madang.model import time
+from madang.model.names import is_uri
 from madang.query.geo import matches
 from madang.query.tree import Geo
 from madang.services.city import Thing
@@ -68,9 +69,9 @@ def report(alert: Thing, at: str, is_gone: bool = False) -> Report:
         severity,
         title,
         _words(alert["description"]),
-        _place(alert["location"]),
+        _location(alert),
         _plain(alert["areaServed"], _LONGEST),
-        tuple(str(one) for one in named if str(one).startswith("urn:"))[:MOST_ABOUT],
+        tuple(one for one in named if _is_entity(one))[:MOST_ABOUT],
         _plain(alert["alertSource"]),
         at if is_gone else _until(alert, at),
     )
@@ -143,10 +144,18 @@ def _words(value: Any) -> Words | None:
     return {"en": said.get("en", first), "ko": said.get("ko", said.get("en", first))}
 
 
-def _place(geometry: Any) -> dict[str, Any] | None:
-    """Return a place, made simpler if it has very many corners."""
-    if not isinstance(geometry, dict):
+def _is_entity(id: Any) -> bool:
+    return isinstance(id, str) and id.startswith("urn:") and is_uri(id)
+
+
+def _location(alert: Thing) -> dict[str, Any] | None:
+    if alert.attribute("location").get("type") != "GeoProperty":
         return None
+    return simpler(alert["location"])
+
+
+def simpler(geometry: dict[str, Any]) -> dict[str, Any]:
+    """Return a place, made simpler if it has very many corners."""
     shape = shapely.from_geojson(orjson.dumps(geometry))
     if shapely.get_num_coordinates(shape) <= MOST_POSITIONS:
         return geometry

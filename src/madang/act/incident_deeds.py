@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from madang.act.incident import Incident, Step, is_active, note
+from madang.act.incident_alert import simpler
 from madang.model.errors import BadRequestData, Conflict
+from madang.model.geometry import read
 from madang.model.names import shown
 from madang.services.records import Severity
 
@@ -74,6 +84,14 @@ class Open(Deed):
     severity: Severity = "medium"
     location: dict[str, Any] | None = None
     area: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
+
+    @field_validator("location")
+    @classmethod
+    def _is_place(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        try:
+            return None if value is None else simpler(read(value, "location"))
+        except BadRequestData as error:
+            raise ValueError(error.detail) from None
 
     def apply(self, incident: Incident, who: Who, at: str) -> list[str]:
         raise Conflict("this incident has begun already")
@@ -302,7 +320,7 @@ def deeds(given: Iterable[dict[str, Any]]) -> list[Deed]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][2:]) or "do"
-        raise BadRequestData(f"{place}: {first['msg']}") from None
+        raise BadRequestData(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def resolve(incident: Incident, at: str, **more: Any) -> None:
