@@ -228,6 +228,7 @@ async def test_nobody_writes_incidents_beside_the_way_that_checks_who_asks(room:
         assert way in refused["detail"]
 
 
+@pytest.mark.slow
 async def test_what_was_not_sent_when_the_power_failed_is_sent_afterwards(
     room: Room, mail: MailServer
 ) -> None:
@@ -245,6 +246,7 @@ async def test_what_was_not_sent_when_the_power_failed_is_sent_afterwards(
     await room.ask("PATCH", f"/incidents/{one['number']}", {"status": "acknowledged"})
 
 
+@pytest.mark.slow
 async def test_an_address_that_is_refused_is_told_in_the_record(
     room: Room, mail: MailServer
 ) -> None:
@@ -259,6 +261,7 @@ async def test_an_address_that_is_refused_is_told_in_the_record(
     assert "no such mailbox" in notice["deliveries"][0]["error"]
 
 
+@pytest.mark.slow
 async def test_an_incident_that_nobody_named_can_be_told_to_nobody(room: Room) -> None:
     await room.begin(notify="ghost")
     await room.alert("a")
