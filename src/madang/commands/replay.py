@@ -40,7 +40,7 @@ def replay(
         typer.Option(
             "--against",
             metavar="OPTION=VALUE",
-            help="A second setting, side by side; repeatable. '-' is as it is set.",
+            help="What a second setting, side by side, has otherwise; '-' is as it is set.",
         ),
     ] = None,
     decisions: Annotated[
@@ -57,7 +57,7 @@ def replay(
     """Try a service on recorded history; nothing is written to the city, and nothing is sent."""
     runs = [values_of(settings or [])]
     if against:
-        runs.append(values_of([one for one in against if one != "-"]))
+        runs.append({} if against == ["-"] else runs[0] | values_of(against))
     body = {"from": past(start), "to": past(end), "runs": runs}
     found = asyncio.run(_replayed(service, body, output, quiet=as_json, url=url, tenant=tenant))
     if as_json:
