@@ -31,8 +31,11 @@ powerState = {}
 illuminanceLevel = {}
 [commands.setLevel]
 title = { en = "Set the level", ko = "밝기 설정" }
-timeout_s = 3
+timeout_s = 600
 revert = { command = "setLevel", parameters = { level = 1.0 } }
+[commands.blink]
+title = { en = "Blink", ko = "점멸" }
+timeout_s = 3
 [commands.blackout]
 title = { en = "Switch off a street", ko = "구역 소등" }
 approvals = 2
@@ -125,10 +128,9 @@ def test_a_device_that_stays_silent_and_one_that_is_not_there_time_out(
     running: Town, lamp: Lamp
 ) -> None:
     lamp.says = ()
-    silent = running.command(LAMP.format(lamp.name), "setLevel", parameters={"level": 0.3})
+    silent = running.command(LAMP.format(lamp.name), "blink")
     running.device(f"{lamp.name}-away", "light")
-    away_id = f"urn:ngsi-ld:Device:{lamp.name}-away"
-    away = running.command(away_id, "setLevel", parameters={"level": 0.3})
+    away = running.command(f"urn:ngsi-ld:Device:{lamp.name}-away", "blink")
     found = running.becomes(silent["id"], "timedOut")
     assert "said nothing for 3 s" in found["reason"]["en"]
     assert found["reason"]["ko"]
@@ -190,7 +192,7 @@ def test_an_interlock_and_a_limit_refuse_with_their_reason(running: Town, lamp: 
     assert found["reason"] == {"en": "the lamp is off already", "ko": "이미 꺼져 있습니다"}
     for body, named in (
         ({"name": "setLevel", "parameters": {"level": 2}}, "parameters.level: 2 is greater"),
-        ({"name": "explode"}, "it knows setLevel, blackout"),
+        ({"name": "explode"}, "it knows setLevel, blink, blackout"),
         ({"name": "setLevel", "parameters": [1]}, "parameters"),
         ({"name": "setLevel", "revertAfter": "1h", "parameters": {"level": 1}}, "revertAfter"),
         ({"name": "setLevel", "levels": 1}, "levels"),
@@ -363,7 +365,7 @@ def test_a_kill_neither_loses_nor_doubles_a_command(tmp_path: Path) -> None:
     try:
         server.start(90)
         town = Town(server)
-        town.profile("light", PROFILE.replace("timeout_s = 3", "timeout_s = 60"))
+        town.profile("light", PROFILE)
         key = town.device("lamp-k", "light")
         town.put(LAMP.format("lamp-k"), powerState="on")
         lamp = Lamp(server.mqtt_port, "lamp-k", key, says=())
@@ -410,8 +412,10 @@ def test_timeouts_and_reverts_survive_a_kill(tmp_path: Path) -> None:
         passing = town.command(target, "setLevel", parameters={"level": 0.9}, revertAfter=4)
         town.becomes(passing["id"], "done")
         lamp.says = ()
-        silent = town.command(target, "setLevel", parameters={"level": 0.8}, dryRun=False)
+        silent = town.command(target, "blink")
         town.becomes(silent["id"], "sent")
+        later = town.command(target, "setLevel", parameters={"level": 0.8})
+        town.becomes(later["id"], "sent")
         server.kill()
         time.sleep(4)
         lamp.says = ("done",)
@@ -434,3 +438,30 @@ def test_timeouts_and_reverts_survive_a_kill(tmp_path: Path) -> None:
         if lamp is not None:
             lamp.close()
         server.kill()
+
+
+def test_orders_of_sentilo_clients_are_commands_where_the_profile_has_one(running: Town) -> None:
+    head = 'title = "A pump"\ntype = "Device"\n[attributes]\n[commands.order]\n'
+    order = 'title = { en = "Order", ko = "명령" }\nparameters = { type = "object" }\n'
+    running.profile("ordered", head + order)
+    sensor = {"sensor": "P1", "type": "status", "component": "C1", "componentType": "generic"}
+    running.good("POST", "/catalog/pumps", {"sensors": [sensor]})
+    (name,) = [
+        one["device"] for one in running.good("GET", "/devices?limit=1000") if "P1" in one["device"]
+    ]
+    running.good("PATCH", f"/devices/{name}", {"profile": "ordered"})
+    made = running.good(
+        "POST",
+        "/trust/keys",
+        {"kind": "device", "name": name, "entities": [f"urn:ngsi-ld:Device:{name}"]},
+    )
+    pump = Lamp(running.server.mqtt_port, name, made["key"])
+    try:
+        running.good("PUT", "/order/pumps/P1", {"order": "START"})
+        until(lambda: pump.done, bool)
+        assert pump.done[0]["parameters"] == {"order": "START"}
+        running.becomes(pump.done[0]["id"], "done")
+        (got,) = running.good("GET", "/order/pumps/P1")["orders"]
+        assert got["order"] == "START"
+    finally:
+        pump.close()
