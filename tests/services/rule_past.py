@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -30,6 +31,9 @@ class PastInMemory:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self.rows = sorted(rows, key=lambda row: row[:3])
+        self._found_forms: dict[str, set[str]] = {}
+        for _, _, name, value in self.rows:
+            self._found_forms.setdefault(name, set()).add(_form(value))
         self.last = 0
         self.is_open = True
 
@@ -39,19 +43,21 @@ class PastInMemory:
     def kinds(self) -> list[Kind]:
         return [
             Kind(TYPE, name, "Property", form, None)  # type: ignore[arg-type]
-            for name in sorted({name for _, _, name, _ in self.rows})
+            for name in sorted(self._found_forms)
             for form in sorted(self._forms(name))
         ]
 
     def _forms(self, name: str) -> set[str]:
-        return {_form(value) for _, _, one, value in self.rows if one == name}
+        return self._found_forms.get(name, set())
 
     def frame(self, series: Series) -> pl.DataFrame:
         ids = {id for one in series.query.selectors for id in one.ids}
         start, end = series.start or 0, series.end or 2**62
         found: dict[tuple[str, int], dict[str, Any]] = {}
-        for at, id, name, value in self.rows:
-            if name in series.attributes and start <= at < end and (not ids or id in ids):
+        first = bisect_left(self.rows, start, key=_when)
+        last = bisect_left(self.rows, end, key=_when)
+        for at, id, name, value in self.rows[first:last]:
+            if name in series.attributes and (not ids or id in ids):
                 key = (id, at) if series.every is None else (id, start)
                 found.setdefault(key, {})[name] = value
         columns: dict[str, Any] = {
@@ -72,6 +78,10 @@ class PastInMemory:
             kind = kinds[min(forms)] if plain else pl.String if forms else pl.Float64
             columns[name] = pl.Series(values, dtype=kind, strict=False)
         return pl.DataFrame(columns)
+
+
+def _when(row: Row) -> int:
+    return row[0]
 
 
 def _form(value: Any) -> str:

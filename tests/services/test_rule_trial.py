@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -120,7 +121,8 @@ async def foreseen(past: list[Row], spec: dict[str, Any], until: int) -> list[An
     return sorted(found)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows(), specs(), st.integers(0, 9))
 def test_a_trial_finds_what_the_live_rule_does(
     past: list[Row], spec: dict[str, Any], restarts: int
@@ -128,3 +130,52 @@ def test_a_trial_finds_what_the_live_rule_does(
     until = START + 3 * DAY + 3600 * SECOND
     live = asyncio.run(lived(past, spec, until, restarts))
     assert asyncio.run(foreseen(past, spec, until)) == live
+
+
+async def test_a_trial_tells_how_often_when_and_with_which_values() -> None:
+    id = IDS[0]
+    hour = 3600 * SECOND
+    past: list[Row] = [
+        (START + n * hour, id, "a", 9.0 if n % 24 in (7, 8) else 1.0) for n in range(72)
+    ]
+    spec = {"type": TYPE, "attribute": "a", "above": 5, "back": 2, **ALERT}
+    result = await tried(PastInMemory(past), spec, START, START + 3 * DAY, "Asia/Seoul")
+    assert (result["fired"], result["entities"], result["values"]) == (3, 1, 72)
+    assert (result["aDay"], result["meanSeconds"], result["stillOn"]) == (1.0, 7200.0, 0)
+    assert [one["shown"] for one in result["firings"]] == ["9", "9", "9"]
+    assert result["firings"][0]["at"] == "2026-03-01T07:00:00Z"
+    assert result["perHour"][16] == 3  # in Seoul
+    assert [day["fired"] for day in result["perDay"]] == [1, 1, 1, 0]
+    assert result["most"] == [{"entity": id, "fired": 3}]
+    assert result["does"] == ["alert"]
+
+
+async def test_a_trial_begins_with_what_was_known_before() -> None:
+    id, other = IDS[:2]
+    place = {"type": "Point", "coordinates": [5.0, 5.0]}
+    past: list[Row] = [
+        (START - 9 * DAY, id, "location", place),
+        (START - 8 * DAY, other, "b", 3.0),
+        (START - DAY, id, "a", 1.0),
+        (START + DAY, id, "a", 9.0),
+    ]
+    base = {"type": TYPE, "attribute": "a", **ALERT}
+    end = START + 2 * DAY
+    for condition, fired in (
+        ({"above": 5, "area": AREA}, 1),
+        ({"above": 5, "inside": {"id": "urn:ngsi-ld:District:none", "type": "District"}}, 0),
+        ({"above": {"attribute": "b", "entity": other, "plus": 5}}, 1),
+        ({"above": {"attribute": "b", "entity": other, "plus": 6}}, 0),
+        ({"silent": "10h"}, 2),
+        ({"silent": "12h", "ids": ["urn:ngsi-ld:Sensor:never"]}, 1),
+    ):
+        result = await tried(PastInMemory(past), {**base, **condition}, START, end)
+        assert result["fired"] == fired, condition
+
+
+async def test_only_the_newest_firings_are_told_one_by_one() -> None:
+    past: list[Row] = [(START + n * 60 * SECOND, IDS[0], "a", float(n % 2)) for n in range(3_000)]
+    spec = {"type": TYPE, "attribute": "a", "above": 0.5, **ALERT}
+    result = await tried(PastInMemory(past), spec, START, START + 3 * DAY)
+    assert (result["fired"], len(result["firings"])) == (1_500, 1_000)
+    assert sum(day["fired"] for day in result["perDay"]) == 1_500

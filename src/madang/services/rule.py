@@ -12,21 +12,28 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
+from madang.hub.records import RECORDS
 from madang.model import geometry
-from madang.model.errors import BadRequestData
+from madang.model.attributes import ENTITY_MEMBERS
+from madang.model.context import CORE
+from madang.model.errors import BadRequestData, NgsiError
 from madang.model.names import check_name, is_uri
+from madang.model.normalize import entity as normalized
 from madang.services import rule_time
 from madang.services.records import Severity
 from madang.services.service import Text
 
 MOST_IDS: Final = 1_000
 MOST_POSITIONS: Final = 10_000
-RESERVED: Final = frozenset({"Alert", "Command", "Decision", "Incident", "Notice"})
+RESERVED: Final = frozenset({*RECORDS, "Alert"})
 """Types that a rule cannot set attributes of."""
+NOT_SET: Final = ENTITY_MEMBERS | {"self", "createdAt", "modifiedAt", "deletedAt", "expiresAt"}
 CONDITIONS: Final = (
     "above", "below", "is", "is_not", "rises", "falls", "changes", "silent",
 )  # fmt: skip
 PLACES: Final = ("area", "near", "inside")
+ANSWERS: Final = {"Alert": "alert", "Command": "command"}
+"""What a rule on a type must not do, for it would answer itself for ever."""
 DOES: Final = ("alert", "notify", "command", "set")
 WORDS: Final = ("rule", "entity", "name", "attribute", "value", "unit", "count", "time")
 """What may stand in braces in a text."""
@@ -302,6 +309,9 @@ class Rule(Part):
             _refuse("back", "goes with a number in above or below only")
 
     def _check_effects(self) -> None:
+        answers = self.type in ANSWERS and self._has(ANSWERS[self.type])
+        if answers or self.type in ("Decision", "Notice"):
+            _refuse("type", f"is {self.type}, which the rule itself writes: it would never end")
         if not any(self._has(name) for name in DOES):
             _refuse("alert", f"is missing; a rule does one of {', '.join(DOES)}")
         for name, part, named in (
@@ -318,8 +328,23 @@ class Rule(Part):
                 _refuse(f"{name.partition('.')[0]}.type", f"is of no use without {name}")
         if self.set is None:
             return
+        if self.set.attribute in NOT_SET:
+            _refuse("set.attribute", f"is {self.set.attribute}, which no rule can set")
+        for value in (self.set.value, self.set.after):
+            if value is not None:
+                self._check_set(value)
         if (self.set.type or self.type) in RESERVED:
             _refuse("set.type", f"is {self.set.type or self.type}, which is written by Madang only")
+
+    def _check_set(self, value: Any) -> None:
+        """Refuse now what the hub would refuse when the rule fires."""
+        assert self.set is not None
+        attribute = {"type": "Property", "value": value}
+        document = {"id": "urn:ngsi-ld:Thing:1", "type": self.type, self.set.attribute: attribute}
+        try:
+            normalized(document, CORE)
+        except NgsiError as error:
+            _refuse("set.value", f"cannot be written: {error.detail}")
 
     def _has(self, name: str) -> bool:
         return getattr(self, f"{name}_" if name in ("is", "for") else name) is not None

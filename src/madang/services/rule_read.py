@@ -137,7 +137,9 @@ def _rule(name: str, spec: Any) -> Rule:
     if not isinstance(spec, dict):
         raise _Wrong([Problem(name, "", f"must be a table: write [{name}] above its fields")])
     try:
-        return _checked(orjson.dumps(spec))
+        body = orjson.dumps(spec)
+        # What JSON cannot tell, such as infinity, must not be taken for what it becomes there.
+        return _checked(body) if orjson.loads(body) == spec else Rule.model_validate(spec)
     except ValidationError as error:
         raise _Wrong(_problems(name, error)) from None
 
@@ -199,9 +201,7 @@ def _message(path: str, kind: str, message: str, given: Any) -> str:
         return f"is not known here; {known}"
     if last in _WANTED:
         return f"must be {_WANTED[last]}, not {shown(given)}"
-    return f"{message[0].lower()}{message[1:]}, not {shown(given)}".replace(
-        "input should", "should"
-    )
+    return f"{message.replace('Input should', 'must')}, not {shown(given)}"
 
 
 def _fields(path: str) -> Iterator[str]:
