@@ -265,3 +265,89 @@ def test_the_catalogue_is_a_page_in_two_languages_without_scripts(
     if folder := os.environ.get("MADANG_SHOTS"):
         watched.page.screenshot(path=f"{folder}/catalogue-{locale}-{width}.png", full_page=True)
     context.close()
+
+
+# --- ends ----------------------------------------------------------------------------------------
+
+
+SLOW = """
+import time
+
+from madang.services.service import Service, Text
+
+NAME = Text("Slow", "느림")
+service = Service("slow", title=NAME, purpose=NAME, category="other", needs=["Bench"])
+
+
+@service.every("1m")
+async def wait(city):
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder = tmp_path_factory.mktemp("slow")
+    told = folder / "package" / "slow-1.0.dist-info"
+    told.mkdir(parents=True)
+    (folder / "package" / "slow_of_the_city.py").write_text(SLOW, "utf-8")
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text("[madang.services]\nslow = slow_of_the_city:service\n")
+    environ = {"PYTHONPATH": str(folder / "package")}
+    with Server(folder / "data", open=False, environ=environ) as server:
+        town = Town(server)
+        town.fill("first", 0.1)
+        yield town
+
+
+def processes(town: Town) -> list[int]:
+    """Return the processes that the hub has begun."""
+    children = Path(f"/proc/{town.server.pid}/task/{town.server.pid}/children").read_text()
+    return [int(one) for one in children.split()]
+
+
+def gone(pid: int) -> bool:
+    end = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists():
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if status == "Z":
+            return True
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def begun(town: Town) -> tuple[str, int]:
+    """Begin a replay that takes long; return its path and its process."""
+    body = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-31T00:00:00Z"}
+    made = town.ask("POST", "/services/slow/replays", body, 201)
+    path = f"/services/slow/replays/{made['id']}"
+    town.until(path, "state", "running")
+    end = time.monotonic() + 20
+    while not (found := processes(town)):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return path, found[-1]
+
+
+def test_a_replay_can_be_ended_and_its_process_ends_with_it(slow: Town) -> None:
+    path, process = begun(slow)
+    waiting = slow.ask("POST", "/services/slow/replays", {"from": "2026-01-01T00:00:00Z",
+                       "to": "2026-01-02T00:00:00Z"}, 201)  # fmt: skip
+    second = f"/services/slow/replays/{waiting['id']}"
+    assert slow.ask("GET", second)["state"] == "waiting"
+    slow.ask("GET", f"{path}/effects", status=404)
+    slow.ask("DELETE", second, status=204)
+    slow.ask("DELETE", path, status=204)
+    assert gone(process)
+    assert slow.ask("GET", "/services/slow/replays") == []
+    assert list((slow.server.data / "lake" / "replays").iterdir()) == []
+
+
+def test_a_replay_ends_when_its_hub_is_killed(slow: Town) -> None:
+    _, process = begun(slow)
+    slow.server.kill()
+    assert gone(process)
+    slow.server.start()
+    assert slow.ask("GET", "/services/slow/replays") == []
