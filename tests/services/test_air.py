@@ -139,7 +139,7 @@ def test_who_goes_by_means_of_a_day_and_of_eight_hours_of_ozone() -> None:
     ),
     name=st.sampled_from(sorted(SCALES)),
 )
-@settings(max_examples=200)
+@settings(max_examples=50)
 def test_every_scale_has_a_word_for_every_air(hours: dict[str, list[float]], name: str) -> None:
     found = SCALES[name].level(hours)
     if found is not None:
@@ -226,6 +226,7 @@ def test_the_nearest_station_is_found() -> None:
     assert nearest({}, (0, 0)) is None
 
 
+@pytest.mark.slow
 def test_maps_of_seoul_beat_the_nearest_station_and_tell_their_error() -> None:
     """Temperature, noise and NO2 of S-DoT, daytime means of five weeks in 2025."""
     (path,) = recorded("iot/sdot_seoul/sdot_2025_08_avg.geojson.gz")
@@ -354,6 +355,7 @@ async def test_bad_air_is_an_alert_at_its_place_until_it_is_good_for_two_hours()
 # --- sensors ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_sensor_that_loses_sensitivity_is_found_and_left_out_of_the_map() -> None:
     played = playing()
     names = [f"s{number}" for number in range(6)]

@@ -289,6 +289,7 @@ async def test_a_restart_changes_nothing_and_two_runs_are_the_same() -> None:
     assert runs[0].written == runs[1].written == runs[2].written
 
 
+@pytest.mark.slow
 async def test_lights_are_bright_while_people_of_melbourne_walk_and_save_while_they_do_not() -> (
     None
 ):

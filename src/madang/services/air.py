@@ -11,11 +11,12 @@ from math import hypot
 from madang.services import air_drift, air_tell, air_words
 from madang.services.air_drift import Track
 from madang.services.air_index import POLLUTANTS, mean
-from madang.services.air_kept import Air, Station, Watch, add, close, limits, place_of, station
+from madang.services.air_kept import Air, Station, Watch, add, close, limits, station
 from madang.services.air_kriging import local
 from madang.services.air_map import map_
 from madang.services.air_tell import OBSERVED
 from madang.services.city import Change, City, Thing
+from madang.services.place import middle
 from madang.services.service import Indicator, Service, Text
 
 USED = {*POLLUTANTS, "location", "name", "dateLastCalibration"}
@@ -80,7 +81,7 @@ def _describe(city: City, id: str, put: Thing) -> None:
     one: Station = city.state["stations"][id]
     if isinstance(put["name"], str):
         one["name"] = put["name"]
-    one["place"] = place_of(put) or one["place"]
+    one["place"] = middle(put) or one["place"]
     calibrated = str(put["dateLastCalibration"] or "")
     if calibrated and calibrated != one["calibrated"]:
         if one["calibrated"]:
@@ -110,7 +111,7 @@ async def watch(city: City, change: Change) -> None:
     watches[change.id] = {
         "people": str(put["people"] or ""),
         "name": str(put["name"] or ""),
-        "place": place_of(put),
+        "place": middle(put),
         "limits": limits(put["limits"]),
         "over": old["over"] if old else {},
     }

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-import orjson
-import shapely
-
 from madang.services.air_index import MOLAR_LITRES, MOLAR_MASS, POLLUTANTS
 from madang.services.city import Thing
 from madang.services.service import LocalOptions, option
@@ -90,14 +87,6 @@ def station(id: str) -> Station:
         "name": id.rpartition(":")[2], "place": None, "sums": {}, "hours": {}, "index": None,
         "alert": "", "below": 0, "calibrated": "",
     }  # fmt: skip
-
-
-def place_of(put: Thing) -> list[float] | None:
-    """Return the middle of a thing's location, if it has one. [degree]"""
-    if put["location"] is None:
-        return None
-    middle = shapely.from_geojson(orjson.dumps(put["location"])).centroid
-    return [round(middle.x, 6), round(middle.y, 6)]
 
 
 def concentration(put: Thing, pollutant: str) -> float | None:

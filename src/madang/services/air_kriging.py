@@ -107,13 +107,19 @@ def _system(points: Array, variogram: Variogram) -> Array:
 def left_out(points: Array, values: Array, variogram: Variogram) -> tuple[Array, Array]:
     """Return at each station how far the others are wrong about it, and how far they expect to be.
 
+    Args:
+        points: of the stations. [km]
+        values: theirs, of one hour or of several, shape (station,) or (station, hour).
+        variogram: of them.
+
     Returns:
         Value less estimate, and standard deviation before scaling.
     """
     inverse = _system(points, variogram)
     size = len(points)
     own = np.diag(inverse)[:size]
-    return inverse[:size, :size] @ values / own, np.sqrt(1 / own)
+    wrong = (inverse[:size, :size] @ values).T / own
+    return wrong.T, np.sqrt(1 / own)
 
 
 def estimated(
@@ -133,11 +139,12 @@ def estimated(
 def scale(points: Array, rows: Array, variogram: Variogram) -> float:
     """Return by what standard deviations are to be multiplied, so that they are true."""
     squares: list[float] = []
-    for row in rows:
-        seen = np.isfinite(row)
+    there = np.isfinite(rows)
+    for seen in np.unique(there, axis=0):  # hours in which the same stations tell
         if seen.sum() >= FEWEST:
-            wrong, expected = left_out(points[seen], row[seen], variogram)
-            squares += list((wrong / expected) ** 2)
+            hours = rows[(there == seen).all(axis=1)][:, seen]
+            wrong, expected = left_out(points[seen], hours.T, variogram)
+            squares += ((wrong / expected[:, None]) ** 2).ravel().tolist()
     return float(np.sqrt(np.mean(squares))) if squares else 1.0
 
 

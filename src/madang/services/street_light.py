@@ -9,11 +9,9 @@ from __future__ import annotations
 from math import cos, hypot, radians
 from typing import TypedDict
 
-import orjson
-import shapely
-
 from madang.services import street_light_words as words
 from madang.services.city import Change, City, Thing
+from madang.services.place import middle
 from madang.services.service import Indicator, Service, Text
 from madang.services.street_light_care import LIGHT, before, judge, meter
 from madang.services.street_light_rule import Light, Lighting, Reason, Wanted, new, wanted
@@ -100,17 +98,10 @@ def _describe(city: City, light: Light, put: Thing) -> None:
     least = put["minimumLevel"]
     if isinstance(least, int | float) and 0 <= least <= 1:
         light["minimum"] = least
-    place = _place(put)
+    place = middle(put)
     if place is not None and place != light["place"]:
         light["place"] = place
         city.state["layout"] = city.state.get("layout", 0) + 1
-
-
-def _place(put: Thing) -> list[float] | None:
-    if put["location"] is None:
-        return None
-    middle = shapely.from_geojson(orjson.dumps(put["location"])).centroid
-    return [round(middle.x, 6), round(middle.y, 6)]
 
 
 def _watts(put: Thing, name: str) -> float | None:
@@ -139,7 +130,7 @@ async def moved(city: City, change: Change) -> None:
     one, now = detectors[change.id], city.now.timestamp()
     if one["place"] is None or change.put["location"] is not None:
         whole = change.put if change.put["location"] else await city.get(change.id)
-        one["place"], one["layout"] = None if whole is None else _place(whole), -1
+        one["place"], one["layout"] = None if whole is None else middle(whole), -1
     one["heard"] = now
     if not change.put["motion"]:
         return

@@ -10,13 +10,11 @@ from datetime import date
 from math import isfinite
 from typing import Any
 
-import orjson
-import shapely
-
 from madang.model import time
 from madang.services import records, waste_words
 from madang.services import waste_forecast as forecast
 from madang.services.city import Change, City, Thing
+from madang.services.place import middle
 from madang.services.service import Indicator, Service, Text
 from madang.services.waste_options import Collection
 from madang.services.waste_plan import DAY, Container, ahead, filling, fixed, new, planned, ways
@@ -85,9 +83,7 @@ def _describe(one: Container, put: Thing) -> None:
         one["hours"] = put["actuationHours"]
     if isinstance(put["binCapacity"], int | float) and 0 < put["binCapacity"] < 1e6:
         one["litres"] = put["binCapacity"]
-    if put["location"] is not None:
-        middle = shapely.from_geojson(orjson.dumps(put["location"])).centroid
-        one["place"] = [round(middle.x, 6), round(middle.y, 6)]
+    one["place"] = middle(put) or one["place"]
 
 
 def _take(city: City, id: str, one: Container, level: float, at: float) -> None:
