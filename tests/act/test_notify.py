@@ -12,11 +12,13 @@ import orjson
 import pytest
 
 from madang.act import notify
-from madang.act.contacts import Person
+from madang.act.contacts import Mqtt, Person, Webhook
 from madang.act.notify_mail import mail_of
 from madang.act.notify_message import Message
-from madang.act.notify_web import sms_body
+from madang.act.notify_mqtt import Brokers
+from madang.act.notify_web import Poster, Webhooks, sms_body
 from madang.app import City
+from madang.hub.hosts import Bounds
 from madang.hub.message import Refused, SendFailed
 from madang.hub.operations import Create, Upsert
 from madang.hub.records import Own
@@ -205,6 +207,26 @@ async def test_a_tenant_that_is_made_later_has_notices_too(tmp_path: Path) -> No
             while not mail.sent:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     assert mail.sent[0].tenant == "busan"
+
+
+async def test_only_hosts_that_the_settings_let_be_notified_are(tmp_path: Path) -> None:
+    hook = Webhook(kind="webhook", url="https://hook.example/", secret="s" * 20)
+    broker = Mqtt(kind="mqtt", url="mqtt://broker.example/a")
+    person = Person(kind="person", title="", channels=[hook])
+    poster = Poster(Bounds(), ["*.city.example"])
+    with pytest.raises(Refused, match="does not notify hook"):
+        await Webhooks(poster).send(hook, MESSAGE, person)
+    with pytest.raises(Refused, match="does not notify broker"):
+        await Brokers(Bounds(), ["*.city.example"]).send(broker, MESSAGE, person)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://localhost:9/", "http://10.0.0.1/"])
+async def test_nobody_but_administrators_leads_into_the_own_network(url: str) -> None:
+    hook = Webhook(kind="webhook", url=url, secret="s" * 20)
+    poster = Poster(Bounds())
+    with pytest.raises(Refused, match="inside this city's network"):
+        await Webhooks(poster).send(hook, MESSAGE, Person(kind="person", title="", channels=[hook]))
+    await poster.close()
 
 
 def test_a_mail_has_no_headers_but_ours_and_the_same_id_twice() -> None:

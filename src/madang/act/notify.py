@@ -76,7 +76,7 @@ class Notices:
     ) -> None:
         named = tuple(host for host in settings.notify_hosts if host != "*")
         bounds = Bounds(named, sender_of(settings.url))
-        poster = Poster(bounds)
+        poster = Poster(bounds, settings.notify_hosts)
         self._hub = hub
         self._url = settings.url
         self._records = trust_records
@@ -84,10 +84,10 @@ class Notices:
         self._open: dict[str, tuple[Directory, Follower]] = {}
         self._senders: dict[str, Sender] = {
             "email": Mail(settings.mail),
-            "sms": TextMessages(settings.sms, poster),
+            "sms": TextMessages(settings.sms),
             "webhook": Webhooks(poster),
             "cap": Agencies(poster, sender_of(settings.url), settings.url),
-            "mqtt": Brokers(bounds),
+            "mqtt": Brokers(bounds, settings.notify_hosts),
             "push": Pushes(poster, self._push_key, _contact(settings)),
         }
         hub.on_open.append(self.take_up)

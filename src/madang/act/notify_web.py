@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlsplit
 
@@ -19,7 +19,7 @@ from madang.act.cap_out import cap_of
 from madang.act.contacts import Cap, Person, Push, Sms, Webhook
 from madang.act.notify_message import Message
 from madang.act.signature import HEADER, sign
-from madang.hub.hosts import BoundedResolver, Bounds, out_of_bounds
+from madang.hub.hosts import BoundedResolver, Bounds, is_named, out_of_bounds
 from madang.hub.message import Refused, SendFailed
 
 if TYPE_CHECKING:
@@ -39,10 +39,12 @@ class Poster:
 
     Args:
         bounds: where contacts may lie that no administrator has named.
+        allowed: hosts that the settings let be notified at all: patterns, or ``*``.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, allowed: Sequence[str] = ("*",)) -> None:
         self._bounds = bounds
+        self._allowed = tuple(allowed)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], inside: bool) -> None:
@@ -53,6 +55,8 @@ class Poster:
             SendFailed: no answer in time, or one that may pass.
         """
         host = urlsplit(url).hostname or ""
+        if "*" not in self._allowed and not is_named(host, self._allowed):
+            raise Refused(f"this hub does not notify {host}; the setting notify_hosts names others")
         if not inside and not self._bounds.admits(host):
             raise Refused(out_of_bounds(host))
         try:
@@ -144,12 +148,11 @@ class TextMessages:
 
     Args:
         gateway: of the settings; None: there is none.
-        poster: posts.
     """
 
-    def __init__(self, gateway: SmsGateway | None, poster: Poster) -> None:
+    def __init__(self, gateway: SmsGateway | None) -> None:
         self._gateway = gateway
-        self._poster = poster
+        self._poster = Poster(Bounds())  # the settings name the gateway, so it may be anywhere
 
     async def send(self, channel: Sms, message: Message, person: Person) -> None:
         """Send one text message; see :class:`madang.act.notify_message.Sender`."""
