@@ -128,11 +128,24 @@ class _Guard:
                 self._ready.set()
 
     async def _learn(self) -> None:
-        """Take up which crossings there are, with their detectors and signs."""
+        """Take up which crossings there are, with their signs, detectors and what those said."""
         for type in (CROSSING, OBSERVED):
             query = Query((Selector(types=HasType(type)),), limit=MOST)
             for row in (await self._tenant.query(query)).rows:
-                self._know(entity_of(row).document)
+                entity = entity_of(row)
+                crossing = self._know(entity.document)
+                values = watches.read(entity.document, watches.READ)
+                watch = self._watch(crossing) if crossing and values else None
+                if watch is not None:
+                    for name, value in values.items():
+                        at = entity.stamp(name).modified
+                        watches.take(watch, entity.id, {name: value}, at)
+
+    def _watch(self, crossing: str) -> Watch | None:
+        """Return what is known of a crossing; None if there are too many."""
+        if crossing not in self._watches and len(self._watches) < MOST:
+            self._watches[crossing] = watches.fresh()
+        return self._watches.get(crossing)
 
     def _know(self, document: Document) -> str:
         """Return the crossing that an entity is about; empty if that is not known."""
@@ -159,12 +172,8 @@ class _Guard:
         values = watches.read(document, change.attributes)
         if not values or not crossing:
             return
-        watch = self._watches.get(crossing)
-        if watch is None:
-            if len(self._watches) >= MOST:
-                return
-            watch = self._watches[crossing] = watches.fresh()
-        if watches.take(watch, change.id, values, change.at):
+        watch = self._watch(crossing)
+        if watch is not None and watches.take(watch, change.id, values, change.at):
             step = watches.step(watch, change.at, self._options)
             if step is not None:
                 self._act(crossing, step, change.at)
