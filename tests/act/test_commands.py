@@ -21,6 +21,7 @@ from madang.model.normalize import entity as normalized
 from madang.services import records
 from tests.act.command_town import ANNA, BORA, CHAN, LAMP, Street, street
 from tests.sense.device_city import prop
+from tests.sense.small_town import town
 
 BACK = {"command": "light", "parameters": {"level": 1.0}}
 
@@ -558,3 +559,18 @@ async def test_nobody_but_madang_writes_changes_or_deletes_a_command(tmp_path: P
         assert isinstance(result, Forbidden)
         (result,) = await town.tenant.write([Own(Delete(id))])
         assert not isinstance(result, Exception)
+
+
+async def test_a_tenant_that_is_made_later_has_its_commands_carried_out(tmp_path: Path) -> None:
+    async with town(tmp_path) as city:
+        await city.commands.start()
+        busan = await city.hub.tenant("busan", create=True)
+        now = busan.clock.now()
+        wanted = records.command(LAMP, "dim", {"level": 0.5}, "service:lights", now)
+        id = "urn:ngsi-ld:Command:lights:dusk:1"
+        await busan.write([made(id, wanted, now)])
+        desk = await city.commands.desk("busan")
+        async with asyncio.timeout(10):
+            while (await desk.get(id))[0].status != "refused":  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await city.commands.close()

@@ -401,3 +401,17 @@ def test_topics_that_devices_are_commanded_at_are_known(topic: str, is_command: 
     address = address_of(topic)
     assert address.is_command is is_command
     assert not (address.is_command and address.is_up)
+
+
+@pytest.mark.parametrize(
+    ("topic", "codec"),
+    [
+        ("spBv1.0/plant/NCMD/press", "sparkplug"),
+        ("v3/app@city/devices/dev1/down/push", "tts"),
+        ("v1/devices/lamp/ack", "ack"),
+    ],
+)
+def test_commands_that_an_external_broker_shows_are_read_by_their_codec(
+    topic: str, codec: str
+) -> None:
+    assert address_of(topic).codec == codec

@@ -70,11 +70,6 @@ class Desk:
     async def close(self) -> None:
         await self._follower.close()
 
-    @property
-    def alarm(self) -> str | None:
-        """Why a command cannot be looked at, if that is so."""
-        return self._follower.alarm
-
     async def get(self, id: str) -> tuple[Command, Entity]:
         """Return a command.
 

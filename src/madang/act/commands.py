@@ -110,11 +110,6 @@ class Commands:
                 await found.start()
             return found
 
-    @property
-    def alarms(self) -> dict[str, str]:
-        """What keeps commands from being looked at, by tenant."""
-        return {name: desk.alarm for name, desk in self._desks.items() if desk.alarm}
-
     # --- what people do -----------------------------------------------------------------------
 
     async def ask(self, tenant: str, asked: Asked) -> tuple[Command, Entity, bool]:

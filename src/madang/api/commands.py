@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from madang.act.command import COMMAND, PREFIX, read, shown
+from madang.act.command import PREFIX, read, shown
 from madang.act.commands import Asked, Commands
 from madang.api.bodies import flag, members, text
 from madang.api.surface import Handler, Surface
@@ -15,6 +15,7 @@ from madang.model.context import CORE
 from madang.model.errors import BadRequestData, Forbidden, ResourceNotFound
 from madang.query.q import parse
 from madang.query.tree import HasType, Order, Path, Query, Selector
+from madang.services.records import COMMAND
 from madang.store.rows import entity_of
 from madang.trust.events import Event, Recorder
 

@@ -72,9 +72,10 @@ def address_of(topic: str) -> Address:
 def _conventional(topic: str) -> Address | None:
     if topic.startswith(DEVICES):
         return _of_device(topic[len(DEVICES) :].split("/"))
-    if (device := _commanded(topic.split("/"))) is not None:
-        return Address("", device, is_command=True)
     found = by_topic(topic)
+    device = _commanded(topic.split("/"))
+    if device is not None:  # an external broker may show commands, which their codec knows
+        return Address("", device, "" if found is None else found[0].name, is_command=True)
     return None if found is None else Address("", found[1], found[0].name, is_up=True)
 
 
