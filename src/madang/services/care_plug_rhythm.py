@@ -1,0 +1,233 @@
+"""A home's rhythm, and when it is too quiet: half hours of electricity, and nothing else.
+
+Pure functions; what is kept of a home is JSON of some kilobytes. What the home uses when nobody
+does anything (standby, a fridge that comes and goes) is learned from the quietest four hours of the
+calmer half of days; what it uses at each half hour of the week from the last six weeks, recent days
+and the same weekday counting more. Each half hour then speaks for one or the other by the logarithm
+of their ratio, and the sum over twelve hours is compared with what it would be if nobody did
+anything: the test of J. Neyman and E. Pearson, On the problem of the most efficient tests of
+statistical hypotheses, Philosophical Transactions A 231, 1933, 289-337.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from functools import lru_cache
+from math import exp, log, sqrt
+from typing import Literal, NamedTuple, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SLOTS = 48  # half hours of a day
+WINDOW = 24  # half hours that are judged together
+CALM = 8  # half hours of the quietest time of a day
+DAYS, CALM_DAYS = 42, 28  # that are remembered
+LEARNING_DAYS = 28  # before the first alarm
+HALF_LIFE_DAYS = 21.0
+MOST_UNKNOWN = 4  # half hours of a window without readings
+RARE = 1e-6  # chance that a home in which nobody acts uses clearly more
+RECENT = 56 * SLOTS  # half hours of which alarms are counted
+BOLD, EASE = 1.0, 0.5  # a home without alarms is judged sooner; each alarm takes some of it back
+LEAST_WH, STEP = 2.0, 0.085  # of the classes in which days are remembered: 2 Wh to 6 kWh
+UNKNOWN = " "
+FIRST = ord("!")  # character of the lowest class
+CLASSES = 94
+MORNING = 8  # half hours after midnight from which on people get up
+WEEK = 7
+
+News = Literal["", "alarm", "over"]
+
+
+class Home(TypedDict):
+    """What is kept of a home."""
+
+    today: str  # a character for each half hour
+    recent: list[float | None]  # energy of the last half hours, to find quiet ones [Wh]
+    calm: list[float]  # the quietest half hours of today [Wh]
+    days: list[str]
+    calms: list[str]  # of the days before, apart by spaces [Wh]
+    told: list[list[float]]  # of each half hour of the window: what it says, mean, variance
+    active: int  # number of the last half hour in which somebody acted
+    now: int  # number of the last half hour
+    alarm: bool
+    alarms: list[int]  # half hours of the alarms of the last weeks
+
+
+class Rhythm(NamedTuple):
+    """What is learned of a home for a day of the week."""
+
+    edges: list[float]
+    """Borders of classes of energy. [Wh]"""
+    says: list[list[float]]
+    """How much a class speaks for nobody acting, by half hour and class."""
+    mean: list[float]
+    """Of it if nobody acts, by half hour."""
+    variance: list[float]
+    acts: float
+    """From which energy on somebody acts. [Wh]"""
+    surely: float
+    """From which on there is no doubt. [Wh]"""
+
+
+def new(number: int) -> Home:
+    """Return a home of which nothing is known yet."""
+    return {
+        "today": UNKNOWN * SLOTS, "recent": [], "calm": [], "days": [], "calms": [], "told": [],
+        "active": number, "now": number, "alarm": False, "alarms": [],
+    }  # fmt: skip
+
+
+def step(home: Home, energy: float | None, number: int, place: int, certainty: float) -> News:
+    """Take over a half hour; return what is new.
+
+    Args:
+        home: changed in place.
+        energy: that was used; None if that is not known. [Wh]
+        number: of the half hour, since 1970.
+        place: of the half hour in the week, from Monday 0:00 by the clock of the city.
+        certainty: standard deviations; the higher, the sooner there is an alarm. That of a home
+            is higher while it has had few alarms, and lower after many.
+    """
+    weekday, slot = divmod(place, SLOTS)
+    home["now"] = number
+    _remember(home, energy, slot)
+    news: News = ""
+    if len(home["days"]) >= LEARNING_DAYS:
+        known = rhythm(tuple(home["days"]), tuple(home["calms"]), weekday)
+        news = _judge(home, known, energy, slot, certainty)
+    if slot == SLOTS - 1:
+        _end_day(home)
+    return news
+
+
+def _judge(home: Home, known: Rhythm, energy: float | None, slot: int, certainty: float) -> News:
+    surely = False
+    if energy is None:
+        home["told"].append([0.0, 0.0, -1.0])
+    else:
+        says = known.says[slot][bisect_left(known.edges, energy)]
+        home["told"].append([says, known.mean[slot], known.variance[slot]])
+        surely = energy > known.surely
+        if energy > known.acts:
+            home["active"] = home["now"]
+    told = home["told"] = home["told"][-WINDOW:]
+    unknown = sum(1 for one in told if one[2] < 0)
+    if len(told) < WINDOW or unknown > MOST_UNKNOWN:
+        return ""
+    spread = sqrt(sum(max(one[2], 0.0) for one in told))
+    home["alarms"] = [one for one in home["alarms"] if home["now"] - one < RECENT]
+    margin = certainty + BOLD - EASE * min(len(home["alarms"]), 3)
+    quiet = sum(one[0] - one[1] for one in told) > -margin * spread
+    if quiet and not home["alarm"]:
+        home["alarm"] = True
+        home["alarms"].append(home["now"])
+        return "alarm"
+    if home["alarm"] and surely and not quiet:
+        home["alarm"] = False
+        return "over"
+    return ""
+
+
+def _remember(home: Home, energy: float | None, slot: int) -> None:
+    mark = UNKNOWN if energy is None else _mark(energy)
+    home["today"] = home["today"][:slot] + mark + home["today"][slot + 1 :]
+    recent = home["recent"] = [*home["recent"], energy][-CALM:]
+    values = [round(one, 1) for one in recent if one is not None]
+    if len(values) == CALM and (not home["calm"] or sum(values) < sum(home["calm"])):
+        home["calm"] = values
+
+
+def _end_day(home: Home) -> None:
+    if home["today"].count(UNKNOWN) <= SLOTS // 2:
+        home["days"] = [*home["days"], home["today"]][-DAYS:]
+        if home["calm"]:
+            home["calms"] = [*home["calms"], " ".join(map(str, home["calm"]))][-CALM_DAYS:]
+    home["today"], home["calm"] = UNKNOWN * SLOTS, []
+    home["recent"] = []  # so that the quietest hours of two days are not the same
+
+
+def _mark(energy: float) -> str:
+    kind = 0 if energy <= LEAST_WH else 1 + int(log(energy / LEAST_WH) / STEP)
+    return chr(FIRST + min(kind, CLASSES - 1))
+
+
+@lru_cache(1)
+def _values() -> Array:
+    """Return the energy of each character, the middle of its class; nan if unknown. [Wh]"""
+    found = np.full(FIRST + CLASSES, np.nan)
+    found[FIRST] = LEAST_WH / 2
+    for kind in range(1, CLASSES):
+        found[FIRST + kind] = LEAST_WH * exp((kind - 0.5) * STEP)
+    return found
+
+
+def energies(days: tuple[str, ...]) -> Array:
+    """Return the energy of half hours, by day. [Wh]"""
+    codes = np.frombuffer("".join(days).encode("ascii"), dtype=np.uint8)
+    found: Array = _values()[codes].reshape(len(days), SLOTS)
+    return found
+
+
+@lru_cache(2048)
+def rhythm(days: tuple[str, ...], calms: tuple[tuple[float, ...], ...], weekday: int) -> Rhythm:
+    """Return what is learned of a home.
+
+    Args:
+        days: the last ones, the newest last.
+        calms: quietest half hours of the last ones. [Wh]
+        weekday: of today, Monday is 0.
+    """
+    quiet = standby(calms)
+    most = float(quiet.max())
+    low = np.quantile(quiet, [0.05, 0.25, 0.5, 0.75, 0.9, 0.97])
+    high = [most + 2, most * 1.15 + 10, most * 1.5 + 50, most * 2 + 200]
+    edges = np.unique(np.concatenate([low, high]))
+    many = len(edges) + 1
+    idle = np.bincount(np.searchsorted(edges, quiet), minlength=many) + 0.3
+    idle /= idle.sum()
+    above = int(np.searchsorted(edges, high[0])) + 1
+    idle[above:] = RARE * np.array([1, 0.3, 0.1, 0.03])[: many - above]
+    idle /= idle.sum()
+
+    past = energies(days)
+    age = np.arange(len(past), 0, -1)
+    weights = 0.5 ** (age / HALF_LIFE_DAYS) * (1.0 + (age % WEEK == 0))
+    weights = np.where(np.isnan(past), 0.0, weights[:, None])
+    kinds = np.searchsorted(edges, np.nan_to_num(past))
+    usual = np.stack([((kinds == kind) * weights).sum(axis=0) for kind in range(many)], axis=1)
+    usual += (np.roll(usual, 1, axis=0) + np.roll(usual, -1, axis=0)) / 2 + idle
+    usual /= usual.sum(axis=1, keepdims=True)
+
+    says = np.log(idle) - np.log(usual)
+    calm = idle.copy()
+    calm[above:] = 0.0
+    calm /= calm.sum()
+    mean = says @ calm
+    variance = (says**2) @ calm - mean**2
+    return Rhythm(edges.tolist(), says.tolist(), mean.tolist(), variance.tolist(), high[0], high[1])
+
+
+def standby(calms: tuple[str, ...]) -> Array:
+    """Return the quietest half hours of the calmer half of days. [Wh]"""
+    each = np.array([one.split() for one in calms], dtype=np.float64)
+    means = each.mean(axis=1)
+    found: Array = each[means <= np.median(means)].ravel()
+    return found
+
+
+def usual_start(home: Home, weekday: int) -> int | None:
+    """Return by which half hour of the day somebody has usually acted on a day of the week.
+
+    The day of the week of which it is told must be today's. None if there is no such time.
+    """
+    if len(home["days"]) < LEARNING_DAYS:
+        return None
+    known = rhythm(tuple(home["days"]), tuple(home["calms"]), weekday)
+    same = energies(tuple(home["days"]))[-WEEK::-WEEK]
+    acts = same[:, MORNING:] > known.acts
+    firsts = sorted(int(row.argmax()) if row.any() else SLOTS for row in acts)
+    late = firsts[max(len(firsts) - 2, 0)]  # all but one of some weeks
+    return None if late >= SLOTS - MORNING else MORNING + late + 1
