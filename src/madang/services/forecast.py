@@ -186,7 +186,8 @@ async def _renew(city: City, wanted: Wanted, held: dict[str, Held], now: int, st
     series = {id: filled(values, step_s) for id, values in sorted(found.items())[:MOST]}
     late = {id: len(values) - 1 - int(np.flatnonzero(np.isfinite(values))[-1])
             for id, values in found.items() if np.isfinite(values).any()}  # fmt: skip
-    series = {id: v for id, v in series.items() if len(v) >= FEWEST and late[id] < options.horizon}
+    fewest = max(FEWEST, 2 * options.horizon)  # to forecast the past once, from as much before it
+    series = {id: v for id, v in series.items() if len(v) >= fewest and late[id] < options.horizon}
     if not series:
         return
     outlooks: dict[str, Outlook] = await city.compute(
