@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.act.incident_alert import MOST_POSITIONS, report
+from madang.act.incident_alert import MOST_POSITIONS, is_far, report
 from madang.act.incident_deeds import deeds
 from madang.act.incidents import service
 from madang.model.errors import BadRequestData
+from madang.query.distance import between
 from madang.sense.feeds.cap.alert import ended, entities
 from madang.sense.feeds.cap.document import Alert, alert_of, parsed
 from madang.services.city import Thing
@@ -147,6 +148,18 @@ async def test_whatever_an_alert_holds_the_service_goes_on(values: dict[str, Any
 def test_an_incident_is_opened_only_at_a_place_that_there_is(place: Any) -> None:
     with pytest.raises(BadRequestData, match=r"^location: "):
         deeds([{"do": "open", "title": "x", "location": place}])
+
+
+POINTS = st.tuples(st.floats(-180, 180), st.floats(-90, 90))
+
+
+@settings(max_examples=200)
+@given(POINTS, POINTS, st.floats(0, 50_000))
+def test_what_is_left_out_at_once_is_really_far(
+    one: tuple[float, float], other: tuple[float, float], metres: float
+) -> None:
+    if is_far((*one, *one), (*other, *other), metres):
+        assert between(*one, *other) > metres
 
 
 def test_a_very_fine_area_is_made_simpler() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import UTC, datetime, timedelta
+from math import cos, radians, sin
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,13 +17,16 @@ import shapely
 
 from madang.act.incident import MOST_ABOUT, PREFIX, SEVERITIES, Incident, Words
 from madang.model import time
+from madang.model.geometry import Bounds, bounds
 from madang.model.names import is_uri
+from madang.query.distance import METRES_PER_DEGREE, A
 from madang.query.geo import matches
 from madang.query.tree import Geo
 from madang.services.city import Thing
 from madang.services.records import Severity
 
 MOST_POSITIONS = 300  # of the place of an incident; larger areas are made simpler
+_SURE = 0.99  # the earth is a little flat
 _LONGEST_KIND = 100  # characters
 _LONGEST = 2_000  # characters of a text
 _OVER = frozenset(("closed", "cancelled", "updated", "resolved", "expired"))
@@ -97,8 +101,27 @@ def belongs(incident: Incident, told: Report, at: str, within_s: float, metres: 
         return True
     one, other = told.location, incident["location"]
     if one is not None and other is not None:
+        if is_far(bounds(one), bounds(other), metres):
+            return False
         return matches(Geo("near", orjson.dumps(other).decode(), max_distance=metres), one)
     return one is other and not told.about and not incident["about"]
+
+
+def is_far(one: Bounds, other: Bounds, metres: float) -> bool:
+    """Tell whether two boxes are surely farther apart than so; it costs no geodesic.
+
+    >>> is_far((127.0, 37.5, 127.0, 37.5), (127.1, 37.5, 127.1, 37.5), 8_000)
+    True
+    """
+    up = max(one[1] - other[3], other[1] - one[3], 0.0)
+    if up * METRES_PER_DEGREE > metres:
+        return True
+    across = max(one[0] - other[2], other[0] - one[2], 0.0)
+    across = min(across, 360.0 - across)
+    highest = min(max(abs(edge) for edge in (one[1], one[3], other[1], other[3])), 90.0)
+    # The straight way between two meridians, at the latitude where they are nearest, is shorter
+    # than any way along the earth.
+    return 2 * A * sin(radians(across / 2)) * cos(radians(highest)) * _SURE > metres
 
 
 def id_of(told: Report, at: str) -> str:
