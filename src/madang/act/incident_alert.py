@@ -113,15 +113,16 @@ def is_far(one: Bounds, other: Bounds, metres: float) -> bool:
     >>> is_far((127.0, 37.5, 127.0, 37.5), (127.1, 37.5, 127.1, 37.5), 8_000)
     True
     """
+    limit = metres + 1.0  # what is nearer than a metre is left to the geodesic
     up = max(one[1] - other[3], other[1] - one[3], 0.0)
-    if up * METRES_PER_DEGREE > metres:
+    if up * METRES_PER_DEGREE > limit:
         return True
     across = max(one[0] - other[2], other[0] - one[2], 0.0)
     across = min(across, 360.0 - across)
     highest = min(max(abs(edge) for edge in (one[1], one[3], other[1], other[3])), 90.0)
     # The straight way between two meridians, at the latitude where they are nearest, is shorter
     # than any way along the earth.
-    return 2 * A * sin(radians(across / 2)) * cos(radians(highest)) * _SURE > metres
+    return 2 * A * sin(radians(across / 2)) * cos(radians(highest)) * _SURE > limit
 
 
 def id_of(told: Report, at: str) -> str:
