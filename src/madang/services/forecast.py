@@ -105,6 +105,7 @@ class Held(TypedDict):
     inside: list[int]  # 1 where the value lay in the interval
     promised: float  # mean error of the backtest
     worst: float  # the largest mean error of a forecast in it
+    saved: float  # how far the promised error is below that of the seasonal naive forecast [%]
     method: str
     drifts: bool
 
@@ -203,6 +204,7 @@ async def _renew(city: City, wanted: Wanted, held: dict[str, Held], now: int, st
             "errors": before["errors"] if before else [],
             "inside": before["inside"] if before else [],
             "promised": outlook.backtest["error"], "worst": outlook.backtest["worst"],
+            "saved": _percent(outlook.backtest),
             "method": outlook.method, "drifts": before["drifts"] if before else False,
         }  # fmt: skip
         _tell(city, wanted, id, outlook, begin, step_s)
@@ -249,6 +251,9 @@ def _decide(city: City, wanted: Wanted, id: str, outlook: Outlook) -> None:
 
 
 def _measure(city: City, held: Mapping[str, Held]) -> None:
+    saved = [one["saved"] for one in held.values()]
+    if saved:
+        city.measure("saved", round(sum(saved) / len(saved), 1))
     inside = [one for held_one in held.values() for one in held_one["inside"]]
     if inside:
         city.measure("inside", round(100 * sum(inside) / len(inside), 1))
