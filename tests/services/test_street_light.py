@@ -195,6 +195,20 @@ async def test_a_decision_tells_in_both_languages_why_and_commands_name_it() -> 
     assert linked[-1] == decision.id
 
 
+@pytest.mark.parametrize(("status", "again"), [("failed", 2), ("timedOut", 2), ("done", 1)])
+async def test_a_light_that_does_not_take_its_level_is_told_again_later(
+    status: str, again: int
+) -> None:
+    played = await playing(NIGHT)
+    await played.until(at(NIGHT) + MINUTE)
+    (command,) = [one for one in played.things("Command") if one["commandTarget"] == A]
+    await played.put(at(NIGHT) + 2 * MINUTE, command.id, "Command", status=status)
+    await played.until(at(NIGHT) + 30 * MINUTE)
+    assert len([one for one in played.things("Command") if one["commandTarget"] == A]) == 1
+    await played.until(at(NIGHT) + 34 * MINUTE)
+    assert len([one for one in played.things("Command") if one["commandTarget"] == A]) == again
+
+
 async def test_a_light_that_is_gone_is_left_alone() -> None:
     played = await playing()
     await played.delete(at(DUSK) + 1, FAR)

@@ -132,15 +132,6 @@ async def test_a_level_that_makes_no_sense_is_left_out(level: Any) -> None:
     assert played.kept.state["containers"][id_of("a")]["level"] == 0.5
 
 
-@pytest.mark.parametrize("location", ["Seoul", [1, 2], {"type": "Point"}, 5])
-async def test_a_place_that_is_no_geometry_is_none(location: Any) -> None:
-    played = playing()
-    whole = {"type": "Property", "value": location}
-    now = at(START)
-    await played.put(now, id_of("a"), "WasteContainer", fillingLevel=0.5, location=whole)
-    assert played.kept.state["containers"][id_of("a")]["place"] is None
-
-
 # --- rounds -------------------------------------------------------------------------------------
 
 

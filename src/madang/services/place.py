@@ -9,13 +9,8 @@ from madang.services.city import Thing
 
 
 def middle(thing: Thing) -> list[float] | None:
-    """Return longitude and latitude of the middle of a thing's location. [degree]
-
-    Returns:
-        None if it has no location, or one that is no GeoProperty and may be anything.
-    """
-    whole = thing.attribute("location")
-    if whole.get("type") != "GeoProperty":
+    """Return longitude and latitude of the middle of a thing's location, if it has one. [degree]"""
+    if thing["location"] is None:
         return None
-    found = shapely.from_geojson(orjson.dumps(whole["value"])).centroid
-    return None if found.is_empty else [round(found.x, 6), round(found.y, 6)]
+    found = shapely.from_geojson(orjson.dumps(thing["location"])).centroid
+    return [round(found.x, 6), round(found.y, 6)]

@@ -6,6 +6,7 @@ command ``setLevel``; a detector is a ``Device`` (or a light) with ``motion``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import cos, hypot, radians
 from typing import TypedDict
 
@@ -14,7 +15,7 @@ from madang.services.city import Change, City, Thing
 from madang.services.place import middle
 from madang.services.service import Indicator, Service, Text
 from madang.services.street_light_care import LIGHT, before, judge, meter
-from madang.services.street_light_rule import Light, Lighting, Reason, Wanted, new, wanted
+from madang.services.street_light_rule import Light, Lighting, Reason, Wanted, is_busy, new, wanted
 from madang.services.street_light_sun import elevation
 
 DETECTOR = "Device"
@@ -24,6 +25,9 @@ MOST_LIGHTS = 5_000
 MOST_DETECTORS = 5_000
 METRES_PER_DEGREE = 111_195  # of latitude
 SHOWN = 50  # lights that a decision refers to
+NOT_DONE = ("failed", "timedOut")
+OURS = ":Command:street_light:"  # in the ids of commands that this service asked for
+RETRY_S = 1800.0  # after which a light that did not take its level is told again
 SAVED = Text(
     "Energy saved in the last day against full brightness", "전일 상시 점등 대비 절감 전력량"
 )
@@ -38,7 +42,7 @@ service = Service(
         "사람이 있는 거리를 밝히고, 없는 곳에서는 전력을 아끼며, 고장을 찾아냅니다.",
     ),
     category="environmentAndEnergy",
-    needs=[LIGHT, DETECTOR],
+    needs=[LIGHT, DETECTOR, "Command"],
     gives=[LIGHT],
     commands=[LIGHT],
     options=Lighting,
@@ -59,7 +63,6 @@ class Detector(TypedDict):
     """What is kept of a detector."""
 
     place: list[float] | None
-    heard: float  # [s since 1970]
     layout: int  # of the lights, when those nearby were found
     near: list[str]
 
@@ -81,6 +84,7 @@ async def heard(city: City, change: Change) -> None:
         lights[change.id] = new(change.id, now)
         _describe(city, lights[change.id], await city.get(change.id) or put)
     light = lights[change.id]
+    _look(city, change.id)
     meter(city, light, now)
     _describe(city, light, put)
     power, state = _watts(put, "powerConsumption"), put["powerState"]
@@ -102,6 +106,14 @@ def _describe(city: City, light: Light, put: Thing) -> None:
     if place is not None and place != light["place"]:
         light["place"] = place
         city.state["layout"] = city.state.get("layout", 0) + 1
+        cells: list[list[float]] = city.state.setdefault("cells", [])
+        if (cell := list(_cell(place))) not in cells:
+            cells.append(cell)
+
+
+def _look(city: City, id: str) -> None:
+    """See to a light in the next minute; to others, when the night or an hour begins or ends."""
+    city.state.setdefault("busy", {})[id] = True
 
 
 def _watts(put: Thing, name: str) -> float | None:
@@ -126,19 +138,21 @@ async def moved(city: City, change: Change) -> None:
     if change.id not in detectors:
         if len(detectors) >= MOST_DETECTORS:
             return
-        detectors[change.id] = {"place": None, "heard": 0, "layout": -1, "near": []}
+        detectors[change.id] = {"place": None, "layout": -1, "near": []}
     one, now = detectors[change.id], city.now.timestamp()
     if one["place"] is None or change.put["location"] is not None:
         whole = change.put if change.put["location"] else await city.get(change.id)
         one["place"], one["layout"] = None if whole is None else middle(whole), -1
-    one["heard"] = now
+    lights: dict[str, Light] = city.state.get("lights", {})
+    near, hold = _near(city, one), city.options.hold_minutes
+    for id in near:
+        lights[id]["watched"] = now
+        if change.put["motion"]:
+            lights[id]["until"] = now + hold * 60
+        _look(city, id)
     if not change.put["motion"]:
         return
-    hold, lights = city.options.hold_minutes, city.state.get("lights", {})
-    for id in _near(city, one):
-        lights[id]["until"] = now + hold * 60
-    near = {id: lights[id] for id in one["near"] if id in lights}
-    for (level, reason), ids in _changes(city, near, now, set(near)).items():
+    for (level, reason), ids in _changes(city, near, now).items():
         if reason == "presence":
             name = str(change.put["name"] or change.id.rpartition(":")[2])
             why = words.raised(len(ids), name, level, hold)
@@ -167,43 +181,48 @@ async def minute(city: City) -> None:
     """Set lights by sun and clock, and tell of faults that stay."""
     lights: dict[str, Light] = city.state.get("lights", {})
     now = city.now.timestamp()
-    for (level, reason), ids in _changes(city, lights, now, _watched(city, now)).items():
-        old = [(before(id, lights[id]), "illuminanceLevel") for id in ids[:SHOWN]]
-        why = words.set_(len(ids), level, reason, _sun(lights[ids[0]], now, {}))
-        _set(city, ids, Wanted(level, reason), why, old)
-    for id, light in lights.items():
-        judge(city, id, light, now)
+    busy = [id for id in city.state.get("busy", ()) if id in lights]
+    looked = sorted(lights if _is_turn(city, now) else busy)
+    for (level, reason), ids in _changes(city, looked, now).items():
+        known = [id for id in ids if lights[id]["level"] is not None]
+        old = [(before(id, lights[id]), "illuminanceLevel") for id in known[:SHOWN]]
+        sun = elevation(*_cell(lights[ids[0]]["place"] or []), now)
+        _set(city, ids, Wanted(level, reason), words.set_(len(ids), level, reason, sun), old)
+    for id in looked:
+        judge(city, id, lights[id], now)
+    city.state["busy"] = {id: True for id in looked if is_busy(lights[id], now)}
 
 
-def _watched(city: City, now: float) -> set[str]:
-    """Return the lights near detectors that work."""
-    since = now - city.options.detector_hours * 3600
-    detectors: dict[str, Detector] = city.state.get("detectors", {})
-    return {id for one in detectors.values() if one["heard"] >= since for id in _near(city, one)}
+def _is_turn(city: City, now: float) -> bool:
+    """Return whether all lights are looked at: at dusk, at dawn, and every ten minutes."""
+    options: Lighting = city.options
+    cells: list[list[float]] = city.state.get("cells", [])
+    nights = [elevation(lon, lat, now) < options.on_below for lon, lat in cells]
+    phase, city.state["phase"] = city.state.get("phase"), nights
+    return phase != nights or city.local.minute % 10 == 0
 
 
-def _changes(
-    city: City, lights: dict[str, Light], now: float, watched: set[str]
-) -> dict[tuple[float, Reason], list[str]]:
+def _changes(city: City, ids: Sequence[str], now: float) -> dict[tuple[float, Reason], list[str]]:
     """Return the lights that are to have another level, by level and reason."""
+    options: Lighting = city.options
     hour, suns = city.local.hour, dict[tuple[float, float], float]()
     found: dict[tuple[float, Reason], list[str]] = {}
-    for id, light in sorted(lights.items()):
-        if light["place"]:
-            sun = _sun(light, now, suns)
-            level, reason = wanted(light, sun, hour, now, id in watched, city.options)
+    for id in ids:
+        light: Light = city.state["lights"][id]
+        if light["place"] and now >= light["retry"]:
+            cell = _cell(light["place"])
+            if cell not in suns:
+                suns[cell] = elevation(*cell, now)
+            watched = now - light["watched"] <= options.detector_hours * 3600
+            level, reason = wanted(light, suns[cell], hour, now, watched, options)
             if level != light["level"]:
                 found.setdefault((level, reason), []).append(id)
     return found
 
 
-def _sun(light: Light, now: float, suns: dict[tuple[float, float], float]) -> float:
-    """Return the height of the sun, the same for lights within some kilometres. [degree]"""
-    lon, lat = light["place"] or (0.0, 0.0)
-    place = round(lon, 1), round(lat, 1)
-    if place not in suns:
-        suns[place] = elevation(*place, now)
-    return suns[place]
+def _cell(place: Sequence[float]) -> tuple[float, float]:
+    """Return a place to some kilometres: lights around it share one height of the sun."""
+    return round(place[0], 1), round(place[1], 1)
 
 
 def _set(
@@ -218,6 +237,21 @@ def _set(
         target = Thing({"id": id, "type": LIGHT})
         city.command(target, COMMAND, {"level": to.level}, decision=decision)
         light |= {"level": to.level, "since": now, "power": None, "lit": None, "wrong": 0}
+
+
+@service.on("Command", attributes=["status"])
+async def answered(city: City, change: Change) -> None:
+    """Let a level be commanded again some time after a light did not take it."""
+    if change.put["status"] not in NOT_DONE or OURS not in change.id:
+        return
+    command = await city.get(change.id)
+    light: Light | None = city.state.get("lights", {}).get(
+        command["commandTarget"] if command else ""
+    )
+    if light is not None and command and command["parameters"] == {"level": light["level"]}:
+        meter(city, light, city.now.timestamp())
+        light |= {"level": None, "retry": city.now.timestamp() + RETRY_S}
+        _look(city, command["commandTarget"])
 
 
 @service.every("0 12 * * *", local=True)

@@ -83,7 +83,8 @@ class Light(TypedDict):
     minimum: float  # of its own
     level: float | None  # that was commanded last
     since: float  # when
-    reason: str
+    retry: float  # not to be commanded before
+    watched: float  # by a detector nearby, last
     until: float  # raised because somebody is near
     power: float | None  # reported since then [W]
     lit: bool | None  # reported
@@ -104,8 +105,8 @@ def new(id: str, now: float) -> Light:
     """Return what is kept of a light at first."""
     return {
         "name": id.rpartition(":")[2], "place": None, "watts": 0, "minimum": 0, "level": None,
-        "since": 0, "reason": "", "until": 0, "power": None, "lit": None, "heard": 0, "wrong": 0,
-        "fault": "", "metered": now,
+        "since": 0, "retry": 0, "watched": 0, "until": 0, "power": None, "lit": None, "heard": 0,
+        "wrong": 0, "fault": "", "metered": now,
     }  # fmt: skip
 
 
@@ -133,6 +134,11 @@ def wanted(
     else:
         found = Wanted(rule.unwatched, "unwatched")
     return Wanted(max(found.level, rule.minimum, light["minimum"]), found.reason)
+
+
+def is_busy(light: Light, now: float) -> bool:
+    """Return whether something will change about a light before the night or an hour does."""
+    return light["until"] > now or light["wrong"] > 0 or light["level"] is None
 
 
 def is_quiet(hour: int, hours: tuple[int, int]) -> bool:
