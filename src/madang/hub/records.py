@@ -42,14 +42,21 @@ class Own:
         return self.operation.apply(current, now)
 
 
-def record_of(entity: Entity | None) -> str:
-    """Return the type by which an entity is a record; empty if it is none."""
-    if entity is None:
+def record_of(before: Entity | None, after: Entity | None) -> str:
+    """Return the type by which an entity is or becomes a record; empty if it is none."""
+    state = before if after is None else after
+    if state is None:
         return ""
-    kinds = entity.document["type"]
-    if type(kinds) is str:
-        return kinds if kinds in RECORDS else ""
-    return next((kind for kind in kinds if kind in RECORDS), "")
+    kinds = state.document["type"]
+    is_same = before is None or before.document["type"] is kinds
+    if is_same and type(kinds) is str and kinds not in RECORDS:  # as good as always
+        return ""
+    found = {*_kinds(before), *_kinds(after)} & RECORDS.keys()
+    return min(found, default="")
+
+
+def _kinds(entity: Entity | None) -> list[str]:
+    return [] if entity is None else entity.types
 
 
 def refusal(type: str) -> Forbidden:

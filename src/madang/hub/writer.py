@@ -217,7 +217,7 @@ class Writer:
                     continue
                 after = outcome.entity
                 if after is not current:
-                    record = record_of(after) or record_of(current)
+                    record = record_of(current, after)
                     if record and type(operation) is not Own:
                         results.append(refusal(record))
                         continue
