@@ -146,7 +146,7 @@ def key(wanted: Wanted, entity: str) -> str:
 
 
 def number(value: Any) -> float | None:
-    """Return a value that is a finite number, as one; else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300:
+    """Return a value that is a number whose square is one too; else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e150:
         return None
     return None if value != value else float(value)
