@@ -1,7 +1,7 @@
 """Tries a rule on what has been: how often it would have begun to hold, when, and with what values.
 
-The past is read in pieces of a day, so that a month of thousands of sensors needs the memory of
-one; each piece is judged in the process that computes for services. A value counts from when it
+The past is read in pieces of a day or a few, so that a month of thousands of sensors needs little
+memory; each piece is judged in the process that computes for services. A value counts from when it
 was observed, or else recorded.
 """
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 DAY: Final = 86_400_000_000
 USUAL: Final = 30 * DAY
 MOST: Final = 31 * DAY
+PIECE: Final = 300_000
+"""Values that are wanted in a piece; a read takes as long as that of 30,000 values by itself."""
+LONGEST: Final = 10 * DAY
 SHOWN: Final = 1_000
 """Firings that are told one by one, the newest ones; the others are counted."""
 _MOST_ENTITIES: Final = 20
@@ -80,14 +83,16 @@ class Trial:
         carried = Carried({"at": self._since}, await self._before())
         places = await self._places_before()
         other = await self._other_before()
-        for start in range(self._since, self._until, DAY):
-            end = min(start + DAY, self._until)
+        start, length = self._since, DAY
+        while start < self._until:
+            end = min(start + length, self._until)
             piece = await self._piece(start, end, places, other)
             carried, told, count = await self._compute(
                 play, self._name, self._spec, self._zone, self._region, carried, piece
             )
             self._found.add(told, count, piece.values)
             places, other = None, piece.other.tail(1)
+            start, length = end, _length(piece)
             yield {"progress": round((end - self._since) / (self._until - self._since), 4)}
         yield {"result": self._found.told(clocks.monotonic() - began)}
 
@@ -221,6 +226,13 @@ class Trial:
         found = await self._frame(Series(("location",), query, 0, self._until, ever, "last"))
         if found.height and found["location"][0] is not None:
             self._region = orjson.loads(found["location"][0])
+
+
+def _length(piece: Piece) -> int:
+    """Return how long the next piece should be, by how many values this one had. [us]"""
+    values = max(piece.values.height, piece.places.height, 1)
+    days = (piece.end - piece.start) * PIECE // values // DAY
+    return min(max(days * DAY, DAY), LONGEST)
 
 
 def _values(columns: dict[str, Any]) -> pl.DataFrame:
