@@ -6,13 +6,13 @@ made by :mod:`madang.services.air_kriging`, sensors are watched by :mod:`madang.
 
 from __future__ import annotations
 
-from math import hypot
+from collections.abc import Mapping
 
 from madang.services import air_drift, air_tell, air_words
 from madang.services.air_drift import Track
 from madang.services.air_index import POLLUTANTS, mean
 from madang.services.air_kept import Air, Station, Watch, add, close, limits, station
-from madang.services.air_kriging import local
+from madang.services.air_kriging import distances, local
 from madang.services.air_map import map_
 from madang.services.air_tell import OBSERVED
 from madang.services.city import Change, City, Thing
@@ -144,6 +144,7 @@ async def day(city: City) -> None:
     """Compare each sensor with its neighbours."""
     stations: dict[str, Station] = city.state.get("stations", {})
     tracks: dict[str, Track] = city.state.setdefault("tracks", {})
+    around = _neighbours(stations, city.options.neighbour_km)
     for pollutant in POLLUTANTS:
         means = {}
         for id, one in sorted(stations.items()):
@@ -152,7 +153,7 @@ async def day(city: City) -> None:
                 means[id] = value
         sound = {id for id in means if not air_drift.drifts(tracks, id, pollutant)}
         for id, value in means.items():
-            near = [means[other] for other in _neighbours(city, id, sound)]
+            near = [means[other] for other in around[id] if other in sound][:NEIGHBOURS]
             found = air_drift.ratio(value, near, LEAST[pollutant])
             if found is not None:
                 _compare(city, id, pollutant, found)
@@ -160,15 +161,19 @@ async def day(city: City) -> None:
     city.measure("drifting", drifting)
 
 
-def _neighbours(city: City, id: str, sound: set[str]) -> list[str]:
-    """Return the nearest sensors that do not drift themselves."""
-    stations: dict[str, Station] = city.state["stations"]
-    others = sorted(sound - {id})
-    middle = stations[id]["place"] or []
-    points = local([stations[one]["place"] or [] for one in others], middle)
-    away = sorted((hypot(*point), one) for point, one in zip(points, others, strict=True))
-    reach = city.options.neighbour_km
-    return [one for distance, one in away[:NEIGHBOURS] if distance <= reach]
+def _neighbours(stations: Mapping[str, Station], reach_km: float) -> dict[str, list[str]]:
+    """Return the other stations within reach of each, the nearest first."""
+    there = {id: one["place"] for id, one in sorted(stations.items()) if one["place"]}
+    ids, places = list(there), list(there.values())
+    if not places:
+        return {}
+    points = local(places, places[0])
+    away = distances(points, points)
+    return {
+        id: [ids[other] for other in row.argsort(kind="stable")
+             if row[other] <= reach_km and ids[other] != id]
+        for id, row in zip(ids, away, strict=True)
+    }  # fmt: skip
 
 
 def _compare(city: City, id: str, pollutant: str, found: float) -> None:

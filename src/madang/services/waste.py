@@ -119,23 +119,28 @@ def _learn(city: City, one: Container, level: float, at: float, at_least: bool =
 async def tell(city: City) -> None:
     """Write when containers will be full, of those that were heard of."""
     containers: dict[str, Container] = city.state.get("containers", {})
-    for id, one in sorted(containers.items()):
-        if one["level"] is None or one["at"] <= one["told"]:
-            continue
-        one["told"], how = one["at"], filling(city, one)
-        room, _ = ahead(city, one, one["at"])
-        rate = {"type": "Property", "value": round(how.rate, 4), "unitCode": "E91"}
-        days = [forecast.days_until(room, how, chance) for chance in (0.5, 0.1, 0.9)]
-        if not isfinite(days[0]):  # it hardly fills at all
-            city.remove(id, CONTAINER, "fullAt")
-            city.update(id, CONTAINER, fillingRate=rate)
-            continue
-        half, early, late = (
-            records.moment(round((one["at"] + min(day, forecast.LONGEST) * DAY) * 1e6))
-            for day in days
-        )
-        full_at = half | {"earliest": early, "latest": late}
-        city.update(id, CONTAINER, fillingRate=rate, fullAt=full_at)
+    heard_of = {
+        id: one
+        for id, one in sorted(containers.items())
+        if one["level"] is not None and one["at"] > one["told"]
+    }
+    rooms = [(ahead(city, one, 0)[0], filling(city, one)) for one in heard_of.values()]
+    found = await city.compute(forecast.ranges, rooms) if rooms else []
+    for (id, one), (_, how), days in zip(heard_of.items(), rooms, found, strict=True):
+        one["told"] = one["at"]
+        _tell(city, id, one["at"], how.rate, days)
+
+
+def _tell(city: City, id: str, at: float, a_day: float, days: tuple[float, float, float]) -> None:
+    rate = {"type": "Property", "value": round(a_day, 4), "unitCode": "E91"}
+    city.update(id, CONTAINER, fillingRate=rate)
+    if not isfinite(days[0]):  # it hardly fills at all
+        city.remove(id, CONTAINER, "fullAt")
+        return
+    half, early, late = (
+        records.moment(round((at + min(day, forecast.LONGEST) * DAY) * 1e6)) for day in days
+    )
+    city.update(id, CONTAINER, fullAt=half | {"earliest": early, "latest": late})
 
 
 @service.every("0 4 * * *", local=True)

@@ -11,6 +11,7 @@ application, Journal of the Royal Statistical Society B 40 (1978) 263-289.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import erfc, exp, inf, sqrt
 from typing import NamedTuple, TypedDict
 
@@ -143,6 +144,18 @@ def days_until(room: float, how: Filling, chance: float) -> float:
 def level_after(level: float, days: float, how: Filling) -> tuple[float, float]:
     """Return the level that is expected after some time, and its standard deviation."""
     return level + how.rate * days, sqrt(how.over(days) * max(days, 0.0))
+
+
+def ranges(rooms: Sequence[tuple[float, Filling]]) -> list[tuple[float, float, float]]:
+    """Return of containers after how long each is full, in the middle and from when to when. [d]
+
+    Args:
+        rooms: that are left, and how each container fills.
+    """
+    return [
+        (days_until(room, how, 0.5), days_until(room, how, 0.1), days_until(room, how, 0.9))
+        for room, how in rooms
+    ]
 
 
 def _below(z: float) -> float:
