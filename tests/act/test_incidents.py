@@ -379,10 +379,10 @@ async def test_what_cannot_be_done_is_refused_and_changes_nothing(
     await room.alert(0, "a")
     before = room.one["timeline"]
     await room.ask(1, room.one, {"do": "note", "text": "never written"}, deed)
-    assert says in room.one["refusal"]
+    assert says in room.one["refusal"]["reason"]
     assert (room.one["lastAction"], room.one["timeline"]) == ("a1", before)
     await room.ask(2, room.one, {"do": "note", "text": "written"})
-    assert room.one["refusal"] is None
+    assert room.one["refusal"]["action"] == "a1"
 
 
 async def test_the_second_of_two_who_acknowledge_is_told_who_was_first() -> None:
@@ -391,7 +391,7 @@ async def test_the_second_of_two_who_acknowledge_is_told_who_was_first() -> None
     await room.ask(1, room.one, {"do": "acknowledge"})
     await room.ask(1, room.one, {"do": "acknowledge"}, who="Lee")
     assert room.one["owner"] == "Kim"
-    assert room.one["refusal"] == "the incident is acknowledged already by Kim"
+    assert room.one["refusal"]["reason"] == "the incident is acknowledged already by Kim"
 
 
 async def test_an_incident_goes_from_hand_to_hand_to_its_end() -> None:
@@ -416,7 +416,7 @@ async def test_an_incident_goes_from_hand_to_hand_to_its_end() -> None:
         "KeyPerformanceIndicator")}  # fmt: skip
     assert figures == {"minutesToAcknowledge": 1.0, "minutesToResolve": 5.0}
     await room.ask(7, one, {"do": "note", "text": "too late"})
-    assert "closed already" in room.one["refusal"]
+    assert "closed already" in room.one["refusal"]["reason"]
     await room.alert(8, "c")
     assert len(room.incidents) == 2  # what is closed does not begin again
 

@@ -89,8 +89,8 @@ class Incident(TypedDict):
     ended: str
     action: str
     """The last action of people that was looked at."""
-    refused: str
-    """Why that one could not be carried out; empty if it was."""
+    refused: dict[str, str]
+    """The last ``action`` that could not be carried out, and the ``reason``."""
     changed: str
 
 
@@ -101,7 +101,7 @@ def new(id: str, at: str, category: str, severity: Severity, title: Words) -> In
         title=title, text=None, location=None, area="", about=[], alerts={}, reports=0, owner="",
         playbook="", notify=[], steps=[], escalations=[], timeline=[], hand_over=[], agencies={},
         public=False, public_title=None, started=at, reported=at, acknowledged="", resolved="",
-        ended="", action="", refused="", changed="",
+        ended="", action="", refused={}, changed="",
     )  # fmt: skip
 
 
@@ -162,6 +162,7 @@ _JSON = {
     "timeline": "timeline",
     "handOver": "hand_over",
     "agencies": "agencies",
+    "refusal": "refused",
 }
 _PLAIN = {
     "category": "category",
@@ -174,7 +175,6 @@ _PLAIN = {
     "playbook": "playbook",
     "public": "public",
     "lastAction": "action",
-    "refusal": "refused",
 }
 
 

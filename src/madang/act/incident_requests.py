@@ -113,8 +113,8 @@ class Requests:
             await asyncio.gather(first, return_exceptions=True)
             await changes.aclose()
         incident = await find(tenant, id)
-        if incident["action"] == mark and incident["refused"]:
-            raise Conflict(incident["refused"])
+        if incident["refused"].get("action") == mark:
+            raise Conflict(incident["refused"]["reason"])
         return Answer(incident, is_done)
 
 

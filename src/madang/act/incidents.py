@@ -18,6 +18,7 @@ from madang.act.incident_deeds import Call, Deed, HandOver, Open, Who, close, de
 from madang.act.playbook import PLAYBOOK, Playbook, chosen, escalation, parse
 from madang.model import time
 from madang.model.errors import NgsiError
+from madang.services import records
 from madang.services.city import Change, City, Thing
 from madang.services.records import ALERT, NOTICE, Severity
 from madang.services.service import Indicator, LocalOptions, Service, Text, option
@@ -127,16 +128,17 @@ async def act(city: City, change: Change) -> None:
         wanted = wanted[1:]
     if found is None:
         refusal = "the incident is closed already; a new one can be opened"
-        city.update(change.id, INCIDENT, lastAction=action["id"], refusal=refusal)
+        why = records.json({"action": action["id"], "reason": refusal})
+        city.update(change.id, INCIDENT, lastAction=action["id"], refusal=why)
         return
     before, trial = kept(found), orjson.loads(orjson.dumps(found))
-    refused, people = "", list[tuple[Deed, str]]()
+    people = list[tuple[Deed, str]]()
     try:
         people = [(deed, name) for deed in wanted for name in deed.apply(trial, who, now)]
         incidents(city)[change.id] = found = trial
     except NgsiError as error:  # of several deeds all are done, or none
-        refused = error.detail
-    found["action"], found["refused"] = action["id"], refused
+        found["refused"] = {"action": action["id"], "reason": error.detail}
+    found["action"] = action["id"]
     for deed, name in people:
         text = texts.handed_over if isinstance(deed, HandOver) else texts.called
         words = text(found, city.options.time_zone)

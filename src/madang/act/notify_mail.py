@@ -40,6 +40,7 @@ class Mail:
                 mail,
                 hostname=server.host,
                 port=server.port,
+                local_hostname=domain_of(server.sender),  # its own guess may wait for a name server
                 username=server.user or None,
                 password=server.password.get_secret_value() or None,
                 use_tls=server.security == "tls",
@@ -71,7 +72,7 @@ def mail_of(message: Message, sender: str, address: str, name: str) -> EmailMess
     mail["Subject"] = _line(message.title)
     mail["Date"] = datetime.fromtimestamp(message.at / 1e6, UTC)
     mark = hashlib.sha256(f"{message.notice} {message.to} {address}".encode()).hexdigest()[:32]
-    mail["Message-ID"] = f"<{mark}@{sender.rpartition('@')[2].rstrip('>') or 'madang'}>"
+    mail["Message-ID"] = f"<{mark}@{domain_of(sender)}>"
     mail["Content-Language"] = message.language
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
     if message.urgent:
@@ -81,6 +82,15 @@ def mail_of(message: Message, sender: str, address: str, name: str) -> EmailMess
     lines += ["", message.link] if message.link else []
     mail.set_content("\n".join([*lines, ""]))
     return mail
+
+
+def domain_of(sender: str) -> str:
+    """Return the domain of an address.
+
+    >>> domain_of("Control room <madang@city.example>")
+    'city.example'
+    """
+    return sender.rpartition("@")[2].rstrip(">")
 
 
 def _line(text: str) -> str:
