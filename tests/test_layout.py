@@ -50,6 +50,7 @@ BROAD_EXCEPTS = {
     "hub/writer.py:_apply": "one operation's fault: logs it and fails that operation alone",
     "hub/writer.py:_group": "the writer's outermost loop: logs it and fails the group that waits",
     "hub/delivery.py:_run": "a queue's outermost loop: logs it and tries again later",
+    "sense/edge/crossing.py:_run": "its outermost loop: logs it and warns again in a second",
     "sense/feeds/schedule.py:_pulled": "ends one reading of a feed: logs it and tries again later",
     "services/replays.py:_run": "a replay's outermost loop: logs it, and the replay says so",
     "services/services.py:installed": "a faulty package is logged and left out; others go on",

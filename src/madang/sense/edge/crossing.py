@@ -84,6 +84,8 @@ class Crossings:
                     await _Guard(working, self._tell).run()
             except MadangError as error:  # no tenant yet
                 log.debug("crossing.waits", reason=str(error))
+            except Exception:  # it warns again in a second, whatever this was
+                log.exception("crossing.failed")
             await asyncio.sleep(LOOK_S)
 
 
