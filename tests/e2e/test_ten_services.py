@@ -26,7 +26,10 @@ from tests.e2e.server import API, COMMAND, Server
 
 TEN: dict[str, dict[str, Any]] = {
     "air": {"time_zone": "Asia/Seoul"},
+    "anomaly": {},
+    "care_plug": {},
     "crossing": {"tail_s": 0.5, "time_zone": "Asia/Seoul"},
+    "forecast": {},
     "parking": {"time_zone": "Asia/Seoul", "currency": "KRW"},
     "street_light": {"quiet": [0, 24], "hold_minutes": 1},
     "waste": {"emptied_drop": 0.3},
@@ -199,6 +202,7 @@ def test_all_ten_are_in_the_catalogue_with_all_that_a_city_asks(town: TenTown) -
             assert schema.get("description"), (name, option)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEN)
 def test_show_explains_every_option_of_a_service(town: TenTown, name: str) -> None:
     text = town.said("service", "show", name)
@@ -260,6 +264,10 @@ class Sign:
             told = self._heard.get(timeout=WAIT_S)
             if told["command"] == command:
                 return told
+
+    @property
+    def is_quiet(self) -> bool:
+        return self._heard.empty()
 
     def close(self) -> None:
         self.client.disconnect()
@@ -349,6 +357,12 @@ def test_watch_over_tells_the_family_of_a_sighting_over_mqtt_and_keeps_no_place(
     (notice,) = until(lambda: town.of_type("Notice", about=tag), bool, WAIT_S)
     assert notice["to"] == "Family"
     assert "Grandma" in notice["text"]["languageMap"]["ko"]
+    ana = town.person(f"ana-{name}@example.org", "analyst") | {"Purpose": "welfare"}
+    assert "likelyArea" not in town.good("GET", f"{API}/entities/{tag}", None, ana)
+    consent = {"types": ["WatchTag"], "evidence": "form 17"}
+    person = quote(f"urn:ngsi-ld:Person:{name}", safe="")
+    town.good("PUT", f"/trust/persons/{person}/consents/welfare", consent)
+    assert "likelyArea" in town.good("GET", f"{API}/entities/{tag}", None, ana)
     raw = {"tag", "rssi", "location"}
     sighting = f"urn:ngsi-ld:TagSighting:{stop}"
     until(lambda: town.entity(sighting).keys(), raw.isdisjoint, WAIT_S)
@@ -605,3 +619,76 @@ def test_water_learns_a_district_and_finds_the_night_flow_that_stays(town: TenTo
     written = found["runs"][0]["written"]
     assert written.get("WaterLeak", 0) >= 1, written
     assert last(found, "lost") == pytest.approx(12, rel=0.3)
+
+
+@pytest.mark.slow
+def test_forecast_tells_how_a_series_goes_on_and_what_it_is_worth(town: TenTown) -> None:
+    name = number()
+    sensor = f"urn:ngsi-ld:TrafficFlowObserved:{name}"
+    values: list[Value] = [
+        (sensor, MARCH + timedelta(hours=hour), "intensity",
+         100 + 60 * sin(pi * hour / 12) + hour * 7919 % 17)
+        for hour in range(12 * 24)
+    ]  # fmt: skip
+    remember(town, values)
+    series = [{"type": "TrafficFlowObserved", "attribute": "intensity"}]
+    options = {"series": series, "horizon": 24, "history_days": 14, "renew_hours": 96}
+    found = replayed(town, "forecast", 12, **options)
+    assert found["runs"][0]["written"].get("Forecast", 0) >= 1
+    assert found["runs"][0]["decisions"] >= 1
+    assert last(found, "saved") is not None
+
+
+@pytest.mark.slow
+def test_care_plug_tells_when_the_usual_activity_stays_away(town: TenTown) -> None:
+    plug = f"urn:ngsi-ld:CarePlug:{number()}"
+    values: list[Value] = []
+    used = 0.0
+    for slot in range(35 * 48):
+        hour, noise = slot % 48 / 2, slot * 7919 % 13
+        is_up = 7 <= hour < 9 or 12 <= hour < 13 or 18 <= hour < 22
+        used += 30 + noise + (300 + 20 * noise if is_up and slot < 33 * 48 + 20 else 0)
+        when = MARCH + timedelta(minutes=30 * slot + 1)
+        values.append((plug, when, "totalActiveEnergyImport", round(used / 1000, 4)))
+    remember(town, values)
+    found = replayed(town, "care_plug", 35, time_zone="UTC", people="care team")
+    written = found["runs"][0]["written"]
+    assert written.get("Notice", 0) == 1, written
+    assert last(found, "alarms") == 1
+
+
+@pytest.mark.slow
+def test_anomaly_tells_of_a_value_that_does_not_fit_and_why(town: TenTown) -> None:
+    sensor = f"urn:ngsi-ld:NoiseLevelObserved:{number()}"
+    values: list[Value] = [
+        (sensor, MARCH + timedelta(minutes=10 * slot + 1), "LAeq",
+         95 if slot == 2900 else 55 + 8 * sin(pi * slot / 72) + slot * 7919 % 5 / 5)
+        for slot in range(21 * 144)
+    ]  # fmt: skip
+    remember(town, values)
+    series = [{"type": "NoiseLevelObserved", "attribute": "LAeq"}]
+    found = replayed(town, "anomaly", 21, series=series)
+    assert found["runs"][0]["written"].get("Alert", 0) >= 1
+    assert last(found, "found") >= 1
+
+
+@pytest.mark.slow
+def test_crossing_on_the_past_counts_warnings_and_tells_no_sign_anything(town: TenTown) -> None:
+    name = number()
+    crossing = f"urn:ngsi-ld:PedestrianCrossing:{name}"
+    made = town.good("POST", "/devices", {"device": f"{name}-sign", "key": True})
+    town.put(crossing, refSign=link(f"urn:ngsi-ld:Device:{name}-sign"))
+    sign = Sign(town.server.mqtt_port, f"{name}-sign", made["key"])
+    values: list[Value] = [(crossing, MARCH + timedelta(seconds=1), "pedestrianSignal", "red")]
+    for minute in (1, 2, 3, 4):
+        at = MARCH + timedelta(minutes=minute)
+        values += [(crossing, at, "pedestrianCount", 1),
+                   (crossing, at + timedelta(seconds=1), "pedestrianCount", 0)]  # fmt: skip
+    remember(town, values)
+    try:
+        found = replayed(town, "crossing", 0.01)
+        assert last(found, "warnings") == 4
+        assert found["runs"][0]["decisions"] == 4
+        assert sign.is_quiet
+    finally:
+        sign.close()
