@@ -40,7 +40,8 @@ def keeper(*, hears: bool = True) -> Service:
     """A service that does some of everything, in answer to changes and to time.
 
     Args:
-        hears: what it writes depends on when it is told of what it has written itself.
+        hears: what it writes depends on what it has written itself, which live is there a moment
+            later than in a replay.
     """
     service = Service(
         "keeper", title=NAME, purpose=NAME, category="other", needs=["Bench"],
@@ -69,7 +70,7 @@ def keeper(*, hears: bool = True) -> Service:
     @service.timer
     async def look(city: City, bench: str) -> None:
         found = await city.find("Bench", "load>0")
-        thing = await city.get(bench)
+        thing = await city.get(bench) if hears else None
         status = "gone" if thing is None else str(thing["status"])
         city.update(f"urn:ngsi-ld:Counter:{len(found)}", "Counter", seen=[bench, status],
                     heard=city.state.get("heard", 0) if hears else 0)  # fmt: skip
