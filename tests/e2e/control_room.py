@@ -64,7 +64,7 @@ class Room:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         answer = await asyncio.to_thread(self.server.request, method, path, body, headers)
-        expected = (status,) if status else (200, 201, 204)
+        expected = (status,) if status else (200, 201, 202, 204)
         assert answer.status in expected, (answer.status, answer.body)
         return answer
 

@@ -274,10 +274,12 @@ async def test_incidents_need_the_service_and_say_how_to_switch_it_on(room: Room
     assert "madang service on incidents" in refused["detail"]
     await room.begin()
     place = {"type": "Point", "coordinates": [127.0, 37.5]}
-    opened = await room.json(
-        "POST", "/incidents", {"title": "Smoke", "category": "fire", "location": place}, 201
-    )
-    assert (opened["title"], opened["status"]) == ({"en": "Smoke", "ko": "Smoke"}, "open")
+    body = {"title": "Smoke", "category": "fire", "location": place}
+    asked = (await room.ask("POST", "/incidents", body)).json()
+    assert isinstance(asked, dict)
+    assert (asked["title"], asked["status"]) == ({"en": "Smoke", "ko": "Smoke"}, "open")
+    (opened,) = await room.incidents()
+    assert (opened["id"], opened["category"]) == (asked["id"], "fire")
     wrong = await room.json("POST", "/incidents", {"title": "x", "severity": "awful"}, 400)
     assert wrong["detail"].startswith("severity: ")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from madang.act.incident import INCIDENT, PREFIX, Incident, of
+from madang.act.incident import INCIDENT, PREFIX, Incident, new, of
 from madang.act.incident_deeds import Open, Who, deeds
 from madang.hub.operations import Append, Create, Operation
 from madang.hub.records import Own
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from madang.store.protocol import Change
     from madang.trust.view import View
 
-WAIT_S = 5.0
+WAIT_S = 10.0
 """How long who asks waits for the service."""
 MOST_NEARBY = 50
 STATES = ("open", "acknowledged", "resolved", "closed")
@@ -60,7 +60,12 @@ class Requests:
         day = datetime.fromtimestamp(tenant.clock.now() / 1e6, UTC)
         letters = base64.b32encode(chance.token_bytes(5)).decode().lower()[:6]
         id = f"{PREFIX}{day:%Y%m%d}-{letters}"
-        return await self._ask(tenant, id, [{"do": "open", **given}], who, is_new=True)
+        answer = await self._ask(tenant, id, [{"do": "open", **given}], who, is_new=True)
+        if answer.is_done:
+            return answer
+        first, now = wanted[0], time.render(tenant.clock.now())
+        asked = new(id, now, first.category, first.severity, first.title.model_dump())
+        return Answer(asked, is_done=False)
 
     async def ask(self, tenant: Tenant, id: str, given: list[dict[str, Any]], who: Who) -> Answer:
         """Have something done to an incident.
