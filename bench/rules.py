@@ -24,9 +24,9 @@ if __name__ == "__main__":
 
 from madang.hub.feed import Event
 from madang.services.ground import Kept
+from madang.services.past import Past
 from madang.services.rules import service
 from madang.services.run import Run
-from tests.services.ground import Ground
 
 BAR = 5_000  # changes a second
 START = 1_795_000_000_000_000
@@ -96,9 +96,9 @@ def events(many: int, types: int) -> list[Event]:
     return found
 
 
-def city(types: int) -> Ground:
+def city(types: int) -> Past:
     """Return the city below: all sensors with their places."""
-    choose, ground = random.Random(2), Ground()
+    choose, ground = random.Random(2), Past()
     for which in range(ENTITIES):
         type = f"T{which % types}"
         point = [127.0 + choose.uniform(-0.1, 0.1), 37.5 + choose.uniform(-0.1, 0.1)]
@@ -108,7 +108,7 @@ def city(types: int) -> Ground:
     return ground
 
 
-async def rate(rules: dict[str, Any], some: list[Event], ground: Ground) -> tuple[float, int]:
+async def rate(rules: dict[str, Any], some: list[Event], ground: Past) -> tuple[float, int]:
     """Return changes a second of the processor, and how many effects they had."""
     run = Run(service, ground, service.given({"rules": rules}), Kept(0, START))
     effects = 0

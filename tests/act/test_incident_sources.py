@@ -17,8 +17,8 @@ from madang.query.distance import between
 from madang.sense.feeds.cap.alert import ended, entities
 from madang.sense.feeds.cap.document import Alert, alert_of, parsed
 from madang.services.city import Thing
+from madang.services.played import Played, at
 from tests.recorded import recorded
-from tests.services.ground import Played, at
 
 INFO = """<info><language>{0}</language><category>Met</category><event>{1}</event>
 <urgency>Immediate</urgency><severity>{2}</severity><certainty>Observed</certainty>

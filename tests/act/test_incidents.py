@@ -12,7 +12,7 @@ from madang.act.incident import number, of
 from madang.act.incident_report import public
 from madang.act.incidents import service
 from madang.services.city import Thing
-from tests.services.ground import Played, at
+from madang.services.played import Played, at
 
 START = "2026-03-02 09:00"
 PLAYBOOK = """

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from madang.services.played import Played
 from madang.services.waste import service
-from tests.services.ground import Played
 
 STREETS: dict[str, tuple[float, float, float, float]] = {
     "atholl crescent": (-3.2109, 55.9489, -3.2132, 55.9479),

@@ -27,8 +27,8 @@ from madang.services.air_kriging import (
     scale,
 )
 from madang.services.city import Thing
+from madang.services.played import Played, at
 from tests.recorded import recorded
-from tests.services.ground import Played, at
 
 START = "2026-03-02 00:00"
 HOUR = 3_600_000_000

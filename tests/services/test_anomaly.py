@@ -18,8 +18,8 @@ from bench.nab_score import PROFILES, probation, score, worth
 from madang.services import anomaly_detector as detector
 from madang.services.anomaly import service
 from madang.services.anomaly_detector import Finding
+from madang.services.played import Played, at
 from tests.recorded import needs
-from tests.services.ground import Played, at
 
 Values = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from madang.services.city import Change, City
+from madang.services.played import Played, at
 from madang.services.service import LocalOptions, Options, Service, Text, option
-from tests.services.ground import Played, at
 
 NAME = Text("Lamps", "가로등")
 HERE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]}

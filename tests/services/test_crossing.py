@@ -15,8 +15,8 @@ from madang.sense.edge.crossing import message
 from madang.services import crossing_watch as watches
 from madang.services.crossing import service
 from madang.services.crossing_watch import COMING, ON_RED, Rules, S, stopping_distance
+from madang.services.played import Played, at
 from tests.recorded import needs, recorded
-from tests.services.ground import Played, at
 
 CROSSING = "urn:ngsi-ld:PedestrianCrossing:school"
 CAMERA, RADAR = "urn:ngsi-ld:CrossingObserved:camera", "urn:ngsi-ld:CrossingObserved:radar"

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from madang.services.parking import service
+from madang.services.played import Played, at
 from madang.services.sfpark import Prices, period_end, seconds, sentence, stepped
 from tests.recorded import recorded
-from tests.services.ground import Played, at
 
 A, B, C = (f"urn:ngsi-ld:OffStreetParking:{name}" for name in "ABC")
 BLOCK = "urn:ngsi-ld:OnStreetParking:block-1"

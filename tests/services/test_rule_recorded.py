@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from madang.services.played import at
 from madang.services.rule_engine import Engine, Firing
 from madang.services.rule_read import read
 from tests.recorded import recorded
-from tests.services.ground import at
 from tests.services.rule_past import TYPE, PastInMemory, Row, tried
 
 SENSORS = ["5331", "8554"]  # the second falls silent for good

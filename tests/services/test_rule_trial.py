@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from madang.model import time
 from madang.services import rules
-from tests.services.ground import Played, at
+from madang.services.played import Played, at
 from tests.services.rule_past import TYPE, PastInMemory, Row, tried
 
 START = at("2026-03-01 00:00")

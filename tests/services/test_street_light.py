@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from madang.services.played import Played, at
 from madang.services.street_light import service
 from madang.services.street_light_rule import Lighting, new, wanted
 from madang.services.street_light_sun import elevation
 from tests.recorded import recorded
-from tests.services.ground import Played, at
 
 A, B, FAR = (f"urn:ngsi-ld:Streetlight:{name}" for name in ("A", "B", "far"))
 EYE = "urn:ngsi-ld:Device:eye"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from madang.query.distance import between
 from madang.services import watch_over_hours as hours
 from madang.services import watch_over_place as places
+from madang.services.played import Played, at
 from madang.services.watch_over import service
 from madang.services.watch_over_search import ENDED, OPEN
 from tests.recorded import needs, recorded
-from tests.services.ground import Played, at
 
 TAG, PERSON = "urn:ngsi-ld:WatchTag:t7", "urn:ngsi-ld:Person:kim"
 HOME, SCHOOL = "urn:ngsi-ld:SafeZone:t7-home", "urn:ngsi-ld:SafeZone:school"
