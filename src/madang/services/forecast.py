@@ -107,6 +107,7 @@ class Held(TypedDict):
     worst: float  # the largest mean error of a forecast in it
     saved: float  # how far the promised error is below that of the seasonal naive forecast [%]
     method: str
+    decision: str  # that chose the method
     drifts: bool
 
 
@@ -204,12 +205,11 @@ async def _renew(city: City, wanted: Wanted, held: dict[str, Held], now: int, st
             "errors": before["errors"] if before else [],
             "inside": before["inside"] if before else [],
             "promised": outlook.backtest["error"], "worst": outlook.backtest["worst"],
-            "saved": _percent(outlook.backtest),
-            "method": outlook.method, "drifts": before["drifts"] if before else False,
+            "saved": _percent(outlook.backtest), "method": outlook.method,
+            "decision": _decided(city, wanted, id, outlook, before),
+            "drifts": before["drifts"] if before else False,
         }  # fmt: skip
         _tell(city, wanted, id, outlook, begin, step_s)
-        if before is None or before["method"] != outlook.method:
-            _decide(city, wanted, id, outlook)
 
 
 def _tell(city: City, wanted: Wanted, id: str, outlook: Outlook, begin: int, step_s: int) -> None:
@@ -234,9 +234,16 @@ def _tell(city: City, wanted: Wanted, id: str, outlook: Outlook, begin: int, ste
     )  # fmt: skip
 
 
-def _decide(city: City, wanted: Wanted, id: str, outlook: Outlook) -> None:
+def _decided(city: City, wanted: Wanted, id: str, outlook: Outlook, before: Held | None) -> str:
+    """Tell what came of the method that was chosen before; choose another if that is better now."""
+    if before and before["errors"]:
+        inside = 100 * sum(before["inside"]) / len(before["inside"])
+        error = float(f"{np.mean(before['errors']):.4g}")
+        city.learn(before["decision"], meanError=error, inside=round(inside, 1))
+    if before and before["method"] == outlook.method:
+        return before["decision"]
     found, name = outlook.backtest, key(wanted, id)
-    city.decide(
+    return city.decide(
         Text(
             f"{name} is forecast by {outlook.method}: mean error {found['error']:.4g} in "
             f"{found['origins']} forecasts of the past, seasonal naive "
