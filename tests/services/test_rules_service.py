@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from madang.services import rules
+from madang.services.played import Played, at
 from madang.services.rule_engine import Engine
 from madang.services.rule_read import read
 from madang.services.services import principal_of
-from tests.services.ground import Played, at
 
 ROOM = "urn:ngsi-ld:Room:1"
 WARM: dict[str, Any] = {"type": "Room", "attribute": "temperature", "above": 30, "alert": {}}
@@ -185,6 +185,9 @@ async def test_where_a_thing_is_counts_also_if_it_was_there_before_and_when_area
     assert alerts(played) == ["warm:Room:1"]
     await played.put(clock(2), district, "District", location={**area, "value": FAR})
     assert alerts(played) == []
+    await played.put(clock(2.5), district, "District", location=area)
+    assert alerts(played) == ["warm:Room:1"]
+    await played.put(clock(2.7), district, "District", location={**area, "value": FAR})
     await warm(played, 3, 32, location=point(5.5, 5.5))
     assert alerts(played) == ["warm:Room:1"]
     bus = "urn:ngsi-ld:Bus:1"

@@ -49,6 +49,7 @@ log = structlog.get_logger("madang.services")
 QUEUE = 1_000  # changes read before the service has taken them
 MOST_AT_ONCE = 200  # changes, after which effects are written
 KEEP_S = 5.0  # until what is kept is written though nothing had an effect
+KEEP_SHARE = 10  # at least so many times as long as writing it takes passes from one to the next
 IDLE_S = 1.0  # between two looks at the clock
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
@@ -112,6 +113,7 @@ class Live:
         self._is_new = kept is None
         self._kept = kept or _dumped(Kept(tenant.history.last, clocks.time_ns() // 1000))
         self._kept_at = 0.0
+        self._keep_took = 0.0
         self._is_told = True
         """People may have been told, by the run before, that it does not go on."""
         self.failure: ServiceFailed | None = None
@@ -206,12 +208,14 @@ class Live:
         if effects:
             await self._write(effects)
         now = clocks.monotonic()
-        if effects or now - self._kept_at > KEEP_S:
+        since = now - self._kept_at
+        if (effects or since > KEEP_S) and since >= KEEP_SHARE * self._keep_took:
             body = _dumped(run.kept)
             if body != self._kept:
                 await self._keep(body)
                 self._kept = body
-            self._kept_at = now
+            self._kept_at = clocks.monotonic()
+            self._keep_took = self._kept_at - now
             self.failure, self.attempts = None, 0
             if self._is_told:
                 await failure.end(self._seen(), self._service, clocks.time_ns() // 1000)

@@ -156,7 +156,7 @@ class Engine:
             self._met.add((type, id))
             for made in self.index.curious.get(type, ()):
                 if made.concerns(id) and self._is_new(made, id):
-                    if made.other is not None:
+                    if made.other is not None and _lacks(self._kept[made.number]["two"], id):
                         names = (made.attribute, made.other.attribute)
                         values = [value_of(document.get(name)) for name in names]
                         self._kept[made.number]["two"][id] = values
@@ -173,13 +173,14 @@ class Engine:
     def moved(self, made: Made, id: str, inside: bool, now: int) -> None:
         """Take whether an entity is in the place of a rule."""
         kept = self._kept[made.number]
-        if kept["inside"].get(id) == inside or not self.fits(kept["inside"], id, kept):
+        there = kept["inside"]
+        if (id in there) == inside or not self.fits(there, id, kept):
             return
-        kept["inside"][id] = inside
-        if not made.condition:
-            kept["seen"].setdefault(id, [True, None])
-        if id in kept["seen"]:
-            self._join(made, kept, id, now)
+        if inside:
+            there[id] = 1
+        else:
+            del there[id]
+        self._join(made, kept, id, now)
 
     def gone(self, types: Iterable[str], id: str, now: int) -> None:
         """Forget an entity."""
@@ -214,15 +215,18 @@ class Engine:
             if on is not None:
                 self._truth(made, kept, id, on, value, now)
             return
-        known = kept["seen"].get(id)
-        if known is None:
-            if not self.fits(kept["seen"], id, kept):
-                return
-            kept["seen"][id] = [bool(on), value]
-        elif on is None or on == known[0]:
+        seen = kept["seen"]
+        known = seen.get(id)
+        if known is None and not made.counts_all and not on:
+            return  # what does not hold is remembered only where all must
+        if known is not None and (on is None or on == known[0]):
             return
+        if not self.fits(seen, id, kept):
+            return
+        if on or made.counts_all:
+            seen[id] = [bool(on), value]
         else:
-            known[:] = [on, value]
+            del seen[id]
         self._join(made, kept, id, now)
 
     def heard(self, made: Made, id: str, now: int) -> None:
@@ -246,9 +250,7 @@ class Engine:
 
     def _is_new(self, made: Made, id: str) -> bool:
         kept = self._kept[made.number]
-        return (made.has_place and _lacks(kept["inside"], id)) or (
-            made.other is not None and _lacks(kept["two"], id)
-        )
+        return made.has_place or (made.other is not None and _lacks(kept["two"], id))
 
     @staticmethod
     def fits(held: Mapping[str, Any], id: str, kept: State) -> bool:
@@ -262,14 +264,15 @@ class Engine:
 
     def _join(self, made: Made, kept: State, id: str, now: int) -> None:
         """Put value, place and the others of a set together."""
-        on, value = kept["seen"][id]
-        here = not made.has_place or kept["inside"].get(id, False)
+        is_known = id in kept["seen"] or not made.condition
+        on, value = kept["seen"].get(id, (not made.condition, None))
+        here = not made.has_place or id in kept["inside"]
         if made.together is None:
             self._truth(made, kept, id, on and here, value, now)
             return
         members = kept["members"]
         before = members.pop(id, 0)
-        if here:
+        if here and (on or (made.counts_all and is_known)):
             members[id] = int(on)
         kept["true"] += int(on and here) - before
         self._count(made, kept, now)

@@ -46,6 +46,8 @@ class Made:
         self.other = rule.other
         self.ids = frozenset(rule.ids)
         self.together = rule.together
+        self.counts_all = self.together == "all"
+        """Whether those count, too, for which it does not hold."""
         self.lasts = 0 if rule.for_ is None else rule_time.span(rule.for_)
         self.within = 0 if rule.within is None else rule_time.span(rule.within)
         self.silent = 0 if rule.silent is None else rule_time.span(rule.silent)

@@ -175,9 +175,10 @@ class _Work:
         """Look anew who is inside an entity whose area has changed."""
         for one in engine.index.regions[id]:
             one.set_region(value_of(document["location"]))
-            for inside in sorted(engine.kept(one)["inside"]):
-                is_in = one.is_inside(await _location(city, inside))
-                engine.moved(one, inside, is_in, city.instant)
+            for thing in await city.find(one.type):
+                if one.concerns(thing.id):
+                    is_in = one.is_inside(thing["location"])
+                    engine.moved(one, thing.id, is_in, city.instant)
 
     # --- what is done -----------------------------------------------------------------------
 
