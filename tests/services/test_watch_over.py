@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from madang.query.distance import between
 from madang.services import watch_over_hours as hours
 from madang.services import watch_over_place as places
+from madang.services import watch_over_tags as tags
 from madang.services.played import Played, at
 from madang.services.watch_over import service
 from madang.services.watch_over_search import ENDED, OPEN
@@ -244,6 +245,18 @@ async def test_tags_that_nobody_registered_leave_no_trace() -> None:
     await seen(run, 1, AT_HOME, refTag=link("urn:ngsi-ld:WatchTag:stranger"))
     assert len(run.written) == before + 1  # the sighting loses what it said
     assert "stranger" not in orjson.dumps(run.kept.state).decode()
+
+
+async def test_a_tag_too_many_is_told_so_and_the_others_are_watched_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = await family()
+    monkeypatch.setattr(tags, "MOST", 1)
+    other = "urn:ngsi-ld:WatchTag:other"
+    await run.put(MONDAY, other, "WatchTag", name="Other")
+    assert "as many tags" in run.thing(other).attribute("problem")["languageMap"]["en"]
+    await seen(run, 1, AT_HOME)
+    assert run.thing(TAG)["whereabouts"] == "home"
 
 
 async def test_the_sealed_place_is_gone_after_some_hours() -> None:

@@ -20,6 +20,7 @@ from madang.services.service import Indicator, Service, Text
 IN_TIME_MS = 300
 LIGHT, COMMAND = "Streetlight", "setLevel"
 MOST_LIGHTS = 20  # of a crossing
+MOST = 5_000  # crossings: each may have a timer, and a service 10,000
 LONGEST_NAME = 200  # [characters]
 
 service = Service(
@@ -81,8 +82,8 @@ async def crossing(city: City, change: Change) -> None:
         city.state.get("places", {}).pop(change.id, None)
         city.cancel(change.id)
         return
-    if isinstance(change.put["name"], str):
-        (await _place(city, change.id))["name"] = change.put["name"][:LONGEST_NAME]
+    if isinstance(change.put["name"], str) and change.id in city.state.get("places", {}):
+        city.state["places"][change.id]["name"] = change.put["name"][:LONGEST_NAME]
     await _take(city, change.id, change)
 
 
@@ -125,7 +126,8 @@ async def _place(city: City, id: str) -> Place:
 
 async def _take(city: City, id: str, change: Change) -> None:
     values = watches.read(change.put.document, change.put)
-    if not values:
+    places = city.state.get("places", {})
+    if not values or (id not in places and len(places) >= MOST):
         return
     place = await _place(city, id)
     if watches.take(place["watch"], change.id, values, city.instant):

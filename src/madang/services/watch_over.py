@@ -53,8 +53,10 @@ async def tag(city: City, change: Change) -> None:
         city.state.get("tags", {}).pop(change.id, None)
         for timer in ("out", "silent", "search"):
             city.cancel(f"{timer}:{change.id}")
-    else:
+    elif await _is_watched(city, change.id):
         tags.describe(await _tag(city, change.id), change.put)
+    elif "problem" not in change.put:
+        city.update(change.id, TAG, problem=records.text(texts.FULL))
 
 
 @service.on(ZONE)
@@ -76,7 +78,7 @@ async def sighting(city: City, change: Change) -> None:
     city.remove(change.id, SIGHTING, *RAW)
     id = _tag_of(put)
     seen = tags.fix(put, _when(put, city))
-    if seen is None or not await _is_known(city, id):
+    if seen is None or not await _is_watched(city, id):
         return
     tag = await _tag(city, id)
     if put["network"] == PUBLIC and tag["search"] is None and not city.options.public_receivers:
@@ -245,9 +247,10 @@ def _tag_of(put: Thing) -> str:
     return f"urn:ngsi-ld:{TAG}:{named}"
 
 
-async def _is_known(city: City, id: str) -> bool:
+async def _is_watched(city: City, id: str) -> bool:
     """Tell whether somebody has registered a tag; those of strangers are none of our business."""
-    return id in city.state.get("tags", {}) or await city.get(id) is not None
+    known = city.state.get("tags", {})
+    return id in known or (len(known) < tags.MOST and await city.get(id) is not None)
 
 
 async def _zones(city: City) -> dict[str, tags.Zone]:
@@ -262,6 +265,8 @@ async def _zones(city: City) -> dict[str, tags.Zone]:
 
 def _outline(city: City, zones: dict[str, tags.Zone], put: Thing) -> None:
     """Take over a zone, and say at it what is wrong with it."""
+    if put.id not in zones and len(zones) >= tags.MOST:
+        return
     problem = tags.outline(zones.setdefault(put.id, tags.empty()), put)
     if problem is not None:
         city.update(put.id, ZONE, problem=records.text(problem))

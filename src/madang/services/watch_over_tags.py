@@ -23,6 +23,7 @@ USUAL_ACCURACY = 30.0  # [m] of a receiver that says nothing, such as of Bluetoo
 LEAST_ACCURATE = 5_000.0  # [m]; a sighting that says less of the place is as good as none
 LONGEST_NAME = 100  # [characters]
 MOST_TAGS = 500  # of one zone, such as a day centre
+MOST = 3_000  # tags, zones: each tag may have three timers, and a service 10,000
 MINUTE = 60_000_000  # [us]
 
 

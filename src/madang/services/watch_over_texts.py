@@ -67,6 +67,10 @@ def search_ended(name: str, why: str, sightings: int) -> Text:
     )
 
 
+FULL = Text(
+    "There are as many tags as one service watches over; remove one that is not used.",
+    "서비스가 지원하는 태그 수를 넘었습니다. 쓰지 않는 태그를 삭제하세요.",
+)
 TITLE_LEFT = Text("Out of the safe zones", "안심 구역 이탈")
 TITLE_BACK = Text("Back in a safe zone", "안심 구역 복귀")
 TITLE_SILENT = Text("Not seen", "위치 미확인")
