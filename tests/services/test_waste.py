@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from madang.services import waste_forecast as forecast
+from madang.services.played import Played, at
 from madang.services.waste import service
 from madang.services.waste_forecast import Filling
 from madang.services.waste_rounds import MUST, Fleet, Stop, Ways, plan, window
 from tests.recorded import needs, recorded
 from tests.services import edinburgh
-from tests.services.ground import Played, at
 
 DEPOT = (127.0, 37.5)
 HOUR = 3_600_000_000
@@ -248,6 +248,22 @@ async def test_too_few_vehicles_are_told_of_until_there_are_enough() -> None:
     await filling(played, 2, {"a": 0.9, "b": 0.9, "c": 0.9}, 2)
     (alert,) = played.things("Alert")
     assert alert["status"] == "closed"
+
+
+async def test_ways_that_make_no_sense_are_told_of_and_good_ones_are_used() -> None:
+    matrix = "urn:ngsi-ld:TravelMatrix:town"
+    played = playing(matrix=matrix)
+    await filling(played, 2, {"a": 0.9})
+    alert = played.thing("urn:ngsi-ld:Alert:waste:matrix")
+    assert alert["status"] == "open"
+    assert "must have places, metres and seconds" in alert["description"]["en"]
+    rows = {"places": ["depot", id_of("a")], "metres": [[0, 7000], [7000, 0]],
+            "seconds": [[0, 900], [900, 0]]}  # fmt: skip
+    whole = {name: {"type": "JsonProperty", "json": value} for name, value in rows.items()}
+    await played.put(at(START) + 48 * HOUR, matrix, "TravelMatrix", **whole)
+    await filling(played, 1, {"a": 0.9}, 2)
+    assert played.thing(alert.id)["status"] == "closed"
+    assert played.things("Route")[-1]["length"] == 14
 
 
 async def test_nobody_drives_for_nothing_or_on_a_day_off() -> None:

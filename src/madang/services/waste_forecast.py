@@ -108,7 +108,7 @@ def chance_full(room: float, days: float, how: Filling) -> float:
 
     >>> how = Filling(0.25, 0.01, 60.0)
     >>> [round(chance_full(0.5, days, how), 2) for days in (0, 1, 2, 3, 8)]
-    [0.0, 0.01, 0.56, 0.92, 1.0]
+    [0.0, 0.01, 0.56, 0.94, 1.0]
     """
     if room <= 0:
         return 1.0
@@ -128,7 +128,7 @@ def days_until(room: float, how: Filling, chance: float) -> float:
 
     >>> how = Filling(0.25, 0.01, 60.0)
     >>> [round(days_until(0.5, how, chance), 1) for chance in (0.1, 0.5, 0.9)]
-    [1.5, 1.9, 2.9]
+    [1.3, 1.9, 2.8]
     """
     if room <= 0:
         return 0.0

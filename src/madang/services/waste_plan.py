@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from madang.services import waste_forecast as forecast
+from madang.services import waste_words
 from madang.services.city import City
 from madang.services.waste_forecast import Filling, Sums
 from madang.services.waste_options import Collection
-from madang.services.waste_rounds import MUST, Round, Stop, Ways, plan, window
+from madang.services.waste_rounds import MUST, Round, Stop, Ways, is_square, plan, window
 from madang.services.waste_words import Due
 
 DAY = 86_400  # [s]
@@ -93,23 +94,27 @@ def ends(options: Collection, today: date) -> tuple[float, float]:
 
 
 async def ways(city: City) -> Ways:
-    """Return the ways that somebody has given, if they make sense."""
-    thing = await city.get(city.options.matrix) if city.options.matrix else None
-    if thing is None:
-        return Ways()
-    places, metres, seconds = thing["places"], thing["metres"], thing["seconds"]
-    for name, rows in (("metres", metres), ("seconds", seconds)):
-        if len(rows) != len(places) or any(len(row) != len(places) for row in rows):
-            size = len(places)
-            raise ValueError(f"{name} of {thing.id} must have {size} rows of {size} numbers each")
-    return Ways(places, metres, seconds)
+    """Return the ways that somebody has given; an alert tells if they make no sense."""
+    id = city.options.matrix
+    thing = await city.get(id) if id else None
+    names = ("places", "metres", "seconds")
+    found = Ways(*(thing[name] for name in names)) if thing is not None else None
+    if not id or (found is not None and is_square(found)):
+        if city.state.pop("matrix", None):
+            city.end_alert("matrix")
+        return found or Ways()
+    city.state["matrix"] = True
+    title, text = waste_words.no_matrix(id)
+    city.alert("matrix", kind="configuration", severity="low", title=title, text=text)
+    return Ways()
 
 
 async def fixed(city: City, known: Mapping[str, Container], way: Ways) -> float:
     """Return what fixed rounds to all containers drive a day; computed when they change. [km]"""
     options: Collection = city.options
     assert options.depot is not None
-    what = [[id, one["place"]] for id, one in known.items()], options.model_dump(mode="json")
+    places = [[id, one["place"]] for id, one in known.items()]
+    what = places, options.model_dump(mode="json"), way.places, way.metres
     key = hashlib.sha256(orjson.dumps(what)).hexdigest()
     if city.state.get("fixed_for") != key:
         stops = [

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MUST = 1_000_000  # worth of a container that has to be emptied: longer than any way in a city [m]
+LONGEST = 10_000_000  # way or time between two places [m, s]
 SEED = 1
 _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _HOURS = re.compile(r"(?:([A-Z][a-z])(?:-([A-Z][a-z]))? )?(\d\d):(\d\d)-(\d\d):(\d\d)")
@@ -135,6 +136,22 @@ def matrices(stops: Sequence[Stop], fleet: Fleet, ways: Ways) -> tuple[Any, Any]
         metres[np.ix_(here, here)] = np.array(ways.metres)[np.ix_(there, there)]
         seconds[np.ix_(here, here)] = np.array(ways.seconds)[np.ix_(there, there)]
     return metres, seconds
+
+
+def is_square(ways: Ways) -> bool:
+    """Return whether lengths and times from each place to each are there.
+
+    >>> is_square(Ways(["a"], [[0]], [[0]])), is_square(Ways(["a"], [[0], [1]], [[0]]))
+    (True, False)
+    """
+    size = len(ways.places) if isinstance(ways.places, list) else -1
+    return all(
+        isinstance(rows, list)
+        and len(rows) == size
+        and all(isinstance(row, list) and len(row) == size for row in rows)
+        and all(type(one) in (int, float) and 0 <= one < LONGEST for row in rows for one in row)
+        for rows in (ways.metres, ways.seconds)
+    )
 
 
 def window(hours: str, weekday: int, shift: tuple[int, int]) -> tuple[int, int] | None:

@@ -91,3 +91,16 @@ def left(day: date, names: Sequence[str]) -> tuple[Text, Text]:
             " 작업 가능 시간을 넓혀야 합니다.",
         ),
     )
+
+
+def no_matrix(id: str) -> tuple[Text, Text]:
+    """Return title and text of the alert that the given ways cannot be used."""
+    return (
+        Text("Ways between containers are unknown", "수거함 간 거리를 알 수 없음"),
+        Text(
+            f"{id} must have places, metres and seconds, with a row of numbers from each place to"
+            " each; until then ways are as the crow flies. Correct it, or unset the option matrix.",
+            f"{id}에는 places와, 각 지점 사이의 수를 행으로 담은 metres, seconds가 있어야 합니다."
+            " 그때까지 직선거리로 계산합니다. 값을 고치거나 matrix 옵션을 지우십시오.",
+        ),
+    )
