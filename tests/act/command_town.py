@@ -61,7 +61,8 @@ class Lamps:
         name = str(target["id"]).rpartition(":")[2]
         if not name.startswith("lamp"):
             return None
-        return Reached(tenant, name, self.rules, self.state, self.state == "active")
+        about = f"urn:ngsi-ld:Streetlight:{name}"
+        return Reached(tenant, name, about, self.rules, self.state, self.state == "active")
 
     async def write(self, reached: Reached, order: Order) -> Letter:
         self.orders[order.id] = order

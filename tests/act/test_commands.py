@@ -378,6 +378,34 @@ async def test_one_goes_back_to_what_the_last_lasting_command_said(tmp_path: Pat
         assert town.lamps.orders[town.lamps.sent[3].id].parameters == {"level": 0.3}
 
 
+async def test_a_lasting_command_is_taken_back_to_the_one_before_it(tmp_path: Path) -> None:
+    back = {"command": "dim", "parameters": {"level": 1.0}}
+    async with street(tmp_path, revert=back) as town:
+        ids = []
+        for level in (0.3, 0.6):
+            ids.append(await town.ask(level))
+            await town.becomes(ids[-1], "sent")
+            await town.says(ids[-1], "done")
+        await town.commands.revert("", ids[1], BORA)
+        await _until_sent(town, 3)
+        assert town.lamps.orders[town.lamps.sent[2].id].parameters == {"level": 0.3}
+        await town.becomes(town.lamps.sent[2].id, "sent")
+        await town.commands.revert("", ids[0], BORA)
+        await _until_left(town, ids[0])
+        assert "a later command" in await town.reason(ids[0])
+
+
+async def test_one_device_keeps_its_distance_by_whichever_id_it_is_told(tmp_path: Path) -> None:
+    async with street(tmp_path, at_least_apart_s=60) as town:
+        await town.becomes(await town.ask(), "sent")
+        other = "urn:ngsi-ld:Device:lamp-1"
+        await town.put(other, name="the lamp itself")
+        asked = Asked(ANNA, other, "dim", {"level": 0.1})
+        command, _, _ = await town.commands.ask("", asked)
+        await town.becomes(command.id, "refused")
+        assert "at least 60 s apart" in await town.reason(command.id)
+
+
 async def test_who_asks_may_say_after_how_long_and_a_revert_outlives_a_restart(
     tmp_path: Path,
 ) -> None:

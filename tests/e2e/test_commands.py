@@ -222,9 +222,11 @@ def test_a_command_is_taken_back_by_itself_and_by_people(running: Town, lamp: La
     running.becomes(passing["id"], "done")
     running.becomes(passing["id"], "reverted")
     assert [one["parameters"]["level"] for one in lamp.done] == [0.4, 0.9, 0.4]
-    running.good("POST", f"/commands/{lasting['id']}/revert", {})
-    running.becomes(lasting["id"], "reverted")
-    assert len(lamp.done) == 4
+    last = running.command(target, "setLevel", parameters={"level": 0.5})
+    running.becomes(last["id"], "done")
+    running.good("POST", f"/commands/{last['id']}/revert", {})
+    running.becomes(last["id"], "reverted")
+    assert [one["parameters"]["level"] for one in lamp.done[3:]] == [0.5, 0.4]
 
 
 @needs_clients

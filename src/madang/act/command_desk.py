@@ -107,7 +107,8 @@ class Desk:
             NgsiError: it is not there, or the change is refused.
         """
         command, _ = await self.get(id)
-        async with self._turn(command.target):
+        plan = await self.planner.plan_of(command)
+        async with self._turn(command.target if plan is None else plan.reached.about):
             return await self.move(id, then)
 
     async def answered(self, id: str, device: str, answer: Answer) -> None:
@@ -160,7 +161,7 @@ class Desk:
             why = words.not_sent(rule.timeout_s, self._hurdles.get(command.id))
             await self.move(command.id, moves.timed_out(why, rule))
             return None
-        async with self._turn(command.target):
+        async with self._turn(plan.reached.about):
             return await self._send(command, plan, until)
 
     async def _await_approval(self, command: Command) -> float | None:
@@ -178,7 +179,7 @@ class Desk:
         try:
             await self.planner.check_interlocks(plan)
             if not command.reverts:
-                await self.planner.check_apart(command, plan.rule)
+                await self.planner.check_apart(command, plan)
             order = Order(id, command.name, command.parameters, until, plan.rule)
             letter = await self._equipment.write(plan.reached, order)
         except (Refused, Unwritable) as error:
@@ -189,7 +190,7 @@ class Desk:
             return None
         sending = self._sending[id] = asyncio.Event()
         try:
-            answer = await self._handed_over(command, plan.rule, letter)
+            answer = await self._handed_over(command, plan, letter)
         except OutOfReach as error:
             return await self._out_of_reach(command, error.why, until)
         finally:
@@ -197,7 +198,7 @@ class Desk:
             sending.set()
         return await self._after_sending(command, plan.rule, answer)
 
-    async def _handed_over(self, command: Command, rule: Rule, letter: Letter) -> Answer | None:
+    async def _handed_over(self, command: Command, plan: Plan, letter: Letter) -> Answer | None:
         """Hand a message over and count it as sent, in the order that the module tells.
 
         Raises:
@@ -205,10 +206,10 @@ class Desk:
         """
         if letter.bears_id:
             answer = await self._equipment.send(letter)
-            await self._count(command, rule)
+            await self._count(command, plan)
         else:
             self._equipment.check(letter)
-            await self._count(command, rule)
+            await self._count(command, plan)
             try:
                 answer = await self._equipment.send(letter)
             except OutOfReach as error:
@@ -217,9 +218,10 @@ class Desk:
         self._hurdles.pop(command.id, None)
         return answer
 
-    async def _count(self, command: Command, rule: Rule) -> None:
-        is_passing = moves.passes(command, rule)
-        await self.planner.remember(command, is_passing, self.move(command.id, moves.sent))
+    async def _count(self, command: Command, plan: Plan) -> None:
+        is_passing = moves.passes(command, plan.rule)
+        sending = self.move(command.id, moves.sent)
+        await self.planner.remember(command, plan.reached.about, is_passing, sending)
 
     async def _after_sending(
         self, command: Command, rule: Rule, answer: Answer | None
@@ -303,16 +305,17 @@ class Desk:
     async def _ask_back(self, command: Command, id: str) -> float | None:
         plan = await self.planner.plan_of(command)
         revert = None if plan is None else plan.rule.revert
-        if revert is None:
+        if plan is None or revert is None:
             await self.move(command.id, moves.stays(words.no_way_back(command.name)))
             return None
-        if not command.reverted_by and await self.planner.is_replaced(command, revert.command):
+        about = plan.reached.about
+        if await self.planner.is_replaced(command, about, revert.command):
             await self.move(command.id, moves.stays(words.TAKEN_BACK_LATER))
             return None
         now = self.tenant.clock.now()
         by = command.reverted_by or command.by
-        lasting = await self.planner.lasting(command.target, revert.command)
-        parameters = revert.parameters if lasting is None else lasting
+        before = await self.planner.before(command, about, revert.command)
+        parameters = revert.parameters if before is None else before
         wanted = records.command(command.target, revert.command, parameters, by, now)
         wanted["reverts"] = records.link(command.id)
         (result,) = await self.tenant.write([made(id, wanted, now)])

@@ -20,6 +20,9 @@ class Reached(NamedTuple):
     tenant: str
     name: str
     """Of the device."""
+    about: str
+    """Id of the entity that a command is about, whichever of its ids it was given: the target, or
+    if that is the device itself, the entity that the device is put up for."""
     rules: Mapping[str, Rule]
     state: str
     """Of its life cycle: ``active``, ``planned`` …"""

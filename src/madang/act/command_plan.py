@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _SECOND: Final = 1_000_000
 
-_Last = tuple[str, int, dict[str, Any] | None]
-"""Id of a command, when it was sent [us], and the parameters of the last lasting one until then."""
+_Last = tuple[str, int, dict[str, Any] | None, dict[str, Any] | None]
+"""Id of a command, when it was sent [us], the parameters that last, and those that did before."""
 
 
 class Refused(MadangError):
@@ -71,10 +71,9 @@ class Planner:
         Raises:
             Refused: it cannot be sent as it is.
         """
-        row = await self._tenant.get(target)
-        if row is None:
+        entity = await self._entity(target)
+        if entity is None:
             raise Refused(words.no_target(target))
-        entity = entity_of(row)
         reached = await self._equipment.reach(self._tenant.name, entity.document)
         if reached is None:
             raise Refused(words.no_device(target))
@@ -87,7 +86,11 @@ class Planner:
             raise Refused(words.bad_parameters(fault))
         if comes_back and rule.revert is None:
             raise Refused(words.no_way_back(name))
-        return Plan(entity, reached, rule)
+        return Plan(await self._entity(reached.about) or entity, reached, rule)
+
+    async def _entity(self, id: str) -> Entity | None:
+        row = await self._tenant.get(id)
+        return None if row is None else entity_of(row)
 
     def is_shown(self, plan: Plan, command: Command) -> bool:
         """Tell whether the target shows that a command has been done."""
@@ -99,13 +102,14 @@ class Planner:
 
     async def plan_of(self, command: Command) -> Plan | None:
         """Return what a command came to that is out; None if the device has gone meanwhile."""
-        row = await self._tenant.get(command.target)
-        target = None if row is None else entity_of(row)
+        target = await self._entity(command.target)
         if target is None:
             return None
         reached = await self._equipment.reach(self._tenant.name, target.document)
         rule = None if reached is None else reached.rules.get(command.name)
-        return None if reached is None or rule is None else Plan(target, reached, rule)
+        if reached is None or rule is None:
+            return None
+        return Plan(await self._entity(reached.about) or target, reached, rule)
 
     async def check_interlocks(self, plan: Plan) -> None:
         """Let a command through if every interlock holds.
@@ -125,53 +129,66 @@ class Planner:
             if not all(matches(wanted, one) for one in about):
                 raise Refused(Text(lock.message.en, lock.message.ko))
 
-    async def check_apart(self, command: Command, rule: Rule) -> None:
+    async def check_apart(self, command: Command, plan: Plan) -> None:
         """Let a command through if the last one like it is long enough ago.
 
         Raises:
             Refused: it is not.
         """
+        rule = plan.rule
         if not rule.at_least_apart_s:
             return
-        last = (await self._last(command.target)).get(command.name)
+        last = (await self._last(plan.reached.about)).get(command.name)
         if last is None or last[0] == command.id:
             return
         since_s = (self._tenant.clock.now() - last[1]) / _SECOND
         if since_s < rule.at_least_apart_s:
             raise Refused(words.too_soon(command.name, since_s, rule.at_least_apart_s))
 
-    async def _last(self, target: str) -> dict[str, _Last]:
-        """Return the last command of each name that was sent to a target."""
-        body = await self._tenant.store.item("act", f"last:{target}")
+    async def _last(self, about: str) -> dict[str, _Last]:
+        """Return the last command of each name about an entity."""
+        body = await self._tenant.store.item("act", f"last:{about}")
         return {} if body is None else orjson.loads(body)
 
     async def remember(
-        self, command: Command, is_passing: bool, sending: Awaitable[object]
+        self, command: Command, about: str, is_passing: bool, sending: Awaitable[object]
     ) -> None:
         """Do what counts a command as sent, and in the same transaction remember it as the last.
 
         Args:
             command: which.
+            about: id of the entity that it is about.
             is_passing: it will be taken back by itself, so what lasts is what was before it.
             sending: counts it as sent.
         """
-        last = await self._last(command.target)
-        lasting: Any = dict(command.parameters)
-        if is_passing:
-            before = last.get(command.name)
-            lasting = None if before is None else before[2]
-        last[command.name] = (command.id, self._tenant.clock.now(), lasting)
-        keep = self._tenant.writer.keep("act", f"last:{command.target}", orjson.dumps(last))
+        last = await self._last(about)
+        own, former = dict(command.parameters), last.get(command.name)
+        before = None if former is None else former[2]
+        lasting = before if is_passing else own
+        if command.reverts:  # should it fail, the next try goes to the same
+            before = own
+        last[command.name] = (command.id, self._tenant.clock.now(), lasting, before)
+        keep = self._tenant.writer.keep("act", f"last:{about}", orjson.dumps(last))
         await asyncio.gather(sending, keep)  # begun in one turn, so committed in one group
 
-    async def lasting(self, target: str, name: str) -> dict[str, Any] | None:
-        """Return the parameters of the last lasting command of a name to a target."""
-        last = (await self._last(target)).get(name)
-        return None if last is None else last[2]
+    async def before(self, command: Command, about: str, name: str) -> dict[str, Any] | None:
+        """Return the parameters of the lasting command of a name from before a command, if known.
 
-    async def is_replaced(self, command: Command, way_back: str) -> bool:
-        """Tell whether a later command to the target has been sent, which must not be undone."""
-        last = await self._last(command.target)
+        Args:
+            command: the last one sent.
+            about: id of the entity that it is about.
+            name: of the command that takes it back.
+        """
+        last = (await self._last(about)).get(name)
+        if last is None:
+            return None
+        return last[3] if name == command.name else last[2]
+
+    async def is_replaced(self, command: Command, about: str, way_back: str) -> bool:
+        """Tell whether a later command has been sent, which must not be undone."""
+        last = await self._last(about)
         alike = [last[name] for name in (command.name, way_back) if name in last]
         newest = max(alike, key=lambda one: one[1], default=None)
-        return newest is not None and newest[0] != command.id
+        if newest is None or newest[0] == command.id:
+            return False
+        return not newest[0].startswith(f"{command.id}:revert:")  # its own way back

@@ -74,7 +74,10 @@ class Equipment:
             return None
         profile = devices.profile(device.profile)
         rules = {} if profile is None else profile.commands
-        return Reached(tenant, device.name, rules, device.state, device.speaks)
+        about = str(target["id"])
+        if about == device.id and profile is not None:
+            about = profile.entity_ids(device.name)[0]
+        return Reached(tenant, device.name, about, rules, device.state, device.speaks)
 
     # --- writing ------------------------------------------------------------------------------
 
