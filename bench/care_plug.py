@@ -58,8 +58,8 @@ class Result(NamedTuple):
 
 def homes(data: Path) -> Iterator[tuple[str, Array, datetime]]:
     """Yield the name of each home, its whole days of half hours [Wh], and the first of them."""
-    frame = pl.read_csv(data / FILE, try_parse_dates=True, infer_schema_length=None)
-    times = frame["timestamp"].to_list()
+    frame = pl.read_csv(data / FILE, infer_schema=False)
+    times = frame["timestamp"].str.to_datetime().to_list()
     for name in frame.columns[1:]:
         energy = frame[name].cast(pl.Float64, strict=False).to_numpy() * 1000
         there = np.flatnonzero(~np.isnan(energy))
@@ -126,7 +126,7 @@ def main() -> int:
     parser.add_argument("--certainty", type=float, default=CareOptions().certainty)
     given = parser.parse_args()
     began = time.perf_counter()
-    found = []
+    found: list[Result] = []
     for name, energy, start in homes(DATA):
         if len(found) < given.homes:
             found.append(measure(name, energy, start, given.stops, given.certainty))

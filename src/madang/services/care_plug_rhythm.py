@@ -51,6 +51,7 @@ class Home(TypedDict):
     calms: list[str]  # of the days before, apart by spaces [Wh]
     told: list[list[float]]  # of each half hour of the window: what it says, mean, variance
     active: int  # number of the last half hour in which somebody acted
+    sure: int  # the last in which that was beyond doubt
     now: int  # number of the last half hour
     alarm: bool
     alarms: list[int]  # half hours of the alarms of the last weeks
@@ -76,7 +77,7 @@ def new(number: int) -> Home:
     """Return a home of which nothing is known yet."""
     return {
         "today": UNKNOWN * SLOTS, "recent": [], "calm": [], "days": [], "calms": [], "told": [],
-        "active": number, "now": number, "alarm": False, "alarms": [],
+        "active": number, "sure": number, "now": number, "alarm": False, "alarms": [],
     }  # fmt: skip
 
 
@@ -113,6 +114,8 @@ def _judge(home: Home, known: Rhythm, energy: float | None, slot: int, certainty
         surely = energy > known.surely
         if energy > known.acts:
             home["active"] = home["now"]
+        if surely:
+            home["sure"] = home["now"]
     told = home["told"] = home["told"][-WINDOW:]
     unknown = sum(1 for one in told if one[2] < 0)
     if len(told) < WINDOW or unknown > MOST_UNKNOWN:
@@ -121,6 +124,7 @@ def _judge(home: Home, known: Rhythm, energy: float | None, slot: int, certainty
     home["alarms"] = [one for one in home["alarms"] if home["now"] - one < RECENT]
     margin = certainty + BOLD - EASE * min(len(home["alarms"]), 3)
     quiet = sum(one[0] - one[1] for one in told) > -margin * spread
+    quiet = quiet and home["now"] - home["sure"] >= WINDOW
     if quiet and not home["alarm"]:
         home["alarm"] = True
         home["alarms"].append(home["now"])

@@ -91,7 +91,7 @@ def _burst(meter: Meter, flowed: float, passed: int, at: int) -> bool:
     if day != meter["day"]:
         meter["days"] = [*meter["days"], meter["most"]][-DAYS:]
         meter["day"], meter["most"] = day, 0.0
-    usual = max([*meter["days"], meter["most"]])
+    usual = max(meter["days"], default=0.0)
     meter["most"] = max(meter["most"], volume)
     hours = (passed + before[1]) / HOUR
     return len(meter["days"]) >= LEARNING_DAYS and volume > max(2 * usual, 400 * max(hours, 1.0))
