@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from math import pi, sin
 from typing import Any
@@ -457,6 +458,57 @@ def test_water_at_home_tells_of_water_that_never_stops_with_advice(town: TenTown
     assert advice["ko"]
     (alert,) = town.of_type("Alert", refersTo=meter)
     assert (alert["category"], alert["status"]) == ("waterLeakAtHome", "open")
+
+
+class Taker(BaseHTTPRequestHandler):
+    """Whoever a contact's webhook leads to."""
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.server.heard.put(json.loads(self.rfile.read(length)))  # type: ignore[attr-defined]
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def test_what_watch_over_says_reaches_the_family_and_becomes_an_incident_in_a_search(
+    town: TenTown,
+) -> None:
+    name, tag = family(town)
+    heard: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    taker = ThreadingHTTPServer(("127.0.0.1", 0), Taker)
+    taker.heard = heard  # type: ignore[attr-defined]
+    threading.Thread(target=taker.serve_forever, daemon=True).start()
+    try:
+        hook = {"kind": "webhook", "url": f"http://127.0.0.1:{taker.server_port}/"}
+        person = {"kind": "person", "title": "Kim", "channels": [hook], "language": "ko"}
+        town.good("PUT", f"/contacts/kim-{name}", person)
+        town.put(tag, contacts=f"kim-{name}")
+        town.put(f"urn:ngsi-ld:TagSighting:{name}", location=point(127.02, 37.59), accuracy=10)
+        assert "안심 구역 밖" in json.dumps(heard.get(timeout=WAIT_S), ensure_ascii=False)
+        until(lambda: town.of_type("Notice", about=tag, status="sent"), bool, WAIT_S)
+    finally:
+        taker.shutdown()
+        taker.server_close()
+    town.good("PATCH", "/services/incidents", {"on": True})
+    lee = town.person(f"lee-{name}@example.org")
+    account = town.good("GET", f"/trust/users/lee-{name}@example.org")
+    searchers = [f"person:{account['id']}"]
+    town.good("PATCH", "/services/watch_over", {"options": {"searchers": searchers}})
+    asked = {"tag": tag, "reason": "left without a coat", "legalBasis": "vitalInterest"}
+    search = town.good("POST", "/watch-over/searches", asked, lee)["id"]
+    (alert,) = until(lambda: town.of_type("Alert", refersTo=search), bool, WAIT_S)
+
+    def of_this() -> list[dict[str, Any]]:
+        found = town.good("GET", "/incidents?limit=1000")
+        return [one for one in found if alert["id"] in json.dumps(town.entity(one["id"]))]
+
+    (incident,) = until(of_this, bool, WAIT_S)
+    assert incident["severity"] == "high"
+    town.good("DELETE", f"/watch-over/searches/{search}", None, lee)
+    town.becomes_so(alert["id"], "status", "closed")
 
 
 # --- a power cut --------------------------------------------------------------------------------
