@@ -26,8 +26,9 @@ from madang.services.forecast_series import DAY, WEEK, steps
 Values = NDArray[np.float64]
 
 ORIGINS = 5  # forecasts of the past by which methods are judged
-NAIVE, SEASONAL_NAIVE, MEDIAN = "naive", "seasonal naive", "median of models"
-BETTER = 0.95  # a naive forecast is taken if its error is below this share of the models'
+NAIVE, SEASONAL_NAIVE = "naive", "seasonal naive"
+MEDIAN, SMOOTHING = "median of models", "exponential smoothing"
+BETTER = 0.7  # a naive forecast is taken if its error is below this share of the models'
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Outlook:
     method: str
     backtest: dict[str, Any]
     """Mean absolute errors in the past: of this (``error``), of the worst of those forecasts
-    (``worst``), ``naive`` and ``seasonalNaive``; of how many ``origins``; the share of values
+    (``worst``), ``naive`` and ``seasonalNaive`` (a day or a week before, whichever is better); of
+    how many ``origins``; the share of values
     ``inside`` of the interval [%]."""
 
 
@@ -83,9 +85,7 @@ def _outlooks(
     series: list[Values], cycle: tuple[int, ...], horizon: int, coverage: float
 ) -> list[Outlook]:
     origins = [_origins(len(one), cycle, horizon) for one in series]
-    season = cycle[-1] if len(cycle) == 1 else cycle[0] if cycle else 1
     naive = [_naive(one, 1, horizon, at) for one, at in zip(series, origins, strict=True)]
-    seasonal = [_naive(one, season, horizon, at) for one, at in zip(series, origins, strict=True)]
     if cycle:
         models = _models(series, (cycle[0], cycle[-1]), horizon, origins)
     else:
@@ -94,8 +94,13 @@ def _outlooks(
         np.stack([one[start : start + horizon] for start in at[1:]])
         for one, at in zip(series, origins, strict=True)
     ]
+    seasonal = [
+        _seasonal(one, cycle or (1,), horizon, at, true)
+        for one, at, true in zip(series, origins, came, strict=True)
+    ]
+    label = MEDIAN if cycle else SMOOTHING
     chosen = [
-        _chosen(true, {MEDIAN: model, SEASONAL_NAIVE: by_season, NAIVE: by_last})
+        _chosen(true, {label: model, SEASONAL_NAIVE: by_season, NAIVE: by_last})
         for true, model, by_season, by_last in zip(came, models, seasonal, naive, strict=True)
     ]
     errors = [true - made[1:] for true, (_, made) in zip(came, chosen, strict=True)]
@@ -125,6 +130,14 @@ def _origins(length: int, cycle: tuple[int, ...], horizon: int) -> tuple[int, ..
 def _naive(series: Values, season: int, horizon: int, origins: tuple[int, ...]) -> Values:
     ahead = np.arange(horizon) % season - season
     return np.stack([series[origin + ahead] for origin in origins])
+
+
+def _seasonal(
+    series: Values, cycle: tuple[int, ...], horizon: int, origins: tuple[int, ...], came: Values
+) -> Values:
+    """Return the seasonal naive forecast of the day or of the week, whichever did better."""
+    made = [_naive(series, season, horizon, origins) for season in cycle]
+    return min(made, key=lambda one: _mean(came - one[1:]))
 
 
 def _models(
@@ -160,9 +173,9 @@ def _without_season(
 
 
 def _chosen(came: Values, made: dict[str, Values]) -> tuple[str, Values]:
-    """Return the method that is used: the models unless a naive one was clearly better."""
+    """Return the method that is used: the first unless another was clearly better."""
     errors = {name: _mean(came - one[1:]) for name, one in made.items()}
-    errors[MEDIAN] *= BETTER
+    errors[next(iter(made))] *= BETTER
     best = min(errors, key=lambda name: errors[name])
     return best, made[best]
 
