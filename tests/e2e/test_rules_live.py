@@ -117,7 +117,7 @@ def test_a_rule_is_put_fires_and_is_seen(town: Town) -> None:
     assert town.good("PUT", "/rules", {"warm": WARM}) == {"rules": ["warm"], "state": "running"}
     room = town.room("hall", 31)
     until(lambda: town.alerts(room), lambda found: found == ["open"])
-    found = town.good("GET", "/rules/warm")
+    found = until(lambda: town.good("GET", "/rules/warm"), lambda one: one["fired"])
     assert (found["rule"], found["fired"], found["holds"]) == (WARM, 1, 1)
     assert found["on"][0]["entity"] == room
     assert found["firings"][0]["value"] == "31"
@@ -223,7 +223,10 @@ def test_rules_go_on_after_a_restart_and_do_not_fire_twice(town: Town) -> None:
     town.server.stop()
     town.server.start()
     until(lambda: town.alerts(room), lambda found: found == ["open", "open"])
-    found = {one["name"]: one["fired"] for one in town.good("GET", "/rules")}
+    found = until(
+        lambda: {one["name"]: one["fired"] for one in town.good("GET", "/rules")},
+        lambda one: all(one.values()),
+    )
     assert found == {"at-once": 1, "long": 1}
     assert town.good("GET", "/services/rules")["state"] == "running"
 
