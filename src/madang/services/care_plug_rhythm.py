@@ -176,12 +176,12 @@ def energies(days: tuple[str, ...]) -> Array:
 
 
 @lru_cache(2048)
-def rhythm(days: tuple[str, ...], calms: tuple[tuple[float, ...], ...], weekday: int) -> Rhythm:
+def rhythm(days: tuple[str, ...], calms: tuple[str, ...], weekday: int) -> Rhythm:
     """Return what is learned of a home.
 
     Args:
         days: the last ones, the newest last.
-        calms: quietest half hours of the last ones. [Wh]
+        calms: quietest half hours of the last ones, apart by spaces. [Wh]
         weekday: of today, Monday is 0.
     """
     quiet = standby(calms)

@@ -132,7 +132,8 @@ def _fit(known: Array, values: Array) -> Array:
     scaled = known / scale
     ridge = np.eye(known.shape[1]) * 1e-6 * len(known)
     found: Array = np.linalg.solve(scaled.T @ scaled + ridge, scaled.T @ values)
-    return found / scale[:, None]
+    unscaled: Array = found / scale[:, None]
+    return unscaled
 
 
 def _heads(days: Array) -> Array:
@@ -143,7 +144,8 @@ def _heads(days: Array) -> Array:
 
 def _rest(days: Array, follows: Array) -> Array:
     told = np.hstack([_heads(days), days[:, [NIGHT]]])
-    return told - features(days) @ follows
+    found: Array = told - features(days) @ follows
+    return found
 
 
 def judge(
@@ -276,7 +278,7 @@ class _Filters:
         starts = np.arange(max(least + LEAST_BEFORE, last - RECENT), last)
         if not len(starts):
             return starts, np.zeros((0, 0)), np.zeros((0, 0))
-        both = [self.change(max(least, start - BEFORE), start, drift) for start in starts]
+        both = [self.change(max(least, start - BEFORE), start, drift) for start in starts.tolist()]
         return starts, np.stack([one for one, _ in both]), np.stack([two for _, two in both])
 
     def change(
