@@ -17,8 +17,8 @@ from rich.table import Table
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from madang.services.air import LEAST
-from madang.services.air_drift import WARM_UP
+from madang.services.air.drift import WARM_UP
+from madang.services.air.service import LEAST
 from tests.services.test_air import beijing, found_on
 
 WITHIN = 120  # days in which an error must be found

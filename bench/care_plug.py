@@ -30,8 +30,8 @@ from rich.table import Table
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from madang.services.care_plug import CareOptions
-from madang.services.care_plug_rhythm import CALM, CALM_DAYS, SLOTS, Home, new, step
+from madang.services.care_plug.rhythm import CALM, CALM_DAYS, SLOTS, Home, new, step
+from madang.services.care_plug.service import CareOptions
 from tests.recorded import DATA
 
 TRAINING_DAYS = 42

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from madang.services.forecast_models import outlooks
+from madang.services.forecast.models import outlooks
 
 Values = NDArray[np.float64]
 

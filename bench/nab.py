@@ -30,7 +30,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.nab_score import PROFILES, Result, Window, probation, score
-from madang.services import anomaly_detector
+from madang.services.anomaly import detector as anomaly_detector
 
 HERE = Path(__file__).parents[1]
 DATA = Path(os.environ.get("MADANG_TEST_DATA") or HERE.parent / "shared" / "data")

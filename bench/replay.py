@@ -29,8 +29,8 @@ from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.frozen import freeze
 from madang.query.reach import WHOLE
-from madang.services.parking import service
-from madang.services.replay import Job, replay
+from madang.services.parking.service import service
+from madang.services.replay.replay import Job, replay
 from tests.recorded import DATA
 from tests.services.test_replay import birmingham
 

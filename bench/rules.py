@@ -25,7 +25,7 @@ if __name__ == "__main__":
 from madang.hub.feed import Event
 from madang.services.ground import Kept
 from madang.services.past import Past
-from madang.services.rules import service
+from madang.services.rules.service import service
 from madang.services.run import Run
 
 BAR = 5_000  # changes a second

@@ -52,7 +52,7 @@ BROAD_EXCEPTS = {
     "hub/delivery.py:_run": "a queue's outermost loop: logs it and tries again later",
     "sense/edge/crossing.py:_run": "its outermost loop: logs it and warns again in a second",
     "sense/feeds/schedule.py:_pulled": "ends one reading of a feed: logs it and tries again later",
-    "services/replays.py:_run": "a replay's outermost loop: logs it, and the replay says so",
+    "services/replay/replays.py:_run": "a replay's outermost loop: logs it, and the replay says so",
     "services/services.py:installed": "a faulty package is logged and left out; others go on",
     "trust/audit.py:_write": "the log's outermost loop: logs it and refuses the group that waits",
     "trust/identities.py:_upkeep": "its outermost loop: logs it and tries again in a minute",

@@ -16,8 +16,8 @@ from typing import Any, Self
 import structlog
 import uvicorn
 
-from madang.act.commands import Commands
-from madang.act.notify import Notices
+from madang.act.commands.commands import Commands
+from madang.act.notify.notices import Notices
 from madang.api.application import application
 from madang.api.direct import protocol_for
 from madang.api.guarded import MOST_BYTES
@@ -39,7 +39,7 @@ from madang.model.normalize import entity as normalized
 from madang.sense.edge.crossing import Crossings
 from madang.sense.sense import Sense
 from madang.sense.sentilo import notifications
-from madang.services.replays import Replays
+from madang.services.replay.replays import Replays
 from madang.services.services import Services
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from madang.act.command import Command
-from madang.act.command_equipment import Answer, Letter, Order, OutOfReach, Reached
-from madang.act.command_rules import Rule, checked
-from madang.act.commands import Asked, Commands
+from madang.act.commands.command import Command
+from madang.act.commands.commands import Asked, Commands
+from madang.act.commands.equipment import Answer, Letter, Order, OutOfReach, Reached
+from madang.act.commands.rules import Rule, checked
 from madang.hub.hub import Hub
 from madang.hub.operations import Upsert
 from madang.hub.tenant import Tenant

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.act.cap_out import NAMESPACE, cap_of
-from madang.act.incident import Incident, new, note
-from madang.act.incident_alert import report
-from madang.act.incident_deeds import close, resolve
+from madang.act.incidents.alert import report
+from madang.act.incidents.cap import NAMESPACE, cap_of
+from madang.act.incidents.deeds import close, resolve
+from madang.act.incidents.incident import Incident, new, note
 from madang.sense.feeds.cap.alert import entities
 from madang.sense.feeds.cap.document import alert_of, parsed
 from madang.services.city import Thing

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from madang.act import command_desk
-from madang.act.command import KEPT_US, made
-from madang.act.command_equipment import Answer, Letter
-from madang.act.commands import Asked
+from madang.act.commands import desk as command_desk
+from madang.act.commands.command import KEPT_US, made
+from madang.act.commands.commands import Asked
+from madang.act.commands.equipment import Answer, Letter
 from madang.hub.operations import Delete, Upsert
 from madang.hub.records import Own
 from madang.lake.questions import Wanted
@@ -293,7 +293,7 @@ async def test_a_dry_run_goes_all_the_way_but_sends_nothing(tmp_path: Path) -> N
 
 
 def _never() -> Any:
-    from madang.act.command_rules import Interlock
+    from madang.act.commands.rules import Interlock
 
     return Interlock.model_validate(
         {"q": 'powerState=="never"', "message": {"en": "never", "ko": "불가"}}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from madang.act import contacts
-from madang.act.contacts import Directory, Person, Quiet, told
+from madang.act.notify import contacts
+from madang.act.notify.contacts import Directory, Person, Quiet, told
 from madang.hub.tenant import Tenant
 from madang.model.errors import BadRequestData, Conflict, ResourceNotFound
 from madang.trust.secrets import Secrets

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.act.incident_alert import MOST_POSITIONS, is_far, report
-from madang.act.incident_deeds import deeds
-from madang.act.incidents import service
+from madang.act.incidents.alert import MOST_POSITIONS, is_far, report
+from madang.act.incidents.deeds import deeds
+from madang.act.incidents.service import service
 from madang.model.errors import BadRequestData
 from madang.query.distance import between
 from madang.sense.feeds.cap.alert import ended, entities

@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 import madang.act
-from madang.act.incident import SEVERITIES, Status
-from madang.act.incident_deeds import AgencyState
+from madang.act.incidents.deeds import AgencyState
+from madang.act.incidents.incident import SEVERITIES, Status
 from madang.web.texts import LANGUAGES, Texts
 
 ACT = Path(madang.act.__file__).parent
@@ -19,7 +19,7 @@ CHOSEN = {"published", "unpublished", "step", "stepUndone", "told", "notTold"}
 
 
 def entries() -> set[str]:
-    source = "".join(path.read_text("utf-8") for path in sorted(ACT.glob("incident*.py")))
+    source = "".join(path.read_text("utf-8") for path in sorted(ACT.joinpath("incidents").glob("*.py")))
     return CHOSEN | set(re.findall(r'\bnote\(\s*\w+,\s*\w+,\s*"(\w+)"', source))
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from madang.act import incidents
-from madang.act.cap_out import cap_of
-from madang.act.incident import number, of
-from madang.act.incident_report import public
-from madang.act.incidents import service
+from madang.act.incidents import service as incidents
+from madang.act.incidents.cap import cap_of
+from madang.act.incidents.incident import number, of
+from madang.act.incidents.report import public
+from madang.act.incidents.service import service
 from madang.services.city import Thing
 from madang.services.played import Played, at
 

@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 import pytest
 
-from madang.act import notify
-from madang.act.contacts import Mqtt, Person, Webhook
-from madang.act.notify_mail import mail_of
-from madang.act.notify_message import Message
-from madang.act.notify_mqtt import Brokers
-from madang.act.notify_web import Poster, Webhooks, sms_body
+from madang.act.notify import notices as notify
+from madang.act.notify.contacts import Mqtt, Person, Webhook
+from madang.act.notify.mail import mail_of
+from madang.act.notify.message import Message
+from madang.act.notify.mqtt import Brokers
+from madang.act.notify.web import Poster, Webhooks, sms_body
 from madang.app import City
 from madang.hub.hosts import Bounds
 from madang.hub.message import Refused, SendFailed

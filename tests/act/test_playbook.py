@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.act.incident import new
-from madang.act.playbook import LONGEST, chosen, parse
+from madang.act.incidents.incident import new
+from madang.act.incidents.playbook import LONGEST, chosen, parse
 from madang.model.errors import BadRequestData
 from madang.services.records import Severity
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from madang.act.rota import Rota, on_call, upcoming
+from madang.act.notify.rota import Rota, on_call, upcoming
 
 START = datetime(2026, 11, 23, 9)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.act.signature import LATEST_S, is_signed, sign
+from madang.act.notify.signature import LATEST_S, is_signed, sign
 
 SECRET, NOW = "a secret of the two of us", 1_800_000_000
 

@@ -11,7 +11,7 @@ import orjson
 from madang.api.replay import _lines, _result
 from madang.query.reach import Hidden, Reach
 from madang.query.tree import HasType
-from madang.services.replays import Replay
+from madang.services.replay.replays import Replay
 from madang.trust.sight import Sight
 from madang.trust.view import View
 

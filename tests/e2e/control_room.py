@@ -39,7 +39,7 @@ def made(folder: Path, settings: dict[str, Any], environ: dict[str, str] | None 
         told = folder / "package" / "incidents-1.0.dist-info"
         told.mkdir(parents=True)
         (told / "METADATA").write_text("Metadata-Version: 2.1\nName: incidents\nVersion: 1.0\n")
-        entry = "[madang.services]\nincidents = madang.act.incidents:service\n"
+        entry = "[madang.services]\nincidents = madang.act.incidents.service:service\n"
         (told / "entry_points.txt").write_text(entry)
         more["PYTHONPATH"] = str(folder / "package")
     return Server(folder / "data", environ=more | (environ or {}))

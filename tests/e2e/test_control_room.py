@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from madang.act.signature import HEADER, is_signed, sign
+from madang.act.notify.signature import HEADER, is_signed, sign
 from madang.sense.feeds.cap.alert import entities
 from madang.sense.feeds.cap.document import alert_of, parsed
 from tests.e2e.control_room import PLAYBOOK, Room, made

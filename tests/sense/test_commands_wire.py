@@ -10,8 +10,8 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from madang.act.command_equipment import Order, OutOfReach, Unwritable
-from madang.act.command_rules import Rule
+from madang.act.commands.equipment import Order, OutOfReach, Unwritable
+from madang.act.commands.rules import Rule
 from madang.sense.codecs.sparkplug_payload import Payload
 from madang.sense.codecs.table import codec
 from madang.sense.devices import commands_wire as wire

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from madang.services.played import Played
-from madang.services.waste import service
+from madang.services.waste.service import service
 
 STREETS: dict[str, tuple[float, float, float, float]] = {
     "atholl crescent": (-3.2109, 55.9489, -3.2132, 55.9479),

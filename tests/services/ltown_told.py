@@ -16,7 +16,7 @@ from madang.services.city import Thing
 from madang.services.ground import Kept
 from madang.services.past import Past
 from madang.services.run import Run
-from madang.services.water import service
+from madang.services.water.service import service
 from tests.services.ltown import INLETS, PUMP, TANK, Play
 
 LON, LAT, DEGREE_M = 33.0, 34.7, 111_320.0

@@ -11,7 +11,7 @@ import orjson
 import polars as pl
 
 from madang.lake.questions import Kind, Series
-from madang.services.rule_trial import Trial
+from madang.services.rules.trial import Trial
 
 T = TypeVar("T")
 Row = tuple[int, str, str, Any]

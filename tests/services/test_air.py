@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.services import air_drift
-from madang.services.air import LEAST, service
-from madang.services.air_index import SCALES, cai, european, foreseen, who
-from madang.services.air_kept import concentration
-from madang.services.air_kriging import (
+from madang.services.air import drift as air_drift
+from madang.services.air.index import SCALES, cai, european, foreseen, who
+from madang.services.air.kept import concentration
+from madang.services.air.kriging import (
     estimated,
     fitted,
     left_out,
@@ -26,6 +25,7 @@ from madang.services.air_kriging import (
     nearest,
     scale,
 )
+from madang.services.air.service import LEAST, service
 from madang.services.city import Thing
 from madang.services.played import Played, at
 from tests.recorded import recorded

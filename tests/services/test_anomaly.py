@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from bench import nab
 from bench.nab_score import PROFILES, probation, score, worth
-from madang.services import anomaly_detector as detector
-from madang.services.anomaly import service
-from madang.services.anomaly_detector import Finding
+from madang.services.anomaly import detector
+from madang.services.anomaly.detector import Finding
+from madang.services.anomaly.service import service
 from madang.services.played import Played, at
 from tests.recorded import needs
 

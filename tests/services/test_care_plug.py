@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.care_plug import homes, measure, quietest, standby
-from madang.services import care_plug_rhythm, care_plug_words
-from madang.services.care_plug import Plug, _half_hours, service
-from madang.services.care_plug_rhythm import SLOTS, WINDOW, new, step
+from madang.services.care_plug import rhythm as care_plug_rhythm
+from madang.services.care_plug import words
+from madang.services.care_plug.rhythm import SLOTS, WINDOW, new, step
+from madang.services.care_plug.service import Plug, _half_hours, service
 from madang.services.played import Played, at
 from tests.recorded import DATA, needs
 
@@ -94,7 +95,7 @@ def test_readings_at_any_times_are_shared_out_to_half_hours(
 
 def test_words_say_what_is_usual_and_since_when_there_is_nothing() -> None:
     since = datetime(2026, 3, 6, 21, 10, tzinfo=UTC)
-    text = care_plug_words.quiet(since, datetime(2026, 3, 7, 9, 10, tzinfo=UTC), 17)
+    text = words.quiet(since, datetime(2026, 3, 7, 9, 10, tzinfo=UTC), 17)
     assert text.en == (
         "Usually active by 08:30 on Saturdays, nothing since 21:10 yesterday. Please look."
     )

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from madang.sense.edge.crossing import message
-from madang.services import crossing_watch as watches
-from madang.services.crossing import service
-from madang.services.crossing_watch import COMING, ON_RED, Rules, S, stopping_distance
+from madang.services.crossing import watch as watches
+from madang.services.crossing.service import service
+from madang.services.crossing.watch import COMING, ON_RED, Rules, S, stopping_distance
 from madang.services.played import Played, at
 from tests.recorded import needs, recorded
 

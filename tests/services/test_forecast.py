@@ -12,9 +12,8 @@ import polars as pl
 import pytest
 
 from madang.lake.questions import Series
-from madang.services import forecast_smoothing, forecast_trees
-from madang.services.forecast import Forecasts, service
-from madang.services.forecast_models import (
+from madang.services.forecast import smoothing, trees
+from madang.services.forecast.models import (
     MEDIAN,
     SEASONAL_NAIVE,
     SMOOTHING,
@@ -22,7 +21,8 @@ from madang.services.forecast_models import (
     outlooks,
     seasons,
 )
-from madang.services.forecast_series import DAY, SECOND, Values, filled, gridded, steps
+from madang.services.forecast.series import DAY, SECOND, Values, filled, gridded, steps
+from madang.services.forecast.service import Forecasts, service
 from madang.services.past import Past
 from madang.services.played import Played, at
 from tests.recorded import recorded
@@ -119,7 +119,7 @@ def test_seasons_are_those_that_a_series_is_long_enough_for() -> None:
 
 def test_two_seasons_without_noise_are_forecast_as_they_are() -> None:
     values = course(1000, noise=0)
-    found = forecast_smoothing.forecasts(values[None, :], (24, 168), 48, (952,))
+    found = smoothing.forecasts(values[None, :], (24, 168), 48, (952,))
     assert found[0, 0] == pytest.approx(values[952:], rel=0.01)
 
 
@@ -131,10 +131,10 @@ def test_a_forecast_of_the_past_does_not_look_ahead() -> None:
     for changed in (values, other):
         changed[:900] = values[:900]
     first, second = (
-        forecast_smoothing.forecasts(one[None, :], (24, 168), 48, (900,)) for one in (values, other)
+        smoothing.forecasts(one[None, :], (24, 168), 48, (900,)) for one in (values, other)
     )
     assert np.array_equal(first, second)
-    made = [forecast_trees.forecasts([one], (24, 168), 48, [(900,)])[0] for one in (values, other)]
+    made = [trees.forecasts([one], (24, 168), 48, [(900,)])[0] for one in (values, other)]
     assert np.array_equal(made[0], made[1])
 
 

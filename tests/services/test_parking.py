@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from madang.services.parking import service
+from madang.services.parking.service import service
+from madang.services.parking.sfpark import Prices, period_end, seconds, sentence, stepped
 from madang.services.played import Played, at
-from madang.services.sfpark import Prices, period_end, seconds, sentence, stepped
 from tests.recorded import recorded
 
 A, B, C = (f"urn:ngsi-ld:OffStreetParking:{name}" for name in "ABC")

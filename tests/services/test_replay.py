@@ -20,7 +20,7 @@ from madang.model.context import CORE
 from madang.model.normalize import entity as normalized
 from madang.query.reach import WHOLE
 from madang.services.city import Change, City
-from madang.services.replay import Job, effects_file, replay
+from madang.services.replay.replay import Job, effects_file, replay
 from madang.services.service import Indicator, Options, Service, Text, option
 from madang.services.services import Services
 from tests.recorded import needs, recorded
@@ -298,7 +298,7 @@ async def test_a_service_that_fails_says_when_and_why(tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs("mobility/parking/birmingham_2016.csv.gz")
 async def test_two_price_rules_are_compared_on_recorded_car_parks(tmp_path: Path) -> None:
-    from madang.services.parking import service
+    from madang.services.parking.service import service
 
     (file,) = recorded("mobility/parking/birmingham_2016.csv.gz")
     async with town(tmp_path / "data", open=False) as city:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.services import rule_text
-from madang.services.rule_read import MOST_RULES, Problem, read, read_toml, schema
+from madang.services.rules import text as rule_text
+from madang.services.rules.read import MOST_RULES, Problem, read, read_toml, schema
 
 DOCS = Path(__file__).parents[2] / "docs"
 GOOD: dict[str, Any] = {"type": "Room", "attribute": "co2", "above": 1000.0, "alert": {}}

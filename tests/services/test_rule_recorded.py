@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from madang.services.played import at
-from madang.services.rule_engine import Engine, Firing
-from madang.services.rule_read import read
+from madang.services.rules.engine import Engine, Firing
+from madang.services.rules.read import read
 from tests.recorded import recorded
 from tests.services.rule_past import TYPE, PastInMemory, Row, tried
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.services.rule_time import Windows, hours, span, weekdays
+from madang.services.rules.time import Windows, hours, span, weekdays
 
 MINUTE = 60_000_000
 ZONES = ["UTC", "Asia/Seoul", "Europe/London", "America/New_York"]

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from madang.model import time
-from madang.services import rules
 from madang.services.played import Played, at
+from madang.services.rules import service as rules
 from tests.services.rule_past import TYPE, PastInMemory, Row, tried
 
 START = at("2026-03-01 00:00")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from madang.services import rules
 from madang.services.played import Played, at
-from madang.services.rule_engine import Engine
-from madang.services.rule_read import read
+from madang.services.rules import service as rules
+from madang.services.rules.engine import Engine
+from madang.services.rules.read import read
 from madang.services.services import principal_of
 
 ROOM = "urn:ngsi-ld:Room:1"

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from madang.services.played import Played, at
-from madang.services.street_light import service
-from madang.services.street_light_rule import Lighting, new, wanted
-from madang.services.street_light_sun import elevation
+from madang.services.street_light.rule import Lighting, new, wanted
+from madang.services.street_light.service import service
+from madang.services.street_light.sun import elevation
 from tests.recorded import recorded
 
 A, B, FAR = (f"urn:ngsi-ld:Streetlight:{name}" for name in ("A", "B", "far"))

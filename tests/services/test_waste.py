@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from madang.services import waste_forecast as forecast
 from madang.services.played import Played, at
-from madang.services.waste import service
-from madang.services.waste_forecast import Filling
-from madang.services.waste_rounds import MUST, Fleet, Stop, Ways, plan, window
+from madang.services.waste import forecast
+from madang.services.waste.forecast import Filling
+from madang.services.waste.rounds import MUST, Fleet, Stop, Ways, plan, window
+from madang.services.waste.service import service
 from tests.recorded import needs, recorded
 from tests.services import edinburgh
 

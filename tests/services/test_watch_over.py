@@ -12,12 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from madang.query.distance import between
-from madang.services import watch_over_hours as hours
-from madang.services import watch_over_place as places
-from madang.services import watch_over_tags as tags
 from madang.services.played import Played, at
-from madang.services.watch_over import service
-from madang.services.watch_over_search import ENDED, OPEN
+from madang.services.watch_over import hours, tags
+from madang.services.watch_over import place as places
+from madang.services.watch_over.search import ENDED, OPEN
+from madang.services.watch_over.service import service
 from tests.recorded import needs, recorded
 
 TAG, PERSON = "urn:ngsi-ld:WatchTag:t7", "urn:ngsi-ld:Person:kim"

@@ -9,14 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from madang.services import water_leak, water_meter
 from madang.services.city import moment
 from madang.services.played import Played, at
-from madang.services.water import service
-from madang.services.water_home import duration
-from madang.services.water_home import service as home_service
-from madang.services.water_hydraulics import EXPONENT, Network, resistance, response
-from madang.services.water_leak import District, Limits, Row, judge, learn
+from madang.services.water import leak as water_leak
+from madang.services.water import meter as water_meter
+from madang.services.water.home import duration
+from madang.services.water.home import service as home_service
+from madang.services.water.hydraulics import EXPONENT, Network, resistance, response
+from madang.services.water.leak import District, Limits, Row, judge, learn
+from madang.services.water.service import service
 from tests.recorded import DATA, needs, recorded
 
 METER = "urn:ngsi-ld:WaterConsumptionObserved:H1"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from madang.act.command import MAY_HAVE_ACTED, Command, read
+from madang.act.commands.command import MAY_HAVE_ACTED, Command, read
 from madang.hub.operations import Append, Merge, Operation
 from madang.hub.records import Own
 from madang.model import time
@@ -27,7 +27,7 @@ from madang.services.records import COMMAND, DECISION
 from madang.store.rows import entity_of
 
 if TYPE_CHECKING:
-    from madang.act.commands import Commands
+    from madang.act.commands.commands import Commands
     from madang.hub.tenant import Tenant
     from madang.store.protocol import Page
     from madang.trust.view import View

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from madang.act.command import PREFIX, read, shown
-from madang.act.commands import Asked, Commands
+from madang.act.commands.command import PREFIX, read, shown
+from madang.act.commands.commands import Asked, Commands
 from madang.api.bodies import flag, members, text
 from madang.api.surface import Handler, Surface
 from madang.model.context import CORE
@@ -22,7 +22,7 @@ from madang.trust.events import Event, Recorder
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from madang.act.command import Command
+    from madang.act.commands.command import Command
     from madang.trust.actions import EntityAction, TenantAction
     from madang.trust.principal import Principal
 

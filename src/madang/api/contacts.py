@@ -10,8 +10,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from madang.act.contacts import Directory, told
-from madang.act.rota import Rota, upcoming
+from madang.act.notify.contacts import Directory, told
+from madang.act.notify.rota import Rota, upcoming
 from madang.api.bodies import page
 from madang.api.surface import Handler, Surface
 from madang.hub.operations import Create
@@ -27,7 +27,7 @@ from madang.trust.actions import TenantAction
 from madang.trust.events import Event
 
 if TYPE_CHECKING:
-    from madang.act.notify import Notices
+    from madang.act.notify.notices import Notices
     from madang.hub.hub import Hub
     from madang.trust.events import Recorder
     from madang.trust.gate import Gate

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from madang.act.incident import Incident, said
-from madang.act.incident_report import public, report
-from madang.act.incident_requests import find, listed, notices
+from madang.act.incidents.incident import Incident, said
+from madang.act.incidents.report import public, report
+from madang.act.incidents.requests import find, listed, notices
 from madang.api.bodies import number
 from madang.api.surface import Surface
 from madang.model import time

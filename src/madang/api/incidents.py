@@ -9,12 +9,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from madang.act.cap_out import MEDIA_TYPE, cap_of, sender_of
-from madang.act.contacts import Cap, Person, Webhook
-from madang.act.incident_deeds import Who
-from madang.act.incident_report import told, whole
-from madang.act.incident_requests import Answer, Requests, find, listed, nearby
-from madang.act.signature import HEADER, is_signed
+from madang.act.incidents.cap import MEDIA_TYPE, cap_of, sender_of
+from madang.act.incidents.deeds import Who
+from madang.act.incidents.report import told, whole
+from madang.act.incidents.requests import Answer, Requests, find, listed, nearby
+from madang.act.notify.contacts import Cap, Person, Webhook
+from madang.act.notify.signature import HEADER, is_signed
 from madang.api.bodies import members, number, text
 from madang.api.surface import Handler, Surface
 from madang.model.errors import BadRequestData, InvalidRequest, PayloadTooLarge, Unauthorized
@@ -22,7 +22,7 @@ from madang.trust.actions import TenantAction
 from madang.trust.principal import Principal
 
 if TYPE_CHECKING:
-    from madang.act.notify import Notices
+    from madang.act.notify.notices import Notices
     from madang.hub.hub import Hub
     from madang.hub.tenant import Tenant
     from madang.services.services import Services

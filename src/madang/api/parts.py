@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from madang.act.commands import Commands
-    from madang.act.notify import Notices
+    from madang.act.commands.commands import Commands
+    from madang.act.notify.notices import Notices
     from madang.api.system import System
     from madang.hub.hub import Hub
     from madang.sense.sense import Sense
-    from madang.services.replays import Replays
+    from madang.services.replay.replays import Replays
     from madang.services.services import Services
     from madang.settings import Settings
     from madang.trust.trust import Trust

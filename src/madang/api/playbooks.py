@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from madang.act.playbook import NAME, PLAYBOOK, Playbook, parse
+from madang.act.incidents.playbook import NAME, PLAYBOOK, Playbook, parse
 from madang.api.bodies import members, page, text
 from madang.api.surface import Surface
 from madang.hub.operations import Delete, Upsert
@@ -22,7 +22,7 @@ from madang.services.city import Thing
 from madang.store.rows import entity_of
 
 if TYPE_CHECKING:
-    from madang.act.notify import Notices
+    from madang.act.notify.notices import Notices
     from madang.hub.hub import Hub
     from madang.hub.tenant import Tenant
 

@@ -16,7 +16,7 @@ from madang.api.bodies import instant, members, page
 from madang.api.surface import Handler, Surface
 from madang.model.entity import Document, Entity
 from madang.model.errors import BadRequestData
-from madang.services.replays import MOST_RUNS, Replay, Replays
+from madang.services.replay.replays import MOST_RUNS, Replay, Replays
 from madang.trust.view import View
 
 if TYPE_CHECKING:

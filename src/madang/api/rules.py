@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from madang.api.bodies import instant, members, page
 from madang.api.surface import Handler, Surface
 from madang.model.errors import BadRequestData, InvalidRequest, MadangError
-from madang.services.rule_book import RuleBook, warnings
-from madang.services.rule_read import MOST_BYTES, read, schema
+from madang.services.rules.book import RuleBook, warnings
+from madang.services.rules.read import MOST_BYTES, read, schema
 from madang.trust.actions import EntityAction, TenantAction
 
 if TYPE_CHECKING:
-    from madang.services.rule_trial import Trial
+    from madang.services.rules.trial import Trial
     from madang.services.services import Services
 
 LINES: Final = "application/x-ndjson"

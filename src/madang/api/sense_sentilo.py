@@ -21,7 +21,7 @@ from madang.api.surface import Surface
 from madang.model.errors import NgsiError, Overloaded, TooManyRequests
 
 if TYPE_CHECKING:
-    from madang.act.commands import Commands
+    from madang.act.commands.commands import Commands
     from madang.api.surface import Action, Handler
     from madang.sense.sense import Sense
     from madang.trust.gate import Gate

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from madang.act.commands import Asked
+from madang.act.commands.commands import Asked
 from madang.api import sense_sentilo_past as past
 from madang.api.sense_sentilo_catalog import append, body_of, write
 from madang.api.sense_sentilo_data import sensors_of
@@ -21,7 +21,7 @@ from madang.sense.sentilo.events import ORDER, event
 from madang.sense.sentilo.names import checked, device_of
 
 if TYPE_CHECKING:
-    from madang.act.commands import Commands
+    from madang.act.commands.commands import Commands
     from madang.sense.sense import Sense
 
 

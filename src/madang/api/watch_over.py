@@ -16,8 +16,8 @@ from madang.model.context import CORE
 from madang.model.errors import BadRequestData, Conflict, Forbidden, MadangError, ResourceNotFound
 from madang.model.names import check_uri
 from madang.model.normalize import entity as normalized
-from madang.services.watch_over_search import BASES, CLOSING, REQUESTED
-from madang.services.watch_over_tags import SEARCH, TAG, Care
+from madang.services.watch_over.search import BASES, CLOSING, REQUESTED
+from madang.services.watch_over.tags import SEARCH, TAG, Care
 from madang.store.rows import entity_of
 
 if TYPE_CHECKING:

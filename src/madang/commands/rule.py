@@ -31,7 +31,7 @@ from madang.commands.terminal import (
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from madang.services.rule_read import Reading
+    from madang.services.rules.read import Reading
 
 app = typer.Typer(no_args_is_help=True, help="Write, try and look after rules without code.")
 
@@ -195,7 +195,7 @@ def _bar() -> Progress | None:
 
 
 def _read(file: Path) -> Reading:
-    from madang.services.rule_read import MOST_BYTES, read_toml
+    from madang.services.rules.read import MOST_BYTES, read_toml
 
     try:
         if str(file) == "-":

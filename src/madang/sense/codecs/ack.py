@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, get_args
 
-from madang.act.command_equipment import Word
+from madang.act.commands.equipment import Word
 from madang.sense.codecs.bounds import check_items, json_of, shown
 from madang.sense.message import Answered, Decoded, Message, Rejected
 

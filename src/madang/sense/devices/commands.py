@@ -1,4 +1,4 @@
-"""The devices as those see them who carry out commands (:mod:`madang.act.command_equipment`)."""
+"""The devices as those see them who carry out commands (:mod:`madang.act.commands.equipment`)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from madang.act import command_words as words
-from madang.act.command import PREFIX as COMMAND
-from madang.act.command_equipment import Answer, Letter, Order, OutOfReach, Reached
+from madang.act.commands import words
+from madang.act.commands.command import PREFIX as COMMAND
+from madang.act.commands.equipment import Answer, Letter, Order, OutOfReach, Reached
 from madang.model.entity import Document
 from madang.sense.devices import commands_wire as wire
 from madang.sense.devices.commands_form import ADDRESS, DEVICE, is_device_address

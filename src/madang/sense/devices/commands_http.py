@@ -8,8 +8,8 @@ from typing import Final, cast, get_args
 import aiohttp
 import orjson
 
-from madang.act import command_words as words
-from madang.act.command_equipment import Answer, Letter, OutOfReach, Word
+from madang.act.commands import words
+from madang.act.commands.equipment import Answer, Letter, OutOfReach, Word
 
 LONGEST_S: Final = 10.0
 """How long a device may take to answer."""

@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
-from madang.act.command_equipment import Order, Unwritable
+from madang.act.commands.equipment import Order, Unwritable
 from madang.model import time
 from madang.sense.codecs import javascript
 from madang.sense.codecs.lorawan import dev_eui
@@ -192,7 +192,7 @@ def sparkplug(order: Order, at: int) -> bytes:
 def ultralight(device: str, order: Order) -> bytes:
     """Return a command as Ultralight 2.0 writes it.
 
-    >>> from madang.act.command_rules import Rule
+    >>> from madang.act.commands.rules import Rule
     >>> rule = Rule(title={"en": "Turn", "ko": "돌리기"})
     >>> ultralight("lamp1", Order("urn:x", "turn", {"left": 30}, 0, rule))
     b'lamp1@turn|left=30'

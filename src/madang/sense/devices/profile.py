@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from madang.act.command_rules import Interlock, Revert, Rule, checked, examine
+from madang.act.commands.rules import Interlock, Revert, Rule, checked, examine
 from madang.model.errors import BadRequestData
 from madang.model.names import is_uri, is_word
 from madang.sense.devices import paths

@@ -1,7 +1,7 @@
 """Warns at crossings within milliseconds: from what is being written straight to the sign.
 
 It is told of changes while they are on their way to the disk, and tells signs over the MQTT broker
-of this process, by the rules of :mod:`madang.services.crossing_watch`. It works while the service
+of this process, by the rules of :mod:`madang.services.crossing.watch`. It works while the service
 ``crossing`` is switched on here, and by its options; that service keeps the record.
 
 A sign is told what to show and for how long, and is told again while the danger lasts: one that
@@ -27,9 +27,9 @@ from madang.model.errors import BadRequestData, MadangError
 from madang.model.normalize import entity as normalized
 from madang.query.tree import HasType, Query, Selector
 from madang.sense.devices.device import PREFIX, check_name
-from madang.services import crossing_texts as texts
-from madang.services import crossing_watch as watches
-from madang.services.crossing_watch import CROSSING, OBSERVED, SHOWN_S, S, Step, Watch
+from madang.services.crossing import texts
+from madang.services.crossing import watch as watches
+from madang.services.crossing.watch import CROSSING, OBSERVED, SHOWN_S, S, Step, Watch
 from madang.store.rows import entity_of
 
 if TYPE_CHECKING:

@@ -1,0 +1,354 @@
+"""Whom to tell, and how: people with their channels, groups, rotas.
+
+They are personal data, so they are no entities: they are kept sealed in the tenant's store, and
+entities only hold their names.
+"""
+
+from __future__ import annotations
+
+import secrets as chance
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+import orjson
+import structlog
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from madang.act.notify.rota import Name, Rota, on_call, zone_of
+from madang.hub.endpoint import parse as endpoint
+from madang.model.errors import BadRequestData, Conflict, NgsiError, ResourceNotFound
+from madang.model.names import shown
+from madang.trust.secrets import SecretKeyError
+
+if TYPE_CHECKING:
+    from madang.hub.tenant import Tenant
+    from madang.trust.secrets import Secrets
+
+log = structlog.get_logger("madang.act")
+
+MOST = 2_000  # contacts of a tenant
+MOST_TOLD = 500  # people by one notice
+_LONGEST_URL = 2_000
+_SECRET_BYTES = 32
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class _Channel(_Part):
+    urgent_only: bool = False
+    """Used only for what is urgent."""
+
+
+class Email(_Channel):
+    """E-mail, by the mail server of the settings."""
+
+    kind: Literal["email"]
+    address: str = Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}$")
+
+
+class Sms(_Channel):
+    """A text message, by the gateway of the settings."""
+
+    kind: Literal["sms"]
+    number: str = Field(pattern=r"^\+[1-9][0-9]{6,14}$")
+    """In the form of E.164: ``+821012345678``."""
+
+
+class _Web(_Channel):
+    url: str = Field(max_length=_LONGEST_URL)
+    inside: bool = False
+    """An administrator has named it, so it may lie inside the city's own network."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        try:
+            endpoint({"uri": value})
+        except NgsiError as error:
+            raise ValueError(error.detail.replace("notification.endpoint.uri", "url")) from None
+        return value
+
+
+class _Signed(_Web):
+    secret: str = Field("", max_length=200, pattern=r"^([\x21-\x7e]{16,})?$")
+    """Signs what is sent; one is made if none is given."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_web(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("url must begin with https:// or http://")
+        return value
+
+
+class Webhook(_Signed):
+    """A JSON document that is posted to a program."""
+
+    kind: Literal["webhook"]
+
+
+class Cap(_Signed):
+    """A CAP 1.2 alert that is posted to an agency, which may answer with states."""
+
+    kind: Literal["cap"]
+
+
+class Mqtt(_Web):
+    """A message to a broker: ``mqtts://user:password@host/topic``."""
+
+    kind: Literal["mqtt"]
+
+    @field_validator("url")
+    @classmethod
+    def _is_broker(cls, value: str) -> str:
+        if not value.startswith(("mqtt://", "mqtts://")):
+            raise ValueError("url must begin with mqtt:// or mqtts://")
+        return value
+
+
+class Push(_Channel):
+    """A message to a browser: what its PushSubscription tells (W3C Push API)."""
+
+    kind: Literal["push"]
+    endpoint: str = Field(max_length=_LONGEST_URL, pattern=r"^https?://[^\s]+$")
+    p256dh: str = Field(pattern=r"^[A-Za-z0-9_-]{87,88}=*$")
+    auth: str = Field(pattern=r"^[A-Za-z0-9_-]{22}=*$")
+    inside: bool = False
+
+
+Channel = Annotated[Email | Sms | Webhook | Cap | Mqtt | Push, Field(discriminator="kind")]
+
+
+class Quiet(_Part):
+    """Hours in which somebody is not told what is not urgent."""
+
+    start: time
+    end: time
+    time_zone: str = Field("UTC", max_length=64)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        return zone_of(value)
+
+    def left_s(self, at: datetime) -> float:
+        """Return for how long it is still quiet. [s]"""
+        local = at.astimezone(ZoneInfo(self.time_zone)).replace(tzinfo=None)
+        for day in (-1, 0):
+            start = datetime.combine(local.date() + timedelta(day), self.start)
+            end = datetime.combine(start.date() + timedelta(self.end <= self.start), self.end)
+            if start <= local < end:
+                return (end - local).total_seconds()
+        return 0.0
+
+
+class Person(_Part):
+    """One person, desk or agency."""
+
+    kind: Literal["person"]
+    title: str = Field("", max_length=100)
+    """Their name, for people to read."""
+    language: Literal["en", "ko"] = "ko"
+    channels: list[Channel] = Field(min_length=1, max_length=10)
+    """All of them are used."""
+    quiet: Quiet | None = None
+
+    @property
+    def members(self) -> list[str]:
+        """Return nobody: a person stands for themselves."""
+        return []
+
+    def labelled(self) -> Iterator[tuple[str, Channel]]:
+        """Yield the channels with names: ``email``, ``sms``, ``email 2`` …"""
+        seen: dict[str, int] = {}
+        for one in self.channels:
+            seen[one.kind] = seen.get(one.kind, 0) + 1
+            yield one.kind if seen[one.kind] == 1 else f"{one.kind} {seen[one.kind]}", one
+
+
+class Group(_Part):
+    """Several who are told together."""
+
+    kind: Literal["group"]
+    title: str = Field("", max_length=100)
+    members: list[Name] = Field(min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.members)) < len(self.members):
+            raise ValueError("members names somebody twice")
+        return self
+
+
+Contact = Annotated[Person | Group | Rota, Field(discriminator="kind")]
+_CONTACT: TypeAdapter[Person | Group | Rota] = TypeAdapter(Contact)
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+class Directory:
+    """The contacts of one tenant. To be loaded before it is used."""
+
+    def __init__(self, tenant: Tenant, secrets: Secrets) -> None:
+        self._tenant = tenant
+        self._secrets = secrets
+        self._known: dict[str, Person | Group | Rota] = {}
+
+    async def load(self) -> None:
+        """Take up what is kept."""
+        for name, body in await self._tenant.store.items("contact"):
+            try:
+                plain = self._secrets.unseal(body.decode(), self._about(name))
+                self._known[name] = _CONTACT.validate_json(plain)
+            except (SecretKeyError, ValidationError) as error:  # the key was lost: save it anew
+                log.error("contact.unreadable", name=name, reason=str(error))
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._known)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+    def named(self, name: str) -> Person | Group | Rota:
+        """Return a contact.
+
+        Raises:
+            ResourceNotFound: there is none of that name.
+        """
+        found = self._known.get(name)
+        if found is None:
+            raise ResourceNotFound(
+                f"there is no contact {shown(name)}; `madang people list` tells all"
+            )
+        return found
+
+    async def put(
+        self, name: str, given: Any, inside: bool
+    ) -> tuple[Person | Group | Rota, dict[str, str]]:
+        """Keep a contact in the place of the one of that name; return it, and its new secrets.
+
+        Args:
+            name: lower case, such as ``kim`` or ``control-room``.
+            given: its JSON.
+            inside: who saves it may name addresses inside the city's own network.
+
+        Raises:
+            BadRequestData: it is not as it must be, or names somebody who is not there.
+        """
+        contact = _checked(name, given)
+        missing = next((one for one in contact.members if one not in self._known), None)
+        if missing is not None:
+            raise BadRequestData(f"there is no contact {missing!r} yet; add it first")
+        if name in self._reach(contact.members):
+            raise BadRequestData(f"{name} would be a member of itself")
+        if name not in self._known and len(self._known) >= MOST:
+            raise BadRequestData(f"there are {MOST:,} contacts already; remove some")
+        made: dict[str, str] = {}
+        if isinstance(contact, Person):
+            contact = self._completed(contact, self._known.get(name), inside, made)
+        body = self._secrets.seal(contact.model_dump_json().encode(), self._about(name))
+        await self._tenant.writer.keep("contact", name, body.encode())
+        self._known[name] = contact
+        return contact, made
+
+    async def remove(self, name: str) -> None:
+        """Remove a contact.
+
+        Raises:
+            ResourceNotFound: there is none.
+            Conflict: a group or rota needs it.
+        """
+        self.named(name)
+        user = next((other for other, one in self._known.items() if name in one.members), None)
+        if user is not None:
+            raise Conflict(f"{name} is in {user}; take it out there first")
+        await self._tenant.writer.keep("contact", name, None)
+        del self._known[name]
+
+    def people(self, name: str, at: datetime) -> dict[str, Person]:
+        """Return who is told if a contact is, by name: of a rota, who is on call."""
+        found: dict[str, Person] = {}
+        waiting, seen = [name], set[str]()
+        while waiting and len(found) < MOST_TOLD:
+            one = waiting.pop(0)
+            contact = self._known.get(one)
+            if contact is None or one in seen:
+                continue
+            seen.add(one)
+            if isinstance(contact, Person):
+                found[one] = contact
+            elif isinstance(contact, Group):
+                waiting += contact.members
+            else:
+                waiting.append(on_call(contact, at))
+        return found
+
+    def _reach(self, members: list[str]) -> set[str]:
+        """Return all who are in a contact with these members, at any depth."""
+        found, waiting = set[str](), list(members)
+        while waiting:
+            one = waiting.pop()
+            if one not in found and one in self._known:
+                found.add(one)
+                waiting += self._known[one].members
+        return found
+
+    @staticmethod
+    def _completed(
+        person: Person, before: Person | Group | Rota | None, inside: bool, made: dict[str, str]
+    ) -> Person:
+        """Return a person with a secret in each channel that signs, and who may lie inside."""
+        old = {}
+        if isinstance(before, Person):
+            signed = [one for one in before.channels if isinstance(one, _Signed)]
+            old = {(one.kind, one.url): one.secret for one in signed}
+        channels: list[Any] = []
+        for label, one in person.labelled():
+            more: dict[str, Any] = {}
+            if isinstance(one, _Web | Push):
+                more["inside"] = inside
+            if isinstance(one, _Signed) and not one.secret:
+                more["secret"] = old.get((one.kind, one.url), "")
+                if not more["secret"]:
+                    more["secret"] = made[label] = chance.token_urlsafe(_SECRET_BYTES)
+            channels.append(one.model_copy(update=more))
+        return person.model_copy(update={"channels": channels})
+
+    def _about(self, name: str) -> str:
+        return f"contact {self._tenant.name} {name}"
+
+
+def _checked(name: str, given: Any) -> Person | Group | Rota:
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        raise BadRequestData(
+            f"{shown(name)} is no name such as kim or control-room: up to 40 small letters, digits,"
+            " dots and hyphens"
+        ) from None
+    try:
+        return _CONTACT.validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the contact"
+        raise BadRequestData(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def told(name: str, contact: Person | Group | Rota) -> dict[str, Any]:
+    """Return a contact as JSON, without its secrets."""
+    body: dict[str, Any] = orjson.loads(contact.model_dump_json(exclude_none=True))
+    for channel in body.get("channels", ()):
+        channel.pop("secret", None)
+    return {"name": name, **body}

@@ -1,0 +1,1 @@
+"""Watch-over tags."""

@@ -1,0 +1,1 @@
+"""Leaks in the network and at home."""
