@@ -19,7 +19,8 @@ CHOSEN = {"published", "unpublished", "step", "stepUndone", "told", "notTold"}
 
 
 def entries() -> set[str]:
-    source = "".join(path.read_text("utf-8") for path in sorted(ACT.joinpath("incidents").glob("*.py")))
+    modules = sorted((ACT / "incidents").glob("*.py"))
+    source = "".join(path.read_text("utf-8") for path in modules)
     return CHOSEN | set(re.findall(r'\bnote\(\s*\w+,\s*\w+,\s*"(\w+)"', source))
 
 
