@@ -224,7 +224,7 @@ def tune() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(500_000, 20, 50)
+    gc.set_threshold(200_000, 20, 50)
     sys.setswitchinterval(0.001)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,6 +21,7 @@ import orjson
 
 COMMAND = Path(sys.executable).with_name("madang")
 API = "/ngsi-ld/v1"
+PORTS = (10_000, 32_000)  # below those that Linux gives to outgoing connections
 
 
 class ServerFailed(Exception):
@@ -36,10 +39,12 @@ class Answer(NamedTuple):
 
 
 def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Return a port nobody listens on, and that no outgoing connection is given meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(*PORTS)  # tests are seeded alike in each process
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:

@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 import typer
 
-from madang.commands.client import HubClient, HubError, connect
 from madang.commands.service import values_of
 from madang.commands.terminal import DEFAULT_URL, Columns, Json, Tenant, Url, past, print_json, show
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from madang.commands.client import HubClient
 
 LOOK_S = 0.2  # between two looks at how far it is
 MOST_SHOWN = 200
@@ -66,6 +67,8 @@ def replay(
         _print(found, decisions)
     failed = [run["failure"] for run in found["result"]["runs"] if run["failure"]]
     if failed:
+        from madang.commands.client import HubError
+
         raise HubError(f"the service failed at {failed[0]['at']}: {failed[0]['message']}")
 
 
@@ -78,6 +81,8 @@ async def _replayed(
         HubError: it could not be made.
     """
     path = f"/services/{quote(service, safe='')}/replays"
+    from madang.commands.client import connect
+
     async with connect(url, tenant, None) as client:
         made = await client.send("POST", path, body)
         one = f"{path}/{made['id']}"
@@ -116,6 +121,8 @@ async def _watched(client: HubClient, path: str, bar: Progress | None) -> dict[s
         if found["state"] == "done":
             return found
         if found["state"] not in ("waiting", "running"):
+            from madang.commands.client import HubError
+
             raise HubError(found["error"] or f"the replay was {found['state']}")
         await asyncio.sleep(LOOK_S)
 

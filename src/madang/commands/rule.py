@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import typer
 
-from madang.commands.client import HubError, connect
 from madang.commands.terminal import (
     DEFAULT_URL,
     BadOption,
@@ -27,6 +26,7 @@ from madang.commands.terminal import (
     send,
     show,
 )
+from madang.model.errors import MadangError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -67,7 +67,7 @@ def check(file: File, as_json: Json = False, tenant: Tenant = "", url: Url = DEF
         try:
             asked = send("POST", "/rules/check", url, reading.specs, tenant=tenant)
             found["warnings"] = asked["warnings"]
-        except HubError as error:
+        except MadangError as error:
             unasked = f"types and attributes were not looked up: {error}"
     if as_json:
         print_json(found)
@@ -167,6 +167,8 @@ def try_(
 
 
 async def _tried(url: str, tenant: str, body: dict[str, Any]) -> dict[str, Any]:
+    from madang.commands.client import HubError, connect
+
     with _bar() or nullcontext() as bar:
         task = bar.add_task("reading the past", total=1.0) if bar else None
         async with connect(url, tenant, timeout_s=None) as client:
