@@ -11,7 +11,6 @@ import typer
 
 from madang.commands.terminal import (
     DEFAULT_URL,
-    BadOption,
     Columns,
     Json,
     Tenant,
@@ -20,6 +19,7 @@ from madang.commands.terminal import (
     seconds,
     send,
     show,
+    values_of,
 )
 
 app = typer.Typer(no_args_is_help=True, help="Tell devices to do something, and see what came.")
@@ -66,7 +66,11 @@ def send_command(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Tell a device to do something; follow it until it is over."""
-    body: dict[str, Any] = {"target": target, "name": name, "parameters": _values(parameters or [])}
+    body: dict[str, Any] = {
+        "target": target,
+        "name": name,
+        "parameters": values_of(parameters or [], "PARAMETER=VALUE"),
+    }
     if revert_after:
         body["revertAfter"] = seconds(revert_after)
     if dry_run:
@@ -246,24 +250,6 @@ def _state(found: dict[str, Any]) -> str:
     if status == "waiting":
         text = text or "another person must agree: `madang command approve`"
     return f"{status}: {text}" if text else status
-
-
-def _values(given: list[str]) -> dict[str, Any]:
-    """Return parameters by name; a value is JSON, and else the text that it is.
-
-    >>> _values(["level=0.3", "mode=auto"])
-    {'level': 0.3, 'mode': 'auto'}
-    """
-    found: dict[str, Any] = {}
-    for one in given:
-        name, equals, value = one.partition("=")
-        if not (name and equals):
-            raise BadOption(f"{one!r} is no parameter; write PARAMETER=VALUE, such as level=0.3")
-        try:
-            found[name] = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            found[name] = value
-    return found
 
 
 def _path(id: str) -> str:

@@ -12,8 +12,17 @@ from urllib.parse import quote
 
 import typer
 
-from madang.commands.service import values_of
-from madang.commands.terminal import DEFAULT_URL, Columns, Json, Tenant, Url, past, print_json, show
+from madang.commands.terminal import (
+    DEFAULT_URL,
+    Columns,
+    Json,
+    Tenant,
+    Url,
+    past,
+    print_json,
+    show,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -56,9 +65,9 @@ def replay(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Try a service on recorded history; nothing is written to the city, and nothing is sent."""
-    runs = [values_of(settings or [])]
+    runs = [values_of(settings or [], "OPTION=VALUE")]
     if against:
-        runs.append({} if against == ["-"] else runs[0] | values_of(against))
+        runs.append({} if against == ["-"] else runs[0] | values_of(against, "OPTION=VALUE"))
     body = {"from": past(start), "to": past(end), "runs": runs}
     found = asyncio.run(_replayed(service, body, output, quiet=as_json, url=url, tenant=tenant))
     if as_json:

@@ -11,7 +11,6 @@ import typer
 
 from madang.commands.terminal import (
     DEFAULT_URL,
-    BadOption,
     Columns,
     Json,
     Tenant,
@@ -20,6 +19,7 @@ from madang.commands.terminal import (
     print_json,
     send,
     show,
+    values_of,
 )
 
 app = typer.Typer(no_args_is_help=True, help="Switch, set and look after city services.")
@@ -99,7 +99,7 @@ def switch_on(
     """Switch a service on; it goes on from where it stopped."""
     body: dict[str, Any] = {"on": True}
     if settings:
-        body["options"] = values_of(settings)
+        body["options"] = values_of(settings, "OPTION=VALUE")
     _tell(send("PATCH", _path(name), url, body, tenant=tenant), as_json, f"{name} is on")
 
 
@@ -123,7 +123,7 @@ def set_options(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Set options of a service; the others stay as they are."""
-    body = {"options": values_of(settings)}
+    body = {"options": values_of(settings, "OPTION=VALUE")}
     found = send("PATCH", _path(name), url, body, tenant=tenant)
     values = ", ".join(f"{one} = {_text(found['options'][one])}" for one in body["options"])
     _tell(found, as_json, f"{name}: {values}")
@@ -178,27 +178,6 @@ def make_new(
         " the hub, `madang service list` has it.",
         err=True,
     )
-
-
-# --- reading what people type -----------------------------------------------------------------
-
-
-def values_of(settings: list[str]) -> dict[str, Any]:
-    """Return options by name; a value is JSON, and else the text that it is.
-
-    >>> values_of(["hold=90", "zone=Asia/Seoul"])
-    {'hold': 90, 'zone': 'Asia/Seoul'}
-    """
-    found: dict[str, Any] = {}
-    for one in settings:
-        name, equals, value = one.partition("=")
-        if not (name and equals):
-            raise BadOption(f"{one!r} sets nothing; write OPTION=VALUE, such as hold_minutes=90")
-        try:
-            found[name] = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            found[name] = value
-    return found
 
 
 # --- showing ----------------------------------------------------------------------------------

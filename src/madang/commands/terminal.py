@@ -83,6 +83,27 @@ def past(text: str) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def values_of(given: list[str], form: str) -> dict[str, Any]:
+    """Return values by name; each is JSON, and else the text that it is.
+
+    >>> values_of(["hold=90", "zone=Asia/Seoul"], "OPTION=VALUE")
+    {'hold': 90, 'zone': 'Asia/Seoul'}
+
+    Raises:
+        BadOption: one has not the form, which is told.
+    """
+    found: dict[str, Any] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            raise BadOption(f"{one!r} sets nothing; write {form}, such as level=0.3")
+        try:
+            found[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            found[name] = value
+    return found
+
+
 def limits(tenant: list[str] | None, scope: list[str] | None) -> dict[str, Any]:
     """Return where an account or key holds, as the hub wants it, without what was not said."""
     given = {"tenants": tenant, "scopes": scope}

@@ -6,6 +6,7 @@ wrong, and when the incident's own service carries it out, for meanwhile another
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -60,18 +61,18 @@ class Who(NamedTuple):
     name: str
 
 
-class Deed(BaseModel):
+class Deed(BaseModel, ABC):
     """Something that is done to an incident."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @abstractmethod
     def apply(self, incident: Incident, who: Who, at: str) -> list[str]:
         """Change an incident; return the names of those who are to be told of it.
 
         Raises:
             Conflict, BadRequestData: it cannot be done to this incident, as it is now.
         """
-        raise NotImplementedError
 
 
 class Open(Deed):
