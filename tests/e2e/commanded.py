@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import threading
 import time
@@ -13,7 +12,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.e2e.server import API, COMMAND, Answer, Server
+from tests.e2e.server import API, Answer, Server
 
 PASSWORD = "correct horse battery staple"
 LAMP = "urn:ngsi-ld:Streetlight:{}"
@@ -82,12 +81,7 @@ class Town:
         return found
 
     def madang(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
-        environ |= {"MADANG_URL": self.server.url, "MADANG_DATA": str(self.server.data)}
-        return subprocess.run(
-            [str(COMMAND), "command", *words],
-            capture_output=True, text=True, timeout=60, check=False, env=environ,
-        )  # fmt: skip
+        return self.server.madang("command", *words)
 
 
 def until(look: Callable[[], Any], is_done: Callable[[Any], bool], wait_s: float = 20) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -12,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from tests.e2e.server import API, COMMAND, Answer, Server
+from tests.e2e.server import API, Answer, Server
 
 PATIENCE_S = 60.0  # on a machine that is busy with other tests
 PLAYBOOK = """
@@ -122,12 +121,7 @@ class Room:
 
     async def madang(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command line as somebody at this machine."""
-        environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
-        environ |= {"MADANG_URL": self.server.url, "MADANG_DATA": str(self.server.data)}
-        return await asyncio.to_thread(
-            subprocess.run, [str(COMMAND), *words], capture_output=True, text=True, timeout=60,
-            check=False, env=environ,
-        )  # fmt: skip
+        return await asyncio.to_thread(self.server.madang, *words)
 
     async def said(self, *words: str) -> str:
         done = await self.madang(*words)

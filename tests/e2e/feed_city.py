@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 import orjson
 
 from tests.e2e.publisher import Publisher
-from tests.e2e.server import API, COMMAND, Server
+from tests.e2e.server import API, Server
 
 KEYS = {"city": {"key": "s3cret", "hosts": ["127.0.0.1"]}}
 ENVIRON = {
@@ -34,12 +33,7 @@ class City:
         self.folder = folder
 
     def madang(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
-        environ |= {"MADANG_URL": self.server.url, "MADANG_DATA": str(self.server.data)}
-        return subprocess.run(
-            [str(COMMAND), "feed", *words],
-            capture_output=True, text=True, timeout=120, check=False, cwd=self.folder, env=environ,
-        )  # fmt: skip
+        return self.server.madang("feed", *words, timeout_s=120, cwd=self.folder)
 
     def good(self, *words: str) -> str:
         done = self.madang(*words)

@@ -176,6 +176,23 @@ class Server:
         """Return the end of what it has logged."""
         return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else ""
 
+    def madang(
+        self, *words: str, timeout_s: float = 60, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line against it, as somebody at this machine does."""
+        environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
+        environ |= {"MADANG_URL": self.url, "MADANG_DATA": str(self.data)}
+        return subprocess.run(
+            [str(COMMAND), *words],
+            capture_output=True, text=True, timeout=timeout_s, check=False, cwd=cwd, env=environ,
+        )  # fmt: skip
+
+    def said(self, *words: str, timeout_s: float = 60) -> str:
+        """Return what a command prints; it must end well."""
+        done = self.madang(*words, timeout_s=timeout_s)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def __enter__(self) -> Self:
         self.start()
         return self

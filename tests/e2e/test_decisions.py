@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.server import API, COMMAND, Server
+from tests.e2e.server import API, Server
 
 MODULE = """
 from madang.services.service import Service, Text
@@ -165,18 +163,7 @@ def test_the_command_line_lists_shows_and_undoes(town: Server) -> None:
     put(town, "typed", sun=900)
     [one] = decided(town, "typed")
     name = one["id"].removeprefix("urn:ngsi-ld:Decision:")
-    assert "Sun 900: shade low" in madang(town, "list", "--service", "shades")
-    assert "because sun of urn:ngsi-ld:Window:typed was 900" in madang(town, "show", name)
-    assert "undone" in madang(town, "undo", name, "--yes")
-    assert "undone by" in madang(town, "show", name)
-
-
-def madang(server: Server, *words: str) -> str:
-    environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
-    environ |= {"MADANG_URL": server.url, "MADANG_DATA": str(server.data)}
-    done = subprocess.run(
-        [str(COMMAND), "decision", *words],
-        capture_output=True, text=True, timeout=60, check=False, env=environ,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert "Sun 900: shade low" in town.said("decision", "list", "--service", "shades")
+    assert "because sun of urn:ngsi-ld:Window:typed was 900" in town.said("decision", "show", name)
+    assert "undone" in town.said("decision", "undo", name, "--yes")
+    assert "undone by" in town.said("decision", "show", name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -39,15 +38,7 @@ def asked(server: Server, method: str, path: str, body: object = None, key: str 
 
 
 def typed(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
-    return subprocess.run(
-        [COMMAND, "device", *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environ | {"MADANG_URL": server.url, "MADANG_DATA": str(server.data)},
-    )
+    return server.madang("device", *words)
 
 
 def good(server: Server, *words: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.server import API, COMMAND, Server
+from tests.e2e.server import API, Server
 from tests.e2e.test_edge import Node, caught_up, plain, push, series, station, status
 
 PROFILE = 'type = "NoiseLevelObserved"\n[attributes]\nLAeq = { path = "db", unit = "2N" }\n'
@@ -28,20 +26,6 @@ def asked(centre: Server, method: str, path: str, body: object = None, key: str 
     answer = centre.request(method, path, body, headers)
     assert answer.status < 300, answer.body
     return answer.json() if answer.body else None
-
-
-def typed(server: Server, *words: str) -> str:
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
-    done = subprocess.run(
-        [COMMAND, "edge", *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environ | {"MADANG_URL": server.url, "MADANG_DATA": str(server.data)},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def attributes(centre: Server, number: int) -> set[str]:
@@ -63,10 +47,10 @@ def test_what_is_set_at_the_centre_works_at_the_node_also_when_cut_off(tmp_path:
     with Server(tmp_path / "centre", open=False) as centre:
         key = new_key(centre, "Edge node Mapo")
         asked(centre, "PUT", "/profiles/noise", {"text": PROFILE})
-        assert "is configured" in typed(
-            centre, "configure", "mapo", "--key", "Edge node Mapo", str(file)
+        assert "is configured" in centre.said(
+            "edge", "configure", "mapo", "--key", "Edge node Mapo", str(file)
         )
-        assert "not asked" in typed(centre, "nodes")
+        assert "not asked" in centre.said("edge", "nodes")
         own = '[edge.rules."*"]\nstrip = ["mine"]\n'
         node = Node(tmp_path / "edge", centre.url, own, key=key["key"])
         with node:
@@ -77,10 +61,10 @@ def test_what_is_set_at_the_centre_works_at_the_node_also_when_cut_off(tmp_path:
             assert attributes(centre, 1) == {"LAeq", "mine"}
             found = "urn:ngsi-ld:NoiseLevelObserved:noise-7"
             assert asked(centre, "GET", f"{API}/entities/{found}")["LAeq"]["value"] == 61.5
-            assert "configured by its centre" in typed(node, "status")
+            assert "configured by its centre" in node.said("edge", "status")
             taken = status(node)["configuration"]
             assert taken["problem"] is None
-            assert taken["version"] in typed(centre, "nodes")
+            assert taken["version"] in centre.said("edge", "nodes")
         centre.kill()
         with node:  # starts cut off, with what it has
             push(node, [station(2, 40.0, 0, note=plain("here"), mine=plain("there"))])
@@ -90,7 +74,7 @@ def test_what_is_set_at_the_centre_works_at_the_node_also_when_cut_off(tmp_path:
             caught_up(node)
             assert attributes(centre, 2) == {"LAeq", "mine"}
             assert len(series(node, "urn:ngsi-ld:NoiseLevelObserved:2")) == 1
-        typed(centre, "remove", "mapo", "--yes")
+        centre.said("edge", "remove", "mapo", "--yes")
         with node:
             node.wait_for(lambda: status(node)["configuration"]["version"] is None)
             push(node, [station(3, 40.0, 0, note=plain("here"), mine=plain("there"))])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.e2e.server import API, COMMAND, Answer, Server
+from tests.e2e.server import API, Answer, Server
 
 WARM: dict[str, Any] = {
     "title": {"en": "Warm room", "ko": "더운 방"}, "type": "Room", "attribute": "temperature",
@@ -71,12 +70,7 @@ class Town:
         return result
 
     def madang(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
-        environ |= {"MADANG_URL": self.server.url, "MADANG_DATA": str(self.server.data)}
-        return subprocess.run(
-            [str(COMMAND), "rule", *words],
-            capture_output=True, text=True, timeout=60, check=False, env=environ,
-        )  # fmt: skip
+        return self.server.madang("rule", *words)
 
     def said(self, *words: str) -> str:
         done = self.madang(*words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.server import API, COMMAND, Answer, Server
+from tests.e2e.server import API, Answer, Server
 
 MODULE = """
 from pydantic import Field
@@ -96,12 +95,7 @@ class Town:
         return self.settled(lambda one: one["behind"] == 0, tenant)
 
     def madang(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
-        environ |= {"MADANG_URL": self.server.url, "MADANG_DATA": str(self.server.data)}
-        return subprocess.run(
-            [str(COMMAND), "service", *words],
-            capture_output=True, text=True, timeout=60, check=False, env=environ,
-        )  # fmt: skip
+        return self.server.madang("service", *words)
 
     def said(self, *words: str) -> str:
         done = self.madang(*words)

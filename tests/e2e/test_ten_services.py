@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import queue
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +21,7 @@ from paho.mqtt.client import Client, MQTTMessage
 
 from tests.e2e.commanded import LAMP, Lamp, Town, until
 from tests.e2e.mqtt_maker import connected
-from tests.e2e.server import API, COMMAND, Server
+from tests.e2e.server import API, Server
 
 TEN: dict[str, dict[str, Any]] = {
     "air": {"time_zone": "Asia/Seoul"},
@@ -123,14 +121,7 @@ class TenTown(Town):
         )
 
     def said(self, *words: str) -> str:
-        environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
-        environ |= {"MADANG_URL": self.server.url, "MADANG_DATA": str(self.server.data)}
-        done = subprocess.run(
-            [str(COMMAND), *words], capture_output=True, text=True, timeout=120, check=False,
-            env=environ,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return self.server.said(*words, timeout_s=120)
 
 
 def _said(decision: dict[str, Any]) -> dict[str, str]:
