@@ -1,0 +1,1 @@
+"""Trying before doing: branches of the city's state, policies run on them, what differs."""

@@ -1,0 +1,1 @@
+"""Traffic demand: the trips of a day for SUMO, and fitting them to counts."""
