@@ -1,0 +1,1 @@
+"""Room on the road: corridors for responders, priority for buses, green waves for bicycles."""

@@ -1,0 +1,1 @@
+"""Signals that think ahead: measure, forecast, try hypotheses, choose, learn; safe always."""
