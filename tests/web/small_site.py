@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from madang.api import sign_in
+from madang.api.api_pages import ApiPages
 from madang.api.cookies import credential_of, refuse_forged
 from madang.api.security_headers import Cors, SecurityHeaders
 from madang.api.site import Site
@@ -23,6 +24,7 @@ from madang.api.surface import Handler, Surface
 from madang.model.errors import Forbidden, NgsiError, Unauthorized
 from madang.settings_types import OpenIdProvider
 from madang.store.engine import SqliteEngine
+from madang.trust.consents import Consents
 from madang.trust.events import Event
 from madang.trust.gate import bearer
 from madang.trust.identities import Identities
@@ -30,7 +32,9 @@ from madang.trust.openid import OpenId
 from madang.trust.openid_accounts import ProviderAccounts
 from madang.trust.openid_secrets import ProviderSecrets
 from madang.trust.passkeys import Passkeys
+from madang.trust.personal import Read
 from madang.trust.principal import PUBLIC
+from madang.trust.purposes import Purposes
 from madang.trust.records import Records
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -78,18 +82,26 @@ class SmallSite:
             ProviderAccounts(records, identities, notes),
             lambda principal: "administrator" in principal.roles,
         )
+        consents = Consents(records, notes, Purposes(records, notes), lambda: 0)
         self.surfaces = [
-            *StartPages(self.site, self._figures, security_contact).surfaces(),
-            *sign_in.surfaces(self.site, self.doors),
+            *StartPages(self.site, self._figures, self._in_short, security_contact).surfaces(),
+            *sign_in.surfaces(self.site, self.doors, sign_in.Rights(consents, self._no_reads)),
         ]
+        self.surfaces += ApiPages(self.site, self.surfaces).surfaces()
         self.app = Starlette(
             routes=[Route(s.path, self._guarded(s), methods=[s.method]) for s in self.surfaces],
             middleware=[Middleware(SecurityHeaders, url=url, cors=Cors(cors_origins))],
             exception_handlers={NgsiError: self._problem},
         )
 
+    async def _no_reads(self, subject: str, before: int | None, limit: int) -> list[Read]:
+        return []
+
     async def _figures(self, request: Request) -> list[tuple[str, int]]:
         return [] if request.state.principal is PUBLIC else [("", 1234)]
+
+    async def _in_short(self, request: Request) -> list[dict[str, Any]]:
+        return []
 
     def _guarded(self, surface: Surface) -> Handler:
         async def guarded(request: Request) -> Response:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import madang.web
 from madang.api.account import DONE
 from madang.api.welcome import KINDS
+from madang.services.services import installed
 from madang.web.texts import LANGUAGES, Texts, preferred
 
 TEXTS = {language: Texts(language) for language in LANGUAGES}
@@ -25,10 +26,12 @@ def test_both_languages_have_the_same_texts() -> None:
     assert set(TEXTS["ko"]) == set(TEXTS["en"])
 
 
-@pytest.mark.parametrize("key", sorted(TEXTS["en"]))
-def test_both_languages_take_the_same_values(key: str) -> None:
-    places = {language: set(PLACE.findall(t.template(key))) for language, t in TEXTS.items()}
-    assert places["ko"] == places["en"]
+def test_both_languages_take_the_same_values() -> None:
+    def places(language: str) -> dict[str, set[str]]:
+        text = TEXTS[language]
+        return {key: set(PLACE.findall(text.template(key))) for key in text}
+
+    assert places("ko") == places("en")
 
 
 def test_korean_is_korean_and_english_is_not() -> None:
@@ -49,14 +52,63 @@ def test_every_text_a_template_names_is_there() -> None:
 
 
 def test_every_text_is_used() -> None:
-    files = [*WEB.rglob("*.html"), *WEB.rglob("*.py"), *WEB.parent.joinpath("api").glob("*.py")]
+    files = [
+        *WEB.glob("templates/*.html"),
+        *WEB.glob("*.py"),
+        *WEB.glob("[!u]*/*.py"),
+        *WEB.parent.glob("api/*.py"),
+    ]
     source = "".join(file.read_text("utf-8") for file in files)
     # sections whose keys are put together
-    made_up = {"roles", "problem", "openid", "passkey", "incident"}
+    made_up = {"roles", "problem", "openid", "passkey", "incident", "ages", "periods"}
+    made_up |= {f"city_{part}" for part in ("missing", "of", "kind", "type", "about", "attribute")}
     made_up_keys = {f"account.{done}" for done in DONE}
     made_up_keys |= {f"welcome.{part}_{kind}" for part in ("title", "lead") for kind in LINKS}
-    unused = [key for key in TEXTS["en"] if key.partition(".")[0] not in made_up]
+    pages = [key for key in TEXTS["en"] if key not in TEXTS["en"].ui]
+    unused = [key for key in pages if key.partition(".")[0] not in made_up]
     assert [key for key in unused if key not in source and key not in made_up_keys] == []
+
+
+# --- the control room ---------------------------------------------------------------------------
+
+UI = "".join(
+    file.read_text("utf-8")
+    for kind in ("*.svelte", "*.ts")
+    for file in sorted(WEB.joinpath("ui/src").rglob(kind))
+    if "generated" not in file.parts and not file.name.endswith(".test.ts")
+)
+ENGLISH = TEXTS["en"].ui
+
+
+def test_every_text_the_control_room_names_is_there() -> None:
+    named = set(re.findall(r"""\b(?:t|known)\(\s*['"]([a-z_]+\.[A-Za-z0-9_]+)['"]""", UI))
+    named |= set(re.findall(r"""\btitle: '([a-z_]+\.[a-z0-9_]+)'""", UI))
+    assert len(named) > 60
+    assert sorted(named - set(ENGLISH)) == []
+
+
+def test_every_text_of_the_control_room_is_used() -> None:
+    begun = tuple(re.findall(r"`([a-z_]+\.[A-Za-z0-9_]*)\$\{", UI))  # t(`trouble.do_${status}`)
+    sections = {f"{name}." for name in re.findall(r"""\bword\(\s*['"]([a-z_]+)['"]""", UI)}
+    made_up = (*begun, *sections)
+    unused = [key for key in ENGLISH if not key.startswith(made_up)]
+    assert [key for key in unused if f"'{key}'" not in UI and f'"{key}"' not in UI] == []
+
+
+def test_texts_of_the_control_room_are_plain() -> None:
+    assert [key for text in TEXTS.values() for key in text.ui if "<" in text.ui[key]] == []
+
+
+def test_options_of_services_are_told_in_korean() -> None:
+    """Their English stands in the schema without the unit, by which the Korean is found."""
+    table = WEB.joinpath("ui/src/services/options_ko.ts").read_text("utf-8")
+    korean = {one.replace("\\'", "'") for one in re.findall(r"^  '(.+?)': '", table, re.MULTILINE)}
+    told = {
+        re.sub(r"\s*\[\S+\]$", "", field.description or "")
+        for service in installed().values()
+        for field in service.options.model_fields.values()
+    }
+    assert told ^ korean == set()
 
 
 def test_values_are_escaped() -> None:

@@ -17,6 +17,7 @@ from madang.trust.events import Event
 from madang.web.words import password_problem
 
 if TYPE_CHECKING:
+    from madang.api.account_rights import Rights
     from madang.api.entry import Doors, Entry
     from madang.api.surface import Action, Handler
     from madang.trust.accounts import Account
@@ -27,17 +28,20 @@ FRESH: Final = 3600 * 1_000_000
 """How long after signing in the ways to sign in can be changed (ASVS 5.0 V7.5.1). [us]"""
 
 
-DONE: Final = frozenset({"changed", "added", "removed", "ended", "others_ended", "key_revoked"})
+DONE: Final = frozenset(
+    {"changed", "added", "removed", "ended", "others_ended", "key_revoked", "agreed", "withdrawn"}
+)
 """What the address may say has been done."""
 
 
 class AccountPages:
     """The account page and what its forms do."""
 
-    def __init__(self, site: Site, doors: Doors, entry: Entry) -> None:
+    def __init__(self, site: Site, doors: Doors, entry: Entry, rights: Rights) -> None:
         self._site = site
         self._doors = doors
         self._entry = entry
+        self._rights = rights
 
     def surfaces(self) -> list[Surface]:
         def surface(method: str, path: str, handler: Handler, summary: str) -> Surface:
@@ -71,7 +75,11 @@ class AccountPages:
         session = self._doors.session_of(request)
         account = self._account(session)
         if account is not None and session is not None:
+            before = request.query_params.get("before", "")
+            is_number = before.isascii() and before.isdigit() and len(before) <= 15
+            older = int(before) if is_number else None
             values = await self._values(request, account, session)
+            values |= await self._rights.values(account, t.language, older)
         return self._site.answer(
             request,
             "account.html",

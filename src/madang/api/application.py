@@ -18,6 +18,7 @@ from madang.api import (
     decisions,
     history,
     incidents,
+    live,
     playbooks,
     replay,
     rules,
@@ -38,12 +39,22 @@ from madang.api import (
     trust_identities,
     trust_personal,
     trust_policies,
+    twin,
+    ui_entities,
     watch_over,
 )
+from madang.api.account_push import PushPages
+from madang.api.api_pages import ApiPages
 from madang.api.catalogue import CataloguePages
+from madang.api.city_data import CityData
+from madang.api.city_pages import CityPages
+from madang.api.control_room import ControlRoom
+from madang.api.dashboards import Dashboards
 from madang.api.entry import Doors
 from madang.api.guarded import BodyLimit, mounted, problem
 from madang.api.incident_pages import IncidentPages
+from madang.api.map import MapPages
+from madang.api.search import SearchPages
 from madang.api.security_headers import Cors, SecurityHeaders
 from madang.api.site import Site, WrongMethod
 from madang.api.start import StartPages
@@ -51,6 +62,9 @@ from madang.api.surface import Surface
 from madang.model.errors import NgsiError, ResourceNotFound
 from madang.trust.openid_accounts import ProviderAccounts
 from madang.trust.passkeys import Passkeys
+from madang.web.assets import Assets
+from madang.web.dashboards.facts import Facts
+from madang.web.maps.watch import Watches
 
 if TYPE_CHECKING:
     from madang.api.parts import Parts
@@ -59,7 +73,7 @@ if TYPE_CHECKING:
 def surfaces(parts: Parts, site: Site) -> list[Surface]:
     """Return every route of the ASGI side."""
     settings, trust, hub, sense = parts.settings, parts.trust, parts.hub, parts.sense
-    notices, system = parts.notices, parts.system
+    notices, system, watches = parts.notices, parts.system, Watches(hub)
     identities = trust.identities
     passkeys = None if site.place is None else Passkeys(trust.records, site.place)
     providers = ProviderAccounts(trust.records, identities, trust.audit)
@@ -76,7 +90,10 @@ def surfaces(parts: Parts, site: Site) -> list[Surface]:
     async def figures(request: Request) -> list[tuple[str, int]]:
         return await trust.counts(request.state.principal, request.state.address)
 
-    return [
+    assets, facts = Assets(site.pages.root), Facts(hub, parts.services, trust.gate)
+    dashboards = Dashboards(hub, trust.gate, facts)
+    city = CityPages(site, dashboards, facts, assets)
+    found = [
         *system.surfaces(),
         *history.surfaces(settings),
         *sense_devices.surfaces(sense, identities.keys, settings.url),
@@ -97,19 +114,30 @@ def surfaces(parts: Parts, site: Site) -> list[Surface]:
         *incidents.surfaces(hub, parts.services, notices, settings.url),
         *IncidentPages(site, hub).surfaces(),
         *playbooks.surfaces(hub, notices),
-        *contacts.surfaces(hub, notices, trust.gate, trust.audit),
+        *contacts.surfaces(hub, notices, trust.gate, trust.audit, identities.accounts),
+        *PushPages(site, notices, trust.gate, trust.audit).surfaces(),
         *replay.surfaces(parts.replays),
         *CataloguePages(site, parts.services, trust.gate, hub).surfaces(),
-        *StartPages(site, figures, settings.security_contact).surfaces(),
-        *sign_in.surfaces(site, doors),
+        *ui_entities.surfaces(trust.gate, hub),
+        *MapPages(settings, watches).surfaces(),
+        *live.surfaces(hub),
+        *SearchPages(watches).surfaces(),
+        *ControlRoom(site, assets, trust.policies).surfaces(),
+        *dashboards.surfaces(),
+        *city.surfaces(),
+        *CityData(site, facts, trust.gate).surfaces(),
+        *StartPages(site, figures, city.in_short, settings.security_contact).surfaces(),
+        *sign_in.surfaces(site, doors, sign_in.Rights(trust.consents, trust.personal.reads)),
         *trust_identities.surfaces(identities),
         *trust_audit.surfaces(trust.audit),
         *trust_personal.surfaces(trust.personal),
         *trust_policies.surfaces(
             trust.policies, identities.find, partial(hub.tenant, create=False)
         ),
+        *twin.surfaces(parts.trials, parts.branches, hub, parts.services, trust.audit),
         *watch_over.surfaces(parts.services),
     ]
+    return [*found, *ApiPages(site, found).surfaces()]
 
 
 def application(parts: Parts, cors: Cors) -> Starlette:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from starlette.requests import Request
@@ -14,6 +14,8 @@ from madang.model.errors import BadRequestData, InvalidRequest
 
 _LARGEST_PAGE: Final = 1000
 _COUNT: Final = "NGSILD-Results-Count"
+
+T = TypeVar("T")
 
 
 async def members(
@@ -61,11 +63,16 @@ def instant(body: dict[str, Any], member: str) -> int | None:
 
 def page(request: Request, found: Sequence[Any], show: Callable[[Any], Any]) -> Response:
     """Return the part of a list that ``limit`` and ``offset`` ask for; a header has the count."""
+    some, headers = part(request, found)
+    return JSONResponse([show(one) for one in some], headers=headers)
+
+
+def part(request: Request, found: Sequence[T]) -> tuple[Sequence[T], dict[str, str]]:
+    """Return the part of a list that is asked for, and the header with the count of all."""
     limit, offset = number(request, "limit", 100), number(request, "offset", 0)
     if limit > _LARGEST_PAGE:
         raise BadRequestData(f"limit must be at most {_LARGEST_PAGE}, not {limit}")
-    items = [show(one) for one in found[offset : offset + limit]]
-    return JSONResponse(items, headers={_COUNT: str(len(found))})
+    return found[offset : offset + limit], {_COUNT: str(len(found))}
 
 
 def number(request: Request, name: str, default: int) -> int:

@@ -13,6 +13,7 @@ from madang.api.bodies import flag, members, text
 from madang.api.surface import Handler, Surface
 from madang.model.context import CORE
 from madang.model.errors import BadRequestData, Forbidden, ResourceNotFound
+from madang.model.names import check_uri
 from madang.query.q import parse
 from madang.query.tree import HasType, Order, Path, Query, Selector
 from madang.services.records import COMMAND
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from madang.act.commands.command import Command
+    from madang.act.commands.rules import Rule
     from madang.trust.actions import EntityAction, TenantAction
     from madang.trust.principal import Principal
 
@@ -46,6 +48,7 @@ def surfaces(
     rows: list[tuple[str, str, Handler, TenantAction | EntityAction, str]] = [
         ("POST", "/commands", pages.ask, "command", "Tell a device to do something"),
         ("GET", "/commands", pages.list, "readEntity", "Commands, the latest first"),
+        ("GET", "/commands/offers", pages.offers, "command", "What a target can be told to do"),
         ("GET", _ONE, pages.get, "readEntity", "A command and what became of it"),
         ("POST", f"{_ONE}/approve", pages.approve, "command", "Agree to a command"),
         ("POST", f"{_ONE}/refuse", pages.refuse, "command", "Say no to a command"),
@@ -112,6 +115,24 @@ class _Pages:
         found = [entity_of(row) for row in page.rows]
         return JSONResponse([self._named(shown(read(one), one)) for one in found])
 
+    async def offers(self, request: Request) -> Response:
+        """``{device, state, isInUse, commands}`` of a ``target``; null if no device controls it."""
+        target, tenant = request.query_params.get("target", ""), request.state.tenant
+        check_uri(target, "target")
+        if await tenant.get(target) is None:
+            raise ResourceNotFound(f"target: there is no entity {target[:200]}")
+        reached = await self._commands.reached(tenant.name, target)
+        if reached is None:
+            return JSONResponse({"device": None, "state": "", "isInUse": False, "commands": []})
+        return JSONResponse(
+            {
+                "device": reached.name,
+                "state": reached.state,
+                "isInUse": reached.is_in_use,
+                "commands": [_offer(name, rule) for name, rule in reached.rules.items()],
+            }
+        )
+
     async def get(self, request: Request) -> Response:
         row = await request.state.tenant.get(_id(request))
         entity = None if row is None else entity_of(row)
@@ -174,6 +195,12 @@ class _Pages:
         ids = [told["requestedBy"], *told["approvedBy"], told.get("endedBy", "")]
         people = {id: found.name for id in ids if id and (found := self._find(id)) is not None}
         return {**told, "people": people} if people else told
+
+
+def _offer(name: str, rule: Rule) -> dict[str, Any]:
+    """Return a command as who asks for one needs to know it; how it is sent is left out."""
+    told = rule.model_dump(mode="json", exclude={"payload", "done_when", "acknowledges"})
+    return {"name": name, **told}
 
 
 def _id(request: Request) -> str:

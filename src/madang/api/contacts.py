@@ -29,6 +29,7 @@ from madang.trust.events import Event
 if TYPE_CHECKING:
     from madang.act.notify.notices import Notices
     from madang.hub.hub import Hub
+    from madang.trust.accounts import Accounts
     from madang.trust.events import Recorder
     from madang.trust.gate import Gate
 
@@ -40,7 +41,9 @@ _TEST_TEXT = Text(
 )
 
 
-def surfaces(hub: Hub, notices: Notices, gate: Gate, recorder: Recorder) -> list[Surface]:
+def surfaces(
+    hub: Hub, notices: Notices, gate: Gate, recorder: Recorder, accounts: Accounts
+) -> list[Surface]:
     """Return the routes of contacts.
 
     Args:
@@ -48,8 +51,9 @@ def surfaces(hub: Hub, notices: Notices, gate: Gate, recorder: Recorder) -> list
         notices: knows them.
         gate: tells who may name addresses inside the city's network.
         recorder: is told of changes.
+        accounts: those that contacts may belong to.
     """
-    pages, one = _Pages(hub, notices, gate, recorder), "/contacts/{name}"
+    pages, one = _Pages(hub, notices, gate, recorder, accounts), "/contacts/{name}"
     see: TenantAction = "seeIncidents"
     manage: TenantAction = "manageIncidents"
     rows: list[tuple[str, str, Handler, TenantAction, str]] = [
@@ -68,7 +72,10 @@ def surfaces(hub: Hub, notices: Notices, gate: Gate, recorder: Recorder) -> list
 
 
 class _Pages:
-    def __init__(self, hub: Hub, notices: Notices, gate: Gate, recorder: Recorder) -> None:
+    def __init__(
+        self, hub: Hub, notices: Notices, gate: Gate, recorder: Recorder, accounts: Accounts
+    ) -> None:
+        self._accounts = accounts
         self._hub = hub
         self._notices = notices
         self._gate = gate
@@ -88,6 +95,8 @@ class _Pages:
             given = orjson.loads(await request.body())
         except orjson.JSONDecodeError as error:
             raise InvalidRequest(f"the body is no JSON: {error}") from None
+        if isinstance(given, dict) and isinstance(given.get("account"), str):
+            given["account"] = self._accounts.named(given["account"]).id
         directory, name = await self._directory(request), _name(request)
         principal, tenant = request.state.principal, request.state.tenant.name
         inside = self._gate.may(principal, "seeSubscriptions", tenant)

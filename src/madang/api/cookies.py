@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.requests import Request, cookie_parser
+from starlette.requests import HTTPConnection, Request, cookie_parser
 from starlette.responses import Response
 
 from madang.model.errors import Forbidden
@@ -64,7 +64,7 @@ class Cookies:
         return value if len(value) <= _LONGEST else ""
 
 
-def credential_of(request: Request) -> str | None:
+def credential_of(request: HTTPConnection) -> str | None:
     """Return the credential of the session that the request's cookie names.
 
     Where the hub's address is encrypted, only the name counts that no other host can have set; the

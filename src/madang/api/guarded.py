@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from madang.api.cookies import credential_of as session_of
 from madang.api.cookies import refuse_forged, refuse_rebound
-from madang.api.sockets import accept, refuse, refuse_foreign, told_credential
+from madang.api.sockets import accept, is_ours, refuse, refuse_foreign, told_credential
 from madang.model.errors import (
     NgsiError,
     Overloaded,
@@ -107,6 +107,8 @@ class _Guard:
         self._meet(socket)
         refuse_foreign(socket)
         credential = bearer(socket.headers)
+        if credential is None and is_ours(socket):
+            credential = session_of(socket)
         if credential is None:
             try:
                 await self._enter(socket, surface, None)
@@ -139,6 +141,8 @@ class _Guard:
             gate.allow(state.principal, surface.action, "", state.address)
             return
         name = connection.headers.get("NGSILD-Tenant", "")
+        if not name and connection.scope["type"] == "websocket":  # pages can give it no headers
+            name = connection.query_params.get("tenant", "")
 
         async def find() -> Tenant:
             return await self._hub.tenant(name, create=False)

@@ -13,7 +13,8 @@ from madang.act.incidents.cap import MEDIA_TYPE, cap_of, sender_of
 from madang.act.incidents.deeds import Who
 from madang.act.incidents.report import told, whole
 from madang.act.incidents.requests import Answer, Requests, find, listed, nearby
-from madang.act.notify.contacts import Cap, Person, Webhook
+from madang.act.notify.channels import Cap, Webhook
+from madang.act.notify.contacts import Person
 from madang.act.notify.signature import HEADER, is_signed
 from madang.api.bodies import members, number, text
 from madang.api.surface import Handler, Surface
@@ -99,7 +100,7 @@ class _Pages:
     # --- doing ----------------------------------------------------------------------------------
 
     async def open(self, request: Request) -> Response:
-        known = ("title", "text", "category", "severity", "location", "area")
+        known = ("title", "text", "category", "severity", "location", "area", "alerts")
         body = await members(request, known, ("title",))
         answer = await self._requests.open(await self._tenant(request), body, _who(request))
         return _answered(answer, 201)

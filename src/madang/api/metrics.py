@@ -16,6 +16,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
+    from madang.act.commands.commands import Commands
     from madang.hub.hub import Hub
     from madang.sense.intake import Intake
     from madang.sense.transports.mqtt_broker import Broker
@@ -37,6 +38,7 @@ class Metrics(Collector):
         self._audit: Audit | None = None
         self._intake: Intake | None = None
         self._mqtt: tuple[Broker, ExternalBrokers] | None = None
+        self._commands: Commands | None = None
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
@@ -54,6 +56,9 @@ class Metrics(Collector):
 
     def watch_mqtt(self, embedded: Broker, external: ExternalBrokers) -> None:
         self._mqtt = embedded, external
+
+    def watch_commands(self, commands: Commands) -> None:
+        self._commands = commands
 
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one answered request of a route."""
@@ -96,6 +101,18 @@ class Metrics(Collector):
             yield from self._of_intake(self._intake)
         if self._mqtt is not None:
             yield from self._of_mqtt(*self._mqtt)
+        if self._commands is not None:
+            yield self._of_commands(self._commands)
+
+    @staticmethod
+    def _of_commands(commands: Commands) -> Metric:
+        found = CounterMetricFamily(
+            "madang_commands", "Commands that came into a state", labels=["tenant", "state"]
+        )
+        for tenant, entered in commands.entered.items():
+            for state, count in sorted(entered.items()):
+                found.add_metric([tenant or "default", state], count)
+        return found
 
     @staticmethod
     def _of_mqtt(embedded: Broker, external: ExternalBrokers) -> Iterable[Metric]:
@@ -182,6 +199,7 @@ class Metrics(Collector):
         }
         behind = _gauge("madang_history_waiting", "Changes not in the lake's files yet")
         alarm = _gauge("madang_history_alarm", "1 if the lake cannot be written")
+        followers = _gauge("madang_followers", "Who is told of changes as they happen")
         for name, tenant in list(hub.open.items()):
             labels = [name or "default"]
             for figure, family in written.items():
@@ -191,10 +209,12 @@ class Metrics(Collector):
                 family.add_metric(labels, getattr(counters, figure))
             behind.add_metric(labels, tenant.history.waiting)
             alarm.add_metric(labels, tenant.history.alarm is not None)
+            followers.add_metric(labels, tenant.changes.followers)
         yield from written.values()
         yield from sent.values()
         yield behind
         yield alarm
+        yield followers
 
 
 def _counter(name: str, text: str) -> CounterMetricFamily:

@@ -1,219 +1,139 @@
-"""The OpenAPI document of the hub API, made from the routes and their parameter tables."""
+"""The OpenAPI document of the whole platform: NGSI-LD and every surface beside it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Final
+
+from pydantic import TypeAdapter
 
 from madang import __version__
-from madang.api.parameters import ALLOWED
-from madang.api.router import Route
-from madang.api.routes import ROUTES
+from madang.api.openapi_hub import HUB_SCHEMAS, hub_paths, problem, reference
+from madang.api.schemas import OPERATIONS
+from madang.api.schemas.shape import Operation
+from madang.api.surface import Surface
 
-_PLACEHOLDER = re.compile(r"{(\w+)}")
+PAGES: Final = frozenset({"Pages", "Sign-in", "Account"})
+"""Tags of what is for people to look at, not for programs."""
+_FILES: Final = frozenset({"/control", "/control/{view:path}", "/ui/assets/{name}"})
+"""What makes up the control room."""
+_UNKNOWN: Final = Operation()
+_PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
+_BODY, _ANSWER = "body", "answer"
 
-OPERATIONS: dict[tuple[str, str], str] = {
-    ("POST", "/entities"): "createEntity",
-    ("GET", "/entities"): "queryEntities",
-    ("DELETE", "/entities"): "purgeEntities",
-    ("GET", "/entities/{id}"): "retrieveEntity",
-    ("PUT", "/entities/{id}"): "replaceEntity",
-    ("PATCH", "/entities/{id}"): "mergeEntity",
-    ("DELETE", "/entities/{id}"): "deleteEntity",
-    ("POST", "/entities/{id}/attrs"): "appendAttributes",
-    ("PATCH", "/entities/{id}/attrs"): "updateAttributes",
-    ("PATCH", "/entities/{id}/attrs/{attribute}"): "updateAttribute",
-    ("PUT", "/entities/{id}/attrs/{attribute}"): "replaceAttribute",
-    ("DELETE", "/entities/{id}/attrs/{attribute}"): "deleteAttribute",
-    ("POST", "/entityOperations/create"): "createBatch",
-    ("POST", "/entityOperations/upsert"): "upsertBatch",
-    ("POST", "/entityOperations/update"): "updateBatch",
-    ("POST", "/entityOperations/merge"): "mergeBatch",
-    ("POST", "/entityOperations/delete"): "deleteBatch",
-    ("POST", "/entityOperations/query"): "queryBatch",
-    ("POST", "/temporal/entities"): "upsertTemporal",
-    ("GET", "/temporal/entities"): "queryTemporal",
-    ("GET", "/temporal/entities/{id}"): "retrieveTemporal",
-    ("DELETE", "/temporal/entities/{id}"): "deleteTemporal",
-    ("POST", "/temporal/entities/{id}/attrs"): "appendTemporalAttributes",
-    ("DELETE", "/temporal/entities/{id}/attrs/{attribute}"): "deleteTemporalAttribute",
-    ("PATCH", "/temporal/entities/{id}/attrs/{attribute}/{instance}"): "updateTemporalInstance",
-    ("DELETE", "/temporal/entities/{id}/attrs/{attribute}/{instance}"): "deleteTemporalInstance",
-    ("POST", "/temporal/entityOperations/query"): "queryTemporalBatch",
-    ("GET", "/subscriptions"): "listSubscriptions",
-    ("GET", "/subscriptions/{id}"): "retrieveSubscription",
-}
-_OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("GET", "/types"): ("details", "local"),
-    ("GET", "/attributes"): ("details", "local"),
-    ("GET", "/jsonldContexts"): ("details", "kind"),
-    ("GET", "/jsonldContexts/{id}"): ("details",),
-    ("DELETE", "/jsonldContexts/{id}"): ("reload",),
-    ("GET", "/subscriptions/{id}/undelivered"): ("after", "limit"),
-}
-_FLAGS = {"local", "details", "count", "deleteAll", "splitEntities", "reload"}
-_NUMBERS = {"limit", "offset", "joinLevel", "after", "lastN"}
-_BODIES = {
-    "/entityOperations/query": "Query",
-    "/temporal/entityOperations/query": "Query",
-    "/temporal/entities": "Entity",
-    "/subscriptions": "Subscription",
-}
+Parts = dict[tuple[str, str], dict[str, Any]]
+"""Schemas by operation and what they are of: the body, the answer, a parameter."""
 
 
-def parameters_of(route: Route) -> tuple[str, ...]:
-    """Return the names of the query parameters of a route."""
-    key = route.method, route.path.removeprefix("/ngsi-ld/v1")
-    operation = OPERATIONS.get(key)
-    return tuple(sorted(ALLOWED[operation])) if operation else _OTHERS.get(key, ())
-
-
-@cache
-def document() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document."""
-    paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
-        if route.summary.startswith("Refused"):
-            continue
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+def document(surfaces: Iterable[Surface]) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of NGSI-LD and these surfaces, without pages."""
+    parts, schemas = _schemas()
+    paths = hub_paths()
+    for one in surfaces:
+        if one.tag not in PAGES and one.path not in _FILES:
+            path = _PARAMETER.sub(r"{\1}", one.path)
+            paths.setdefault(path, {})[one.method.lower()] = _operation(one, path, parts)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Madang hub API",
+            "title": "Madang API",
             "version": __version__,
-            "description": "NGSI-LD (ETSI GS CIM 009), Madang's one model of the city.",
+            "description": "NGSI-LD (ETSI GS CIM 009), Madang's one model of the city, and all that"
+            " is done with it.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": _SCHEMAS},
+        "components": {
+            "schemas": {**HUB_SCHEMAS, **schemas},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"key": []}, {}],
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "summary": route.summary,
-        "tags": [route.tag],
+def _operation(surface: Surface, path: str, parts: Parts) -> dict[str, Any]:
+    name = f"{surface.method} {path}"
+    known = OPERATIONS.get(name, _UNKNOWN)
+    found: dict[str, Any] = {
+        "summary": surface.summary,
+        "tags": [surface.tag],
         "parameters": [
-            *(_path_parameter(name) for name in _PLACEHOLDER.findall(route.path)),
-            *(_query_parameter(name) for name in parameters_of(route)),
+            *({"name": one, "in": "path", "required": True, "schema": {"type": "string"}}
+              for one in _PARAMETER.findall(path)),
+            *(_query(one, name, known, parts) for one in known.query),
             {"name": "NGSILD-Tenant", "in": "header", "schema": {"type": "string", "minLength": 1}},
-            {"name": "Link", "in": "header", "schema": {"type": "string"}},
         ],
-        "responses": _responses(route),
-    }
-    body = _body(route)
-    if body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {kind: {"schema": body} for kind in _media(route)},
-        }
-    return operation
-
-
-def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-
-
-def _query_parameter(name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string"}
-    if name in _FLAGS:
-        schema = {"type": "boolean"}
-    elif name in _NUMBERS:
-        schema = {"type": "integer"}
-    return {"name": name, "in": "query", "schema": schema}
-
-
-def _media(route: Route) -> tuple[str, ...]:
-    patch = ("application/merge-patch+json",) if route.method == "PATCH" else ()
-    return ("application/json", "application/ld+json", *patch)
-
-
-def _body(route: Route) -> dict[str, Any] | None:
-    path = route.path.removeprefix("/ngsi-ld/v1")
-    if route.method not in ("POST", "PUT", "PATCH") or path.endswith("/resend"):
-        return None
-    if path == "/entityOperations/delete":
-        return {"type": "array", "minItems": 1, "items": {"type": "string", "format": "uri"}}
-    if path.startswith("/entityOperations/") and path != "/entityOperations/query":
-        return {"type": "array", "minItems": 1, "items": _reference("Entity")}
-    if path == "/entities":
-        return _reference("Entity")
-    return _reference(_BODIES.get(path, "Fragment"))
-
-
-def _reference(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _responses(route: Route) -> dict[str, Any]:
-    problem = {
-        "description": "A problem document (RFC 7807) that says what was wrong",
-        "content": {"application/json": {"schema": _reference("ProblemDetails")}},
-    }
-    empty = {"description": "Refused before the body was looked at"}
-    return {
-        "2XX": {"description": "Done"},
-        "400": problem, "403": problem, "404": problem, "409": problem, "413": problem,
-        "422": problem, "429": problem, "503": problem, "504": problem,
-        "405": empty, "406": empty, "411": empty, "415": empty,
+        "responses": _responses(known, parts.get((name, _ANSWER)), _wrong(surface)),
     }  # fmt: skip
+    body = parts.get((name, _BODY))
+    if body is not None or known.sends != "application/json":
+        content = {known.sends: {} if body is None else {"schema": body}}
+        found["requestBody"] = {"required": True, "content": content}
+    return found
 
 
-_SCHEMAS: dict[str, Any] = {
-    "Entity": {
-        "type": "object",
-        "description": "An entity, normalized or concise (clause 4.5)",
-        "required": ["id", "type"],
-        "properties": {
-            "id": {"type": "string", "format": "uri"},
-            "type": {
-                "anyOf": [
-                    {"type": "string"},
-                    {"type": "array", "minItems": 1, "items": {"type": "string"}},
-                ]
-            },
-            "scope": {
-                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
-            },
-        },
-        "additionalProperties": True,
-    },
-    "Fragment": {"type": "object", "description": "Members to write", "additionalProperties": True},
-    "Query": {
-        "type": "object",
-        "required": ["type"],
-        "properties": {
-            "type": {"const": "Query"},
-            "entities": {"type": "array", "items": {"type": "object"}},
-            "attrs": {"type": "array", "items": {"type": "string"}},
-            "q": {"type": "string"},
-            "geoQ": {"type": "object"},
-            "scopeQ": {"type": "string"},
-            "temporalQ": {"type": "object", "description": "For queries of the past only"},
-            "aggrParams": {"type": "object", "description": "For queries of the past only"},
-        },
-    },
-    "Subscription": {
-        "type": "object",
-        "required": ["type", "notification"],
-        "properties": {
-            "id": {"type": "string", "format": "uri"},
-            "type": {"const": "Subscription"},
-            "entities": {"type": "array", "items": {"type": "object"}},
-            "watchedAttributes": {"type": "array", "items": {"type": "string"}},
-            "q": {"type": "string"},
-            "notification": {"type": "object"},
-        },
-    },
-    "ProblemDetails": {
-        "type": "object",
-        "required": ["type", "title"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "detail": {"type": "string"},
-            "status": {"type": "integer"},
-        },
-    },
-}
+def _query(parameter: str, name: str, known: Operation, parts: Parts) -> dict[str, Any]:
+    found = {"name": parameter, "in": "query", "schema": parts[name, parameter]}
+    return found | ({"required": True} if parameter in known.needs else {})
+
+
+def _wrong(surface: Surface) -> dict[str, Any]:
+    """Return the answer to what was wrong; clients of other platforms have one of their own."""
+    return problem() if surface.told is None else {"description": "Told as such clients know it"}
+
+
+def _responses(
+    known: Operation, answer: dict[str, Any] | None, wrong: dict[str, Any]
+) -> dict[str, Any]:
+    done: dict[str, Any] = {"description": "Done"}
+    if known is _UNKNOWN:
+        return {"2XX": done, "4XX": wrong, "5XX": wrong}
+    if answer is not None:
+        done["content"] = {known.media: {"schema": answer}}
+    elif known.status != (204,) and known.media != "application/json":
+        done["content"] = {known.media: {}}
+    told = {str(status): {"description": "Done"} if status == 204 else done
+            for status in known.status}  # fmt: skip
+    return {**told, "4XX": wrong, "5XX": wrong}
+
+
+# --- schemas --------------------------------------------------------------------------------------
+
+
+@cache
+def _schemas() -> tuple[Parts, dict[str, Any]]:
+    """Return the schemas of all operations, and those that they refer to."""
+    wanted: list[tuple[Any, Any, TypeAdapter[Any]]] = [
+        ((name, part), "validation", TypeAdapter(type_))
+        for name, operation in OPERATIONS.items()
+        for part, type_ in (
+            (_BODY, operation.body),
+            (_ANSWER, operation.answer),
+            *operation.query.items(),
+        )
+        if type_ is not None
+    ]
+    found, rest = TypeAdapter.json_schemas(wanted, ref_template=reference("{model}")["$ref"])
+    parts = {key: _tidy(schema) for (key, _), schema in found.items()}
+    shared = {name: _tidy(schema) for name, schema in rest.get("$defs", {}).items()}
+    return parts, shared
+
+
+def _tidy(schema: Any) -> Any:
+    """Return a schema without the titles that only repeat names; objects have no other members."""
+    if isinstance(schema, list):
+        return [_tidy(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {
+        name: {one: _tidy(value) for one, value in content.items()}
+        if name == "properties"
+        else _tidy(content)
+        for name, content in schema.items()
+        if name != "title"
+    }
+    if "properties" in found:
+        found.setdefault("additionalProperties", False)
+    return found

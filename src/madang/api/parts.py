@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from madang.services.services import Services
     from madang.settings import Settings
     from madang.trust.trust import Trust
+    from madang.twin.branch.branches import Branches
+    from madang.twin.branch.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +30,7 @@ class Parts:
     services: Services
     commands: Commands
     replays: Replays
+    trials: Trials
+    branches: Branches
     notices: Notices
     system: System

@@ -58,7 +58,7 @@ class _Pages:
 
     async def get(self, request: Request) -> Response:
         thing = await self._one(request)
-        return JSONResponse(_told(thing) | {"text": thing["toml"]})
+        return JSONResponse(_told(thing) | {"text": thing["toml"]} | _plan(str(thing["toml"])))
 
     async def put(self, request: Request) -> Response:
         """Keep a playbook; with ``check`` it is only looked at."""
@@ -73,7 +73,7 @@ class _Pages:
             )
         before = await tenant.get(_PREFIX + name)
         if body.get("check") is True:
-            return JSONResponse(_shown(name, playbook))
+            return JSONResponse(_shown(name, playbook) | _plan(content))
         if before is None and len(await _kept(tenant)) >= MOST:
             raise BadRequestData(f"there are {MOST} playbooks already; remove some")
         document: dict[str, Any] = {
@@ -129,6 +129,18 @@ def _shown(name: str, playbook: Playbook) -> dict[str, Any]:
         "notify": playbook.notify,
         "steps": len(playbook.steps),
         "public": playbook.public,
+    }
+
+
+def _plan(text: str) -> dict[str, Any]:
+    """Return what a playbook has people do and whom it calls by itself, or nothing."""
+    try:
+        playbook = parse(text)
+    except NgsiError:  # of another version; `fault` tells why
+        return {}
+    return {
+        "plan": [one.model_dump(exclude_none=True) for one in playbook.steps],
+        "escalate": [one.model_dump() for one in playbook.escalate],
     }
 
 

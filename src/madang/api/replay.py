@@ -65,12 +65,16 @@ class _Pages:
         return JSONResponse(replay.shown() | {"result": _result(replay, request.state.tenant)})
 
     async def effects(self, request: Request) -> Response:
-        """Send entities as NGSI-LD, one a line, as far as who asks may read them."""
+        """Send entities as NGSI-LD, one a line, as far as who asks may read them.
+
+        ``run`` is the number of a run, ``type`` (several with commas) narrows to entity types.
+        """
         run = request.query_params.get("run", "0")
         if not (run.isascii() and run.isdigit() and len(run) < 3):
             raise BadRequestData("run must be the number of a run; the first is 0")
         file = self._replays.effects(self._find(request), int(run))
-        lines = _lines(file, request.state.tenant)
+        types = frozenset(filter(None, request.query_params.get("type", "").split(",")))
+        lines = _lines(file, request.state.tenant, types)
         return Streaming(lines, media_type="application/x-ndjson")
 
     async def remove(self, request: Request) -> Response:
@@ -112,10 +116,16 @@ def _sees(seen: Tenant | View, document: Document) -> bool:
     return seen.sight.entity(entity) is entity
 
 
-async def _lines(file: Path, seen: Tenant | View) -> AsyncIterator[bytes]:
+async def _lines(
+    file: Path, seen: Tenant | View, types: frozenset[str] = frozenset()
+) -> AsyncIterator[bytes]:
+    def wanted(line: bytes) -> bool:
+        document = orjson.loads(line)
+        return (not types or document["type"] in types) and _sees(seen, document)
+
     with file.open("rb") as stream:
         while lines := await asyncio.to_thread(lambda: [stream.readline() for _ in range(_LINES)]):
-            yield b"".join(one for one in lines if one and _sees(seen, orjson.loads(one)))
+            yield b"".join(one for one in lines if one and wanted(one))
             if not lines[-1]:
                 return
 

@@ -13,7 +13,7 @@ from madang.api.bodies import instant, members, page
 from madang.api.surface import Handler, Surface
 from madang.model.errors import BadRequestData, InvalidRequest, MadangError
 from madang.services.rules.book import RuleBook, warnings
-from madang.services.rules.read import MOST_BYTES, read, schema
+from madang.services.rules.read import MOST_BYTES, read, read_toml, schema
 from madang.trust.actions import EntityAction, TenantAction
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from madang.services.services import Services
 
 LINES: Final = "application/x-ndjson"
+TOML: Final = "application/toml"
 _TRIED: Final = ("name", "rule", "since", "until")
 
 
@@ -69,14 +70,19 @@ class _Pages:
         return JSONResponse(schema(), media_type="application/schema+json")
 
     async def check(self, request: Request) -> Response:
-        """Say what is wrong with rules, and what they name that has never been seen."""
-        reading = read(await _rules(request))
+        """Say what is wrong with rules, and what they name that has never been seen.
+
+        Of TOML (``Content-Type: application/toml``) also the lines, and the rules as they are read.
+        """
+        is_toml = request.headers.get("content-type", "").startswith(TOML)
+        reading = read_toml(await _text(request)) if is_toml else read(await _rules(request))
         kinds = await request.state.tenant.history.read(lambda lake: lake.kinds())
         return JSONResponse(
             {
                 "errors": [one.told() for one in reading.problems],
                 "warnings": [one.told() for one in warnings(reading.rules, kinds)],
             }
+            | ({"rules": reading.given} if is_toml else {})
         )
 
     async def attempt(self, request: Request) -> Response:
@@ -115,9 +121,7 @@ def _line(content: dict[str, Any]) -> bytes:
 
 async def _rules(request: Request) -> dict[str, Any]:
     """Return rules by name, not yet checked."""
-    body = await request.body()
-    if len(body) > MOST_BYTES:
-        raise InvalidRequest(f"the rules are longer than {MOST_BYTES:,} bytes; put them in parts")
+    body = await _body(request)
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -125,6 +129,20 @@ async def _rules(request: Request) -> dict[str, Any]:
     if not isinstance(given, dict) or not given:
         raise BadRequestData("the body must be a JSON object of rules by name")
     return given
+
+
+async def _text(request: Request) -> str:
+    try:
+        return (await _body(request)).decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest("the rules are no text in UTF-8; save them as UTF-8") from None
+
+
+async def _body(request: Request) -> bytes:
+    body = await request.body()
+    if len(body) > MOST_BYTES:
+        raise InvalidRequest(f"the rules are longer than {MOST_BYTES:,} bytes; put them in parts")
+    return body
 
 
 def _tenant(request: Request) -> str:

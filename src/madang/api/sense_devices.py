@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -10,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
-from madang.api.bodies import flag, members, page, text
+from madang.api.bodies import flag, members, page, part, text
 from madang.api.surface import Handler, Surface
 from madang.model import time
 from madang.model.errors import BadRequestData, Forbidden, InvalidRequest, NgsiError
@@ -100,8 +101,10 @@ class _Pages:
     # --- the registry -------------------------------------------------------------------------
 
     async def devices(self, request: Request) -> Response:
-        devices = await self._devices(request)
-        return page(request, _chosen(request, devices), lambda device: _listed(device, devices))
+        devices, tenant = await self._devices(request), request.state.tenant
+        some, headers = part(request, _chosen(request, devices))
+        told = [_listed(one, devices) | await _vitals(tenant, one, devices) for one in some]
+        return JSONResponse(told, headers=headers)
 
     async def add(self, request: Request) -> Response:
         body = await members(request, (*form.KNOWN, "key"))
@@ -148,10 +151,8 @@ class _Pages:
     async def _shown(self, request: Request, device: Device) -> dict[str, Any]:
         devices = await self._devices(request)
         shown = form.written(await devices.document(device)) | _health(device, devices)
-        profile = devices.profile(device.profile)
         key = self._keyring(request, devices).of(device)
-        shown["entities"] = [] if profile is None else list(profile.entity_ids(device.name))
-        shown["quality"] = await _flags(request.state.tenant, shown["entities"])
+        shown |= await _vitals(request.state.tenant, device, devices)
         shown["keyId"] = None if key is None else key.id
         return shown
 
@@ -224,10 +225,11 @@ class _Pages:
     # --- tables -------------------------------------------------------------------------------
 
     async def take_table(self, request: Request) -> Response:
-        """``POST /devices/import``: CSV in, a line of JSON for each row out."""
+        """``POST /devices/import``: a table in, a line of JSON for each row out."""
         given = request.query_params
         fixed = {member: given[member] for member in form.MEMBERS if member in given}
-        rows = list(table.rows(await request.body(), _columns(given.get("columns", "")), fixed))
+        content, columns = await request.body(), _columns(given.get("columns", ""))
+        rows = await asyncio.to_thread(lambda: list(table.rows(content, columns, fixed)))
         with_keys = given.get("keys") == "true"
         if with_keys and len(rows) > MOST_WITH_KEYS:
             raise BadRequestData(
@@ -284,6 +286,19 @@ class _Pages:
         return Label(labels.address(self._url, device.name), device.name, title)
 
 
+async def _vitals(tenant: Tenant | View, device: Device, devices: Devices) -> dict[str, Any]:
+    """Return its entities, how good their values are, and its battery, as far as one may see."""
+    profile = devices.profile(device.profile)
+    ids = [] if profile is None else list(profile.entity_ids(device.name))
+    row = await tenant.get(device.id)
+    battery = {} if row is None else orjson.loads(row.document).get("batteryLevel", {})
+    return {
+        "entities": ids,
+        "quality": await _flags(tenant, ids),
+        "battery": battery.get("value") if isinstance(battery, dict) else None,
+    }
+
+
 async def _flags(tenant: Tenant | View, ids: Sequence[str]) -> dict[str, int]:
     """Return how many of the present values of entities have each quality flag."""
     found: Counter[str] = Counter()
@@ -322,6 +337,7 @@ def _listed(device: Device, devices: Devices) -> dict[str, Any]:
         "alias": list(device.aliases),
         "owner": device.owner,
         "deviceState": device.state,
+        "location": device.location,
     } | _health(device, devices)
 
 
@@ -336,11 +352,11 @@ def _health(device: Device, devices: Devices) -> dict[str, Any]:
 def _columns(text: str) -> dict[str, str]:
     """Return which column holds each member: ``serialNumber=Serial,latitude=Lat``."""
     found = {}
-    for part in filter(None, text.split(",")):
-        member, equals, heading = part.partition("=")
+    for pair in filter(None, text.split(",")):
+        member, equals, heading = pair.partition("=")
         if not equals:
             raise BadRequestData(
-                f"columns must be pairs such as serialNumber=Serial, not {part[:60]!r}"
+                f"columns must be pairs such as serialNumber=Serial, not {pair[:60]!r}"
             )
         found[member.strip()] = heading.strip()
     return found

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from madang.api.bodies import members, page, text
 from madang.api.surface import Handler, Surface
 from madang.model.errors import BadRequestData, ResourceNotFound
+from madang.sense.edge.centre import BEHIND
 from madang.sense.edge.configuration import version
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class _Pages:
         """The configuration of the key that asks; 304 if the node has it (RFC 9110, 13.1.2)."""
         has = _version(request.headers.get("If-None-Match", ""))
         key = request.state.principal.id.partition(":")[2]
-        body = (await self._book(request)).hand_out(key, has)
+        told = request.headers.get(BEHIND, "")
+        behind = int(told) if told.isascii() and told.isdigit() and len(told) < 16 else None
+        body = (await self._book(request)).hand_out(key, has, behind)
         if body is None:
             raise ResourceNotFound(
                 "nothing is said here of the edge node with this key; `madang edge configure` does"

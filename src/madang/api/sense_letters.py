@@ -62,7 +62,10 @@ class _Pages:
         self._find = find
 
     async def page(self, request: Request) -> Response:
-        """``{count, byReason, replaced, letters}``; the newest first, ``before`` for the next."""
+        """``{count, byReason, byDevice, replaced, letters}``, the newest first.
+
+        ``before`` is for the next page.
+        """
         station, wanted = await self._station(request), _filter(request)
         limit = _number(request, "limit", USUAL_PAGE, MOST)
         letters = await station.letters.page(wanted, limit)

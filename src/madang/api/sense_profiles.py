@@ -79,4 +79,5 @@ def _told(name: str, devices: Devices) -> dict[str, Any]:
         "interval_s": profile.interval_s,
         "origin": "madang" if devices.shelf.is_shipped(name) else "city",
         "devices": len(devices.using(name)),
+        "entities": list(profile.entity_ids("{device}")),
     }

@@ -86,7 +86,8 @@ class _Pages:
         try:
             while not self._system.stopping.is_set():
                 try:
-                    found = await asyncio.wait_for(listener.heard(), _PULSE_S)
+                    async with asyncio.timeout(_PULSE_S):
+                        found = await listener.heard()
                 except TimeoutError:
                     found = []
                     yield b": still here\n\n"

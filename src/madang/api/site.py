@@ -27,6 +27,8 @@ from madang.web.texts import Texts, preferred
 
 LARGEST_FORM: Final = 64 * 1024  # [bytes]
 MOST_FIELDS: Final = 40
+WORKING: Final = frozenset({"operator", "analyst", "department", "administrator"})
+"""Roles of those who work for the city: the control room is for them."""
 TOKEN_HEADER: Final = "x-form-token"
 Form = dict[str, str]
 
@@ -96,6 +98,7 @@ class Site:
             here=here or (_here(request) if request.method == "GET" else "/"),
             token=cookies.form_token(bound or visit),
             open=principal is OPEN,
+            works=principal is OPEN or not WORKING.isdisjoint(principal.roles),
         )
         page = HTMLResponse(self.pages.render(template, reader, **values), status)
         page.headers["Content-Language"] = reader.language
@@ -107,6 +110,10 @@ class Site:
     def redirect(self, path: str) -> RedirectResponse:
         """Send the browser to a page of ours, to be asked for with GET."""
         return RedirectResponse(self.pages.root + path, 303)
+
+    def to_sign_in(self, request: Request) -> RedirectResponse:
+        """Send somebody to sign in; they come back to what they asked for."""
+        return self.redirect(f"/sign-in?next={quote(_here(request), safe='')}")
 
     def refusal(self, status: int, text: object) -> JSONResponse:
         """Return an answer to a script of ours, with words for the reader."""

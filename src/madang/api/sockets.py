@@ -1,8 +1,9 @@
 """The beginning of a WebSocket connection: who opens it, and how it is refused.
 
-Programs send ``Authorization`` with the handshake. Pages cannot, so where nothing else lets them in
-the first message may be ``{"authorization": "Bearer ..."}``. A key is never part of the address,
-which ends up in logs, and cookies do not count, which browsers send for any page.
+Programs send ``Authorization`` with the handshake. Pages cannot: those of this hub are let in by
+the cookie of their session, which counts only if the browser names this hub as the page's origin,
+for it is sent for any page. Where nothing else lets them in, the first message may be
+``{"authorization": "Bearer ..."}``. A key is never part of the address, which ends up in logs.
 Source: RFC 6455; OWASP WebSocket Security Cheat Sheet.
 """
 
@@ -32,13 +33,20 @@ def refuse_foreign(socket: WebSocket) -> None:
         Forbidden: it comes from such a page.
     """
     origin = socket.headers.get("origin")
-    if origin is None or socket.state.shared or origin == socket.state.origin:
-        return
-    if urlsplit(origin).netloc.lower() != socket.headers.get("host", "").lower():
+    if origin is not None and not socket.state.shared and not is_ours(socket):
         raise Forbidden(
             f"this was opened by a page of another site, {origin[:80]!r}; `cors_origins` in the"
             " settings says which may"
         )
+
+
+def is_ours(socket: WebSocket) -> bool:
+    """Tell whether a page of this hub opens a connection."""
+    origin = socket.headers.get("origin")
+    if origin is None:
+        return False
+    host = socket.headers.get("host", "").lower()
+    return origin == socket.state.origin or urlsplit(origin).netloc.lower() == host
 
 
 async def accept(socket: WebSocket) -> None:

@@ -1,4 +1,4 @@
-"""The start page, the API to read, static files, the language of pages, security.txt."""
+"""The start page, static files, the language of pages, security.txt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from madang import __version__
 from madang.api import cookies
-from madang.api.openapi import document
 from madang.api.site import Site, safe_next
 from madang.api.surface import Surface
 from madang.model.errors import BadRequestData, ResourceNotFound
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 Figures = Callable[[Request], Awaitable[list[tuple[str, int]]]]
 """Tenants with their number of entities, as far as who asks may see them."""
+InShort = Callable[[Request], Awaitable[list[dict[str, Any]]]]
+"""A few tiles of the city's page with their facts, as far as who asks may see them."""
 STATIC_AGE = "public, max-age=31536000, immutable"
 EXPIRES = timedelta(days=180)  # of security.txt; RFC 9116 wants less than a year
 
@@ -33,9 +34,12 @@ class StartPages:
         security_contact: where to report weaknesses; without one there is no security.txt.
     """
 
-    def __init__(self, site: Site, figures: Figures, security_contact: str) -> None:
+    def __init__(
+        self, site: Site, figures: Figures, in_short: InShort, security_contact: str
+    ) -> None:
         self._site = site
         self._figures = figures
+        self._in_short = in_short
         self._contact = security_contact
 
     def surfaces(self) -> list[Surface]:
@@ -45,7 +49,6 @@ class StartPages:
 
         return [
             surface("GET", "/", self.start, "What is here"),
-            surface("GET", "/docs", self.docs, "The API, to read"),
             surface("GET", "/static/{name}", self.static, "Styles and scripts of the pages"),
             surface("POST", "/language", self.language, "Choose the language of the pages"),
             surface(
@@ -54,17 +57,13 @@ class StartPages:
         ]
 
     async def start(self, request: Request) -> Response:
-        tenants = await self._figures(request)
-        return self._site.answer(request, "start.html", tenants=tenants, version=__version__)
-
-    async def docs(self, request: Request) -> Response:
-        api = document()
-        groups: dict[str, list[tuple[str, str, Any]]] = {}
-        for path, methods in api["paths"].items():
-            for method, operation in methods.items():
-                entry = (method.upper(), path, {"parameters": [], **operation})
-                groups.setdefault(operation["tags"][0], []).append(entry)
-        return self._site.answer(request, "docs.html", api=api, groups=groups)
+        return self._site.answer(
+            request,
+            "start.html",
+            tenants=await self._figures(request),
+            facts=await self._in_short(request),
+            version=__version__,
+        )
 
     async def static(self, request: Request) -> Response:
         name = request.path_params["name"]

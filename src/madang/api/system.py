@@ -1,4 +1,4 @@
-"""What operators and programs ask of the process itself: health, figures, live changes, docs."""
+"""What operators and programs ask of the process itself: health, figures, live changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.responses import StreamingResponse as Streaming
 
 from madang import __version__
-from madang.api.openapi import document
 from madang.api.surface import Surface
 from madang.hub.changes import FellBehind
 from madang.hub.feed import Event, events
@@ -50,7 +49,6 @@ class System:
         return [
             surface("/health", self.health, "seePages", "Whether the process is alive"),
             surface("/ready", self.readiness, "seePages", "Whether requests are served"),
-            surface("/openapi.json", self.openapi, "seePages", "The API, to generate clients"),
             surface("/metrics", self.figures, "seeSystem", "Figures for Prometheus"),
             surface("/status", self.status, "seeSystem", "What is in each tenant"),
             surface(
@@ -154,9 +152,6 @@ class System:
             stopping.cancel()
             await asyncio.gather(upcoming, return_exceptions=True)
             await stream.aclose()
-
-    async def openapi(self, request: Request) -> Response:
-        return JSONResponse(document())
 
 
 def _position(text: str | None) -> int | None:

@@ -18,7 +18,7 @@ from madang.trust.audit import MOST, Audit, describe
 from madang.trust.audit_file import Wanted, written
 
 KEY_HEADER = "Audit-Key"
-_TEXTS = ("actor", "kind", "target", "subject")
+_TEXTS = ("actor", "kind", "action", "target", "subject", "tenant")
 _TIMES = ("since", "until")
 _NUMBERS = ("before", "first", "limit")
 _KNOWN = {*_TEXTS, *_TIMES, *_NUMBERS, "form"}
@@ -116,14 +116,10 @@ def wanted_of(request: Request) -> Wanted:
     numbers = {n: number(given[n], n) if n in given else None for n in ("before", "first")}
     texts = {name: given.get(name, "") for name in _TEXTS}
     return Wanted(
-        texts["actor"],
-        texts["kind"],
-        texts["target"],
-        texts["subject"],
-        times["since"],
-        times["until"],
-        numbers["before"],
-        numbers["first"],
+        **texts,
+        **times,
+        before=numbers["before"],
+        first=numbers["first"],
     )
 
 

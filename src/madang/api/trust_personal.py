@@ -18,7 +18,7 @@ from madang.model.errors import BadRequestData, Forbidden
 from madang.trust.consents import Consents, terms_of
 from madang.trust.personal import PersonalData
 from madang.trust.principal import Principal
-from madang.trust.purposes import Purpose, purpose_of
+from madang.trust.purposes import Purpose, purpose_of, shipped
 
 CONFIRMATION = "erase"
 _CHUNK = 1 << 16
@@ -219,7 +219,12 @@ class _Catalogue:
         self._purposes = consents.purposes
 
     async def list(self, request: Request) -> Response:
-        return JSONResponse({"purposes": [_shown(purpose) for purpose in self._purposes]})
+        origins = dict.fromkeys(shipped(), "madang")
+        return JSONResponse({
+            "purposes": [
+                _shown(one) | {"origin": origins.get(one.id, "city")} for one in self._purposes
+            ]
+        })  # fmt: skip
 
     async def put(self, request: Request) -> Response:
         body = await bodies.members(request, ("basis", "law", "name", "text", "keep"))
@@ -249,7 +254,7 @@ def _number(text: str, name: str) -> int:
 async def _sent(file: Path) -> AsyncIterator[bytes]:
     """Yield a file and remove it, also if the reader goes away."""
     try:
-        with await asyncio.to_thread(file.open, "rb") as stream:
+        with file.open("rb") as stream:  # not in a thread: who goes away meanwhile leaves it open
             while chunk := await asyncio.to_thread(stream.read, _CHUNK):
                 yield chunk
     finally:

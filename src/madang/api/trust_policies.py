@@ -23,6 +23,7 @@ from madang.trust.marks import Mark, mark_of
 from madang.trust.marks import shipped as shipped_marks
 from madang.trust.policy import Policies
 from madang.trust.principal import Principal
+from madang.trust.roles import permissions
 from madang.trust.rules import Rule
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def surfaces(policies: Policies, find: Find, tenant: Open) -> list[Surface]:
         ("PUT", "/trust/policies/{name}", one.add_policy, "Add or replace a policy"),
         ("DELETE", "/trust/policies/{name}", one.remove_policy, "Remove a policy"),
         ("GET", "/trust/explanation", one.explanation, "Explain who may do what, and why"),
+        ("GET", "/trust/roles", one.roles, "What each role may do"),
         ("GET", "/trust/public", one.public, "List what is open data"),
         ("POST", "/trust/public", one.publish, "Make a type or a tenant open data"),
         ("DELETE", "/trust/public", one.unpublish, "Take back that something is open data"),
@@ -119,6 +121,9 @@ class _Pages:
         tenant, what = _tenant(request), given.get("what", "")
         meant = await self._meant(tenant, what) if action in ENTITY_ACTIONS else what
         return JSONResponse(_answer(self._policies.explain(who, action, meant, tenant, purpose)))
+
+    async def roles(self, request: Request) -> Response:
+        return JSONResponse(permissions(self._policies, _tenant(request)))
 
     async def _meant(self, tenant: str, what: str) -> Entity | str:
         """Return the entity of this id, or the canonical name of a type."""

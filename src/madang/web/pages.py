@@ -36,6 +36,8 @@ class Reader:
     """What forms of this page must bring back."""
     open: bool = False
     """Sign-in is switched off."""
+    works: bool = False
+    """For the city, so that the control room is of use."""
 
 
 class Pages:

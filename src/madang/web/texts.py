@@ -1,6 +1,7 @@
-"""The catalogue of everything pages say, one file a language; and which language somebody reads.
+"""The catalogue of everything pages say, one folder a language; and which language somebody reads.
 
-A text may hold ``{name}`` for values and simple HTML; values are escaped when they are put in.
+A text may hold ``{name}`` for values and simple HTML; values are escaped when they are put in. The
+texts of the control room lie in the folder ``ui`` of each language; they are plain, without HTML.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final
 
 from markupsafe import Markup
@@ -23,12 +25,11 @@ class Texts:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        source = files("madang.web").joinpath("texts", f"{language}.toml").read_text("utf-8")
-        self._texts = {
-            f"{section}.{key}": Markup(text)  # ours, not a user's
-            for section, texts in tomllib.loads(source).items()
-            for key, text in texts.items()
-        }
+        folder = files("madang.web").joinpath("texts", language)
+        self.ui = _read(folder.joinpath("ui"))
+        """The texts of the control room, by their keys."""
+        whole = _read(folder) | self.ui
+        self._texts = {key: Markup(text) for key, text in whole.items()}  # ours, not a user's
 
     def __call__(self, key: str, **values: object) -> Markup:
         """Return a text with its values.
@@ -48,6 +49,25 @@ class Texts:
     def template(self, key: str) -> str:
         """Return a text as it is written, with its places for values."""
         return str(self._texts[key])
+
+
+def _read(folder: Traversable) -> dict[str, str]:
+    """Return the texts of all files of a folder.
+
+    Raises:
+        ValueError: two files have a section of one name.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+        if not file.name.endswith(".toml"):
+            continue
+        for section, texts in tomllib.loads(file.read_text("utf-8")).items():
+            if section in found:
+                raise ValueError(f"{file.name}: there is a section [{section}] already")
+            found[section] = texts
+    return {
+        f"{section}.{key}": text for section, texts in found.items() for key, text in texts.items()
+    }
 
 
 def preferred(chosen: str, accept_language: str) -> str:

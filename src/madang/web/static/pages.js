@@ -1,6 +1,6 @@
 // Small comforts; every page works without them.
 "use strict";
-for (const time of document.querySelectorAll("time[datetime]"))
+for (const time of document.querySelectorAll("time[datetime]:not([data-ago])"))
   time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, {
     dateStyle: "medium", timeStyle: "short",
   });

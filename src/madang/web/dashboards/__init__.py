@@ -1,0 +1,1 @@
+"""Dashboards: what people put together from tiles, the facts they show, how pages draw them."""

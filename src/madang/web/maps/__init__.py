@@ -1,0 +1,1 @@
+"""What maps and search are made of: names, geometry that stands still, the past, tiles."""

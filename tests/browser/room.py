@@ -1,0 +1,126 @@
+"""The control room in Chromium as somebody who has signed in: its pages, pictures and complaints.
+
+Pictures of every view go to ``screenshots/`` (git ignores it), where people look at them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from hatch_build import SOURCES
+from tests.e2e.chromium import Watched, chromium
+from tests.e2e.server import Server
+
+PASSWORD = "seven kites over the yard"
+PICTURES = Path(os.environ.get("MADANG_PICTURES", "screenshots"))
+SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+LOCALES = {"en": "en-GB", "ko": "ko-KR"}
+AXE = SOURCES / "node_modules/axe-core/axe.min.js"
+# WCAG 2.2 AA, and what axe counts as good practice beside it.
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Rows of a table are alike: what is wrong with one is wrong with the first.
+SOME_ROWS = {"exclude": [["tbody tr:nth-child(n+9)"]]}
+TALLEST = 2_400  # of a picture; drawing a page of 20,000 takes seconds. [px]
+# Draws maps without a graphics card.
+SOFTWARE_GL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+
+@contextmanager
+def drawing_chromium() -> Iterator[Browser]:
+    """Run Chromium so that it can draw maps."""
+    with chromium(*SOFTWARE_GL) as browser:
+        yield browser
+
+
+class Visit:
+    """One person's browser at one hub.
+
+    Args:
+        language: ``ko`` or ``en``, as the browser asks for it.
+        size: ``desktop`` or ``phone``.
+    """
+
+    def __init__(self, browser: Browser, url: str, language: str, size: str, **more: Any) -> None:
+        width, height = SIZES[size]
+        self.url = url
+        self.width = width
+        self.kind = f"{size}-{language}"
+        self.context: BrowserContext = browser.new_context(
+            locale=LOCALES[language], viewport={"width": width, "height": height}, **more
+        )
+        self.watched = Watched(self.context, url)
+        self.page: Page = self.watched.page
+
+    def sign_in(self, name: str) -> None:
+        self.page.goto(f"{self.url}/sign-in?next=%2Fcontrol")
+        self.page.locator("#name").fill(name)
+        self.page.locator("#password").fill(PASSWORD)
+        self.page.locator("form[action$='/sign-in'] button").first.click()
+        expect(self.page).to_have_url(re.compile("/control"))
+
+    def open(self, view: str) -> None:
+        """Show a view of the control room as a click on a link does, without a new page."""
+        if "/control" not in self.page.url:
+            self.page.goto(f"{self.url}/control")
+            expect(self.page.locator("#main h1").first).to_be_visible()
+        self.page.evaluate(
+            """path => {
+                history.pushState(null, '', path)
+                dispatchEvent(new PopStateEvent('popstate'))
+            }""",
+            f"/control{view}",
+        )
+        expect(self.page.locator("#main h1").first).to_be_visible()
+        expect(self.page.locator("#main .waiting")).to_have_count(0)
+
+    def picture(self, name: str) -> None:
+        """Keep what the page looks like."""
+        PICTURES.mkdir(exist_ok=True)
+        safe = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "start"
+        height = self.page.evaluate("() => document.documentElement.scrollHeight")
+        box = {"x": 0, "y": 0, "width": self.width, "height": min(height, TALLEST)}
+        self.page.screenshot(
+            path=PICTURES / f"{safe}-{self.kind}.png",
+            full_page=True,
+            clip=box,  # type: ignore[arg-type]
+        )
+
+    def barriers(self, rules: list[str] | None = None) -> list[str]:
+        """Return what axe finds by some of its rules, or by those of WCAG: rule, why, where."""
+        # Not as a script element, which the policy of the page forbids.
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(AXE.read_text("utf-8"))
+        only = {"type": "rule", "values": rules} if rules else AXE_TAGS
+        found = self.page.evaluate(
+            "([part, only]) => axe.run(part, {runOnly: only, preload: false})", [SOME_ROWS, only]
+        )
+        return [
+            f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes'][:3]]}"
+            for one in found["violations"]
+        ]
+
+    def close(self) -> None:
+        self.context.close()
+
+
+def first_administrator(server: Server, page: Page, name: str) -> None:
+    """Make the first administrator by the link that ``madang up`` has printed."""
+    link = re.findall(r"http://\S+/welcome\?code=\S+", server.log_end())[-1]
+    page.goto(link)
+    page.locator("#name").fill(name)
+    page.locator("#password").fill(PASSWORD)
+    page.get_by_role("button", name="Use this password").click()
+    expect(page).to_have_url(re.compile("/account$"))
+
+
+def add_person(server: Server, name: str, role: str) -> None:
+    """Make an account from the terminal."""
+    made = server.madang("user", "add", name, "--role", role, stdin=f"{PASSWORD}\n")
+    assert made.returncode == 0, made.stdout + made.stderr

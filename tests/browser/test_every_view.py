@@ -1,0 +1,153 @@
+"""Every view of the control room on the demo city, in both languages, on a desk and on a phone.
+
+Each is looked at by axe (WCAG 2.2 AA), must not complain nor ask anybody else, must fit the screen,
+and leaves a picture in ``screenshots/``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser
+
+from hatch_build import SOURCES
+from tests.browser.room import Visit, drawing_chromium
+from tests.e2e.server import API, Server
+from tests.twin.street_town import made
+
+pytestmark = pytest.mark.slow
+
+NAMED = re.compile(r"path: '([^']+)'")
+VIEWS = NAMED.findall(SOURCES.joinpath("src/shell/views.ts").read_text("utf-8"))
+PUBLIC = ["/", "/city", "/city/map", "/city/data", "/city/incidents", "/catalogue", "/docs"]
+
+CLOSED = 'title = "Works"\n[[closure]]\nedges = ["n12-n22"]'
+TRIAL = {"policies": [CLOSED], "hours": 0.05, "seeds": 2, "time": "08:00"}
+
+
+@dataclass(frozen=True)
+class Demo:
+    server: Server
+    names: dict[str, str]
+    """What stands for the placeholder of a view, by the first part of its path."""
+
+    def path(self, view: str) -> str:
+        return re.sub(r":\w+", lambda _: quote(self.names[view.split("/")[1]], safe=""), view)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with drawing_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Run the demo city until all of it is there."""
+    folder = tmp_path_factory.mktemp("demo")
+    environ = {"MADANG_DEMO_TRAFFIC": "no", "MADANG_TWIN_CITY": str(made(folder / "city").folder)}
+    with Server(folder / "data", "--demo", environ=environ) as server:
+        tried = server.request("POST", "/twin/trials", TRIAL)
+        assert tried.status == 201, tried.body
+        server.wait_for(lambda: bool(listed(server, "/decisions?limit=1")), 90)
+        server.wait_for(lambda: listed(server, "/twin/trials")[0]["state"] == "done", 120)
+        yield Demo(server, names(server))
+
+
+def listed(server: Server, path: str) -> list[dict[str, Any]]:
+    answer = server.request("GET", path)
+    found = answer.json() if answer.status == 200 else []
+    assert isinstance(found, list), found
+    return found
+
+
+def names(server: Server) -> dict[str, str]:
+    """Return one of everything that has a page of its own."""
+
+    def first(path: str, member: str) -> str:
+        return str(next((one[member] for one in listed(server, path)), ""))
+
+    return {
+        "entities": first(f"{API}/entities?type=AirQualityObserved&limit=1", "id"),
+        "dashboards": "city",
+        "incidents": first("/incidents?limit=1", "id"),
+        "commands": first("/commands?limit=1", "id"),
+        "devices": first("/devices?limit=1", "device"),
+        "feeds": first("/sense/feeds", "name"),
+        "services": first("/services", "name"),
+        "decisions": first("/decisions?limit=1", "id"),
+        "rules": first("/rules", "name"),
+        "people": first("/trust/users", "name"),
+        "twin": first("/twin/trials", "id"),
+    }
+
+
+# Between them they have all that is coloured.
+DARK = ("/", "/incidents", "/entities", "/services", "/rules", "/audit")
+# Each language and each size once: another pair would find the same again.
+PAIRS = pytest.mark.parametrize(("language", "size"), [("en", "desktop"), ("ko", "phone")])
+
+
+@PAIRS
+def test_every_view_can_be_used_by_everybody(
+    browser: Browser, demo: Demo, language: str, size: str
+) -> None:
+    visit = Visit(browser, demo.server.url, language, size)
+    wrong: list[str] = []
+    for view in VIEWS:
+        if ":" in view and not demo.names[view.split("/")[1]]:
+            continue  # a demo city has no feed: nothing of it asks the internet
+        visit.open(demo.path(view))
+        wrong += checked(visit, view)
+        if size == "desktop" and view in DARK:
+            wrong += checked_in_the_dark(visit, view)
+    assert wrong == []
+    assert visit.watched.complaints == []
+    assert visit.watched.strangers == []
+    visit.close()
+
+
+@PAIRS
+def test_every_public_page_can_be_used_by_everybody(
+    browser: Browser, demo: Demo, language: str, size: str
+) -> None:
+    visit = Visit(browser, demo.server.url, language, size)
+    wrong: list[str] = []
+    for path in PUBLIC:
+        visit.page.goto(demo.server.url + path)
+        wrong += checked(visit, path)
+    assert wrong == []
+    assert visit.watched.strangers == []
+    visit.close()
+
+
+def checked(visit: Visit, name: str) -> list[str]:
+    """Keep a picture of a page and return what is wrong with it."""
+    visit.picture(name)
+    # Axe takes a second a page; large it finds what it finds small.
+    barriers = [] if visit.kind == "desktop-en" else visit.barriers()
+    wrong = [f"{name}: {one}" for one in barriers]
+    width = visit.page.evaluate(
+        "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    if width > 0:
+        wrong.append(f"{name}: {width} px wider than the screen")
+    if not visit.page.locator("h1").first.inner_text().strip():
+        wrong.append(f"{name}: no title")
+    return wrong
+
+
+def checked_in_the_dark(visit: Visit, name: str) -> list[str]:
+    """Keep a picture of a page in dark colours and return what of it cannot be read."""
+    visit.page.emulate_media(color_scheme="dark")
+    visit.kind += "-dark"
+    visit.picture(name)
+    wrong = [f"{name} in the dark: {one}" for one in visit.barriers(["color-contrast"])]
+    visit.kind = visit.kind.removesuffix("-dark")
+    visit.page.emulate_media(color_scheme="light")
+    return wrong
