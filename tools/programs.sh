@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sees to the programs that tests and benchmarks use beside Python: Mosquitto (an MQTT broker) and its clients, wrk, and
-# Chromium, which meets the pages as people do.
+# Sees to the programs that tests and benchmarks use beside Python: Mosquitto (an MQTT broker) and its clients, wrk,
+# Chromium, which meets the pages as people do, and PostgreSQL with PostGIS.
 set -eu
 PATH=$PATH:/usr/sbin:/usr/local/sbin  # where Debian puts mosquitto, and not in everyone's PATH
 
@@ -9,6 +9,8 @@ missing=
 for program in mosquitto mosquitto_pub:mosquitto-clients wrk chromium; do
     command -v "${program%%:*}" >/dev/null 2>&1 || missing="$missing ${program#*:}"
 done
+# The server is not on the PATH, and PostGIS is a file beside it. The package without a number is that of the newest version there is.
+ls /usr/share/postgresql/*/extension/postgis.control >/dev/null 2>&1 || missing="$missing postgresql postgresql-postgis"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

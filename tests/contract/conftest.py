@@ -12,9 +12,15 @@ from tests.contract.engines import PLACES, Place
 
 
 @pytest.fixture(params=PLACES, ids=lambda kind: str(kind.__name__))
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     found: Place = request.param(tmp_path / "state")
     return found
+
+
+@pytest.fixture
+async def place(made: Place) -> AsyncIterator[Place]:
+    yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import resource
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from shutil import copy
-from typing import Protocol
+from typing import Any, Protocol
+
+import psycopg
 
 from madang.store.engine import SqliteEngine
+from madang.store.postgres.engine import PostgresEngine
 from madang.store.protocol import Engine, Store
 from madang.store.sqlite import SqliteStore
+from tests.contract.cluster import shared
 
 
 class Place(Protocol):
@@ -31,6 +38,9 @@ class Place(Protocol):
 
     def restored(self, backup: Path) -> Engine:
         """Return an engine whose default tenant is what a backup holds."""
+
+    async def close(self) -> None:
+        """Part with what engines still have open."""
 
 
 class SqlitePlace:
@@ -70,10 +80,107 @@ class SqlitePlace:
         copy(backup, engine.file(""))
         return engine
 
+    async def close(self) -> None:
+        """Nothing: a closed store has nothing open."""
+
 
 def _sqlite(store: Store) -> SqliteStore:
     assert isinstance(store, SqliteStore)
     return store
 
 
-PLACES: list[type[SqlitePlace]] = [SqlitePlace]
+class PostgresPlace:
+    """A database, the same in all tests: emptied for each, for to make its tables takes long."""
+
+    def __init__(self, _folder: Path) -> None:
+        self._cluster = shared()
+        self.url = _database()
+        self._connection = _connection()
+        self._connection.execute(_EMPTY)
+        self._engines: list[PostgresEngine] = []
+
+    def engine(self, query_seconds: float = 30.0) -> Engine:
+        self._engines.append(PostgresEngine(self.url, query_seconds=query_seconds))
+        return self._engines[-1]
+
+    async def close(self) -> None:
+        for engine in self._engines:
+            await engine.close()
+
+    @contextmanager
+    def full(self, store: Store) -> Iterator[None]:
+        with self._failing("AFTER UPDATE", "could not extend file: the disk is full"):
+            yield
+
+    @contextmanager
+    def unwritable(self, store: Store) -> Iterator[None]:
+        with self._failing("AFTER UPDATE", "i/o error", constraint=True):
+            yield
+
+    @contextmanager
+    def _failing(self, when: str, text: str, constraint: bool = False) -> Iterator[None]:
+        """Let every transaction fail, at its first statement or at the commit itself."""
+        kind, late = ("CONSTRAINT ", "DEFERRABLE INITIALLY DEFERRED") if constraint else ("", "")
+        self._connection.execute(
+            "CREATE OR REPLACE FUNCTION failing() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$BEGIN RAISE EXCEPTION '{text}' USING ERRCODE = '53100'; END$$;"
+            f"CREATE {kind}TRIGGER failing {when} ON madang_default.counter {late}"
+            " FOR EACH ROW EXECUTE FUNCTION failing()".encode()
+        )
+        try:
+            yield
+        finally:
+            self._connection.execute("DROP TRIGGER failing ON madang_default.counter")
+
+    def damage(self, store: Store) -> None:
+        self._connection.execute(
+            "UPDATE madang_default.shape SET count = count + 1;"
+            " UPDATE madang_default.entity SET place = NULL"
+        )
+
+    def restored(self, backup: Path) -> Engine:
+        engine = SqliteEngine(backup.parent / "restored")
+        copy(backup, engine.file(""))
+        return engine
+
+
+_EMPTY = """
+DELETE FROM madang_default.entity;
+DELETE FROM madang_default.shape;
+DELETE FROM madang_default.outbox;
+DELETE FROM madang_default.item;
+DELETE FROM madang_default.delivery;
+DELETE FROM madang_default.turn;
+UPDATE madang_default.counter SET seq = 0, key = 0;
+DO $$ DECLARE s text; BEGIN
+    FOR s IN DELETE FROM madang.tenant WHERE name <> '' RETURNING schema LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', s);
+    END LOOP;
+END $$
+"""
+
+
+@cache
+def _database() -> str:
+    """Make the database of the contract, with the tables of the default tenant."""
+    url = shared().make("contract")
+
+    async def make() -> None:
+        engine = PostgresEngine(url)
+        await engine.open("", create=True)
+        await engine.close()
+
+    asyncio.run(make())
+    return url
+
+
+@cache
+def _connection() -> psycopg.Connection[Any]:
+    connection = psycopg.connect(_database(), autocommit=True)
+    connection.execute("SET client_min_messages = error")
+    atexit.register(connection.close)
+    return connection
+
+
+AnyPlace = type[SqlitePlace] | type[PostgresPlace]
+PLACES: list[AnyPlace] = [SqlitePlace, PostgresPlace]

@@ -18,7 +18,7 @@ from madang.query.tree import InScope, Query
 from madang.store.protocol import Batch, Change, ChangeKind, Page, Store
 from madang.store.rows import entity_of
 from tests.contract.city import T0, document, faster_than, ids, of_type, outbox, sequence, within
-from tests.contract.engines import PLACES, SqlitePlace
+from tests.contract.engines import PLACES, AnyPlace, PostgresPlace
 
 numbers = st.integers(0, 11)
 kinds = st.sampled_from(["Car", "Bus", ["Bus", "Car"]])
@@ -45,7 +45,7 @@ def _id(number: int) -> str:
 class StoreMachine(RuleBasedStateMachine):
     """Writes, failures and restarts, next to a dict that says what should be there."""
 
-    kind: type[SqlitePlace]
+    kind: AnyPlace
 
     def __init__(self) -> None:
         super().__init__()
@@ -245,12 +245,12 @@ def _first_end(one: Entity) -> int | None:
 
 
 @pytest.mark.parametrize("kind", PLACES, ids=lambda kind: str(kind.__name__))
-def test_a_store_answers_as_a_dict_would(kind: type[SqlitePlace]) -> None:
+def test_a_store_answers_as_a_dict_would(kind: AnyPlace) -> None:
     machine = type(f"{kind.__name__}Machine", (StoreMachine,), {"kind": kind})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40,
+            max_examples=12 if kind is PostgresPlace else 40,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

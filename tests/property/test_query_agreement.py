@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import orjson
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from madang.model import time
@@ -425,7 +425,6 @@ ANY_LANGUAGE = Or(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @example(city=[WITHOUT_LANGUAGES], conditions=[ANY_LANGUAGE])
 @given(city=cities(), conditions=st.lists(conditions, min_size=8, max_size=8))
 def test_a_condition_means_the_same_in_memory_and_in_sql(
@@ -438,7 +437,6 @@ def test_a_condition_means_the_same_in_memory_and_in_sql(
         assert by_sql == found_in_memory(city, query), condition
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     city=cities(),
     query=st.builds(

@@ -27,6 +27,9 @@ class SqliteEngine:
         self._system: SqliteStore | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
+    async def claim(self) -> None:
+        """Nothing: who works on a data folder has its lock (madang/lock.py)."""
+
     def file(self, tenant: str) -> Path:
         """Return where a tenant's store is; the default tenant is the empty string."""
         return self.folder / (stem(tenant) + SUFFIX)

@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 import apsw
 import structlog
 
-from madang.store.sqlite_read import ReaderPool
+from madang.store.sqlite_pool import ReaderPool
 
 log = structlog.get_logger("madang.store")
 

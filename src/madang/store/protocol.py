@@ -3,8 +3,9 @@
 One store holds one tenant. Only the hub writes, one turn at a time: it loads the entities that a
 group of operations touches, works out their new state in memory, and commits everything that
 follows from it (state, history outbox, notifications waiting to be sent) in **one** transaction.
-When ``commit`` returns, all of it is on the disk; when it raises, none of it is. An engine with
-several writers (PostgreSQL) locks the loaded rows until the commit.
+When ``commit`` returns, all of it is on the disk; when it raises, none of it is. An engine that
+others may write to as well (PostgreSQL) refuses a commit whose entities have changed since they
+were loaded: :class:`Outdated`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from madang.model.entity import Entity
+from madang.model.errors import MadangError
 from madang.query.tree import Query
 
 ItemKind = Literal[
@@ -27,6 +29,8 @@ ItemKind = Literal[
     "sense",
     # What city services are set to, and what they keep.
     "service",
+    # Of web: what people have put together from tiles.
+    "dashboard",
     # Of act: when which command was last sent to a target.
     "act",
     # Whom to tell, and how, sealed.
@@ -148,6 +152,13 @@ class Batch:
     """Deliveries that failed: key, attempts so far, what went wrong."""
 
 
+class Outdated(MadangError):
+    """A commit is based on an entity that another writer has changed since it was loaded.
+
+    Nothing was committed; loading again and working it out anew will do.
+    """
+
+
 class Store(Protocol):
     """The state of one tenant, durable."""
 
@@ -162,7 +173,11 @@ class Store(Protocol):
         """Return those of the entities that exist, expired or not, for the writer's turn."""
 
     async def commit(self, batch: Batch) -> Sequence[int]:
-        """Commit a batch; return the keys given to its deliveries, in their order."""
+        """Commit a batch; return the keys given to its deliveries, in their order.
+
+        Raises:
+            Outdated: another writer was faster; nothing was committed.
+        """
 
     async def get(self, id: str) -> Row | None:
         """Return one entity as last committed."""
@@ -239,6 +254,13 @@ class Store(Protocol):
 
 class Engine(Protocol):
     """Opens the stores of all tenants of one place."""
+
+    async def claim(self) -> None:
+        """Make this process the only hub of the place, for as long as the engine is open.
+
+        Raises:
+            MadangError: another hub works there.
+        """
 
     async def open(self, tenant: str, create: bool) -> Store | None:
         """Return the tenant's store, made if ``create``; None if there is no such tenant."""

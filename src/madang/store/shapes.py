@@ -8,6 +8,7 @@ Why: docs/decisions/0004-shapes-instead-of-attribute-index.md.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,13 +19,15 @@ from madang.model.entity import Document, Entity
 from madang.store.protocol import Shape
 
 Key = tuple[Any, ...]
+Fits = Callable[[tuple[str, ...], frozenset[str]], bool]
+"""Tells whether entities of these types, with these attributes, can match."""
 _NO_ATTRIBUTES = frozenset({"id", "type", "scope"})
 
 
 class Known:
     """One shape as the store keeps it in memory; ``id`` is its row."""
 
-    __slots__ = ("attributes", "coming", "count", "geometries", "id", "names", "types")
+    __slots__ = ("attributes", "came", "coming", "count", "geometries", "id", "names", "types")
 
     def __init__(
         self, id: int, types: Iterable[str], attributes: Iterable[Iterable[Any]], count: int
@@ -38,6 +41,8 @@ class Known:
         """As committed."""
         self.coming = False
         """A transaction under way gives it its first entity."""
+        self.came = 0
+        """The generation of the shapes in which it was last announced."""
 
     def public(self) -> Shape:
         return Shape(self.types, self.attributes, self.count)
@@ -58,26 +63,29 @@ def key_of(document: Document) -> Key:
     return tuple(key)
 
 
-class Shapes:
-    """The shapes of one store: in memory, with their rows."""
+class Shapes(ABC):
+    """The shapes of one store in memory; an engine keeps their rows."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
         self.generation = 0
         """Changes whenever a shape gets its first entity or loses its last."""
-        self.reload()
+        self.fill(())
 
-    def reload(self) -> None:
-        """Read the rows anew, as after a transaction that failed."""
+    def fill(self, rows: Iterable[tuple[int, str, str, int]]) -> None:
+        """Begin anew with these rows: id, types and attributes as JSON, count."""
         self.generation += 1
         self._by_key: dict[Key, Known] = {}
         self._by_layout: dict[int, tuple[object, Known]] = {}
         self.all: dict[int, Known] = {}
         self._by_content: dict[tuple[Any, ...], Known] = {}
-        for id, types, attributes, count in self._connection.execute(
-            "SELECT id, types, attributes, count FROM shape"
-        ):
-            self._keep(Known(id, orjson.loads(types), orjson.loads(attributes), count))
+        for id, types, attributes, count in rows:
+            shape = Known(id, orjson.loads(types), orjson.loads(attributes), count)
+            shape.came = self.generation
+            self._keep(shape)
+
+    @abstractmethod
+    def _insert(self, types: str, attributes: str) -> int:
+        """Make a row with count 0 in the transaction under way; return its id."""
 
     def _keep(self, shape: Known) -> None:
         self.all[shape.id] = shape
@@ -120,25 +128,20 @@ class Shapes:
             attributes.append((name, tuple(sorted({one["type"] for one in instances}))))
         found = self._by_content.get((types, tuple(attributes)))
         if found is None:
-            row = self._connection.execute(
-                "INSERT INTO shape (types, attributes, count) VALUES (?, ?, 0) RETURNING id",
-                (orjson.dumps(types).decode(), orjson.dumps(attributes).decode()),
-            ).fetchone()
-            assert row is not None
-            found = Known(row[0], types, attributes, 0)
+            id = self._insert(orjson.dumps(types).decode(), orjson.dumps(attributes).decode())
+            found = Known(id, types, attributes, 0)
             self._keep(found)
         return found
 
-    def write_counts(self, deltas: dict[int, int]) -> None:
-        """Change the counts in the rows, as a part of the transaction under way."""
-        changed = [(delta, id) for id, delta in deltas.items() if delta]
-        self._connection.executemany("UPDATE shape SET count = count + ? WHERE id = ?", changed)
-        for delta, id in changed:
+    def announce(self, deltas: dict[int, int]) -> None:
+        """Note which shapes get their first entity in the transaction under way."""
+        for id, delta in deltas.items():
             shape = self.all[id]
             if delta > 0 and shape.count == 0:
                 # From the commit on readers may meet its entities, before `committed` is called.
                 shape.coming = True
                 self.generation += 1
+                shape.came = self.generation
 
     def committed(self, deltas: dict[int, int]) -> None:
         """Change the counts in memory, now that the transaction is done."""
@@ -149,10 +152,47 @@ class Shapes:
                 shape.coming = False
                 self.generation += 1
 
-    def where(self, fits: Callable[[tuple[str, ...], frozenset[str]], bool] | None) -> list[Known]:
+    def has_new(self, since: int, fits: Fits | None) -> bool:
+        """Tell whether a shape that fits has come since a generation, though it may be gone again.
+
+        What was read meanwhile may be of a moment when there were entities of it.
+        """
+        return since != self.generation and any(
+            shape.came > since and (fits is None or fits(shape.types, shape.names))
+            for shape in self.all.values()
+        )
+
+    def where(self, fits: Fits | None) -> list[Known]:
         """Return the shapes with entities whose types and attribute names fit."""
         return [
             shape
             for shape in self.all.values()
             if (shape.count or shape.coming) and (fits is None or fits(shape.types, shape.names))
         ]
+
+
+class SqliteShapes(Shapes):
+    """Shapes with their rows in a SQLite file."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        super().__init__()
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the rows anew, as after a transaction that failed."""
+        self.fill(self._connection.execute("SELECT id, types, attributes, count FROM shape"))
+
+    def _insert(self, types: str, attributes: str) -> int:
+        row = self._connection.execute(
+            "INSERT INTO shape (types, attributes, count) VALUES (?, ?, 0) RETURNING id",
+            (types, attributes),
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def write_counts(self, deltas: dict[int, int]) -> None:
+        """Change the counts in the rows, as a part of the transaction under way."""
+        changed = [(delta, id) for id, delta in deltas.items() if delta]
+        self._connection.executemany("UPDATE shape SET count = count + ? WHERE id = ?", changed)
+        self.announce(deltas)

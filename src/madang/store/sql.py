@@ -36,13 +36,11 @@ from madang.query.tree import (
     Selector,
 )
 from madang.store.rows import read_times
+from madang.store.shapes import Fits
 from madang.store.sql_terms import Terms, has_type
 from madang.store.sql_text import FALSE, TRUE, Sql, joined, listed, path, sql
 
 MOST_LISTED = 100  # ids that are values of their own
-
-Fits = Callable[[tuple[str, ...], frozenset[str]], bool]
-"""Tells whether entities of these types, with these attributes, can match."""
 
 
 def shape_condition(query: Query) -> Fits | None:

@@ -34,8 +34,9 @@ from madang.store.protocol import (
     Shape,
 )
 from madang.store.rows import Texts, outbox_row, read_times, times_text
-from madang.store.shapes import Known, Shapes
-from madang.store.sqlite_read import Plan, Reader, ReaderPool, plan, tally
+from madang.store.shapes import Known, SqliteShapes
+from madang.store.sqlite_pool import ReaderPool
+from madang.store.sqlite_read import Plan, Reader, plan, tally
 from madang.store.upkeep import blocks, copy, faults, forget
 
 KEPT = 20_000  # entities kept in memory, for what is written or read again and again
@@ -83,7 +84,7 @@ class SqliteStore:
         self.file = file
         self._writer = connect(file)
         schema.migrate(self._writer, file)
-        self._shapes = Shapes(self._writer)
+        self._shapes = SqliteShapes(self._writer)
         self._heads: dict[str, _Head] = {}
         self._rows: dict[str, Row] = {}
         self._seq: int = self._one(
@@ -285,20 +286,23 @@ class SqliteStore:
         return found
 
     async def query(self, query: Query, now: int) -> Page:
-        plan = self._plan(query, now)
-        page = self._reader.run(plan, INLINE_STEPS)
-        if page is None:
-            page = await self._pool.run(plan)
-        return page
+        page = self._reader.run(self._plan(query, now), INLINE_STEPS)
+        return await self._in_thread(query, now) if page is None else page
 
     async def documents(self, query: Query, now: int) -> Documents:
         plan = self._plan(query, now)
         found = self._reader.documents(plan, INLINE_STEPS)
         if found is None:
-            page = await self._pool.run(plan)
+            page = await self._in_thread(query, now)
             texts = [row.document.decode() for row in page.rows]
             found = Documents(texts, page.count, page.more)
         return found
+
+    async def _in_thread(self, query: Query, now: int) -> Page:
+        fits = sql.shape_condition(query)
+        return await self._pool.run(
+            lambda: self._plan(query, now), lambda since: self._shapes.has_new(since, fits)
+        )
 
     def _plan(self, query: Query, now: int) -> Plan:
         due = self.next_expiry

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 import apsw
-import orjson
 
 from madang.model.errors import TooComplexQuery
 from madang.query import geo, order
 from madang.query.decide import ALWAYS, decided, rest_of
 from madang.query.tree import Condition, Query
 from madang.store import sql
-from madang.store.protocol import Documents, Page, Row, Shape
+from madang.store.protocol import Documents, Page, Row
 from madang.store.rows import entity_of
 from madang.store.shapes import Known, Shapes
 
-T = TypeVar("T")
-
-THREADS = 3
-CHUNK = 500
 MERGED_SHAPES = 24  # up to so many shapes are read side by side, in order, each from its index
 PLANS = 1_000  # plans kept
-STEP = 20_000  # SQLite steps between two looks at the clock
 
 _COLUMNS = "e.id, e.doc, e.created, e.modified, e.written, e.expires, e.times"
 _ALIVE = """(e.expires IS NULL OR coalesce(json_extract(e.times, '$.""[2]'), 9e18) > ?)"""
@@ -58,7 +49,7 @@ class Plan:
     """Ordering needs all matches looked at in Python; no LIMIT in the statement."""
 
 
-def _row(values: Any) -> Row:
+def row_of(values: Any) -> Row:
     id, doc, created, modified, written, expires, times = values
     stamps = None if times is None else times.encode()
     return Row(id, doc.encode(), created, modified, written, expires, stamps)
@@ -188,7 +179,7 @@ def execute(connection: apsw.Connection, work: Plan, deadline: float | None) -> 
     if work.in_memory:
         return _page_in_memory(connection, work, deadline)
     found, count = _read(connection, work, work.statement)
-    rows = [_row(values[:7]) for values in found]
+    rows = [row_of(values[:7]) for values in found]
     return Page(rows, count, _cut(rows, work.query.limit))
 
 
@@ -196,7 +187,7 @@ def _read(connection: apsw.Connection, work: Plan, statement: str) -> tuple[list
     query = work.query
     if not query.count:
         return connection.execute(statement + work.page, work.values).fetchall(), None
-    connection.execute("BEGIN")  # ended by `_free`, if not here
+    connection.execute("BEGIN")  # ended by `free`, if not here
     found = []
     if query.limit:
         found = connection.execute(statement + work.page, work.values).fetchall()
@@ -217,7 +208,7 @@ def _stop() -> bool:
     return True
 
 
-def _free(connection: apsw.Connection) -> None:
+def free(connection: apsw.Connection) -> None:
     """End what an interrupted query left open."""
     connection.set_progress_handler(None)
     if connection.in_transaction:
@@ -229,7 +220,7 @@ def _page_in_memory(connection: apsw.Connection, work: Plan, deadline: float | N
     found: list[tuple[Any, Row]] = []
 
     for values in connection.execute(work.statement, work.values):
-        row = _row(values[:7])
+        row = row_of(values[:7])
         found.append((order.sort_key(entity_of(row), query.order, query.collation), row))
         if deadline is not None and time.monotonic() > deadline:
             raise TooComplexQuery("the query takes too long; narrow it by type, id or place")
@@ -250,7 +241,7 @@ class Reader:
 
     def get(self, id: str) -> Row | None:
         values = self._connection.execute(_GET, (id,)).fetchone()
-        return None if values is None else _row(values)
+        return None if values is None else row_of(values)
 
     def all(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
         return list(self._connection.execute(statement, values))
@@ -295,105 +286,7 @@ class Reader:
         except apsw.InterruptError:
             pass
         finally:
-            _free(self._connection)
+            free(self._connection)
 
     def close(self) -> None:
         self._connection.close()
-
-
-class ReaderPool:
-    """Reads in threads, each with a connection, for what would hold up the event loop."""
-
-    def __init__(self, connect: Callable[[], apsw.Connection], seconds: float) -> None:
-        self.threads = ThreadPoolExecutor(THREADS, "read")
-        self._connect = connect
-        self._seconds = seconds
-        self._idle: SimpleQueue[apsw.Connection] = SimpleQueue()
-        self._all: list[apsw.Connection] = []
-
-    @contextmanager
-    def connection(self) -> Iterator[apsw.Connection]:
-        """Lend a connection to the calling thread."""
-        if self._idle.empty():
-            connection = self._connect()
-            sql.register(connection)
-            self._all.append(connection)
-        else:
-            connection = self._idle.get()
-        try:
-            yield connection
-        finally:
-            _free(connection)
-            self._idle.put(connection)
-
-    async def call(self, work: Callable[[apsw.Connection], T]) -> T:
-        def lent() -> T:
-            with self.connection() as connection:
-                return work(connection)
-
-        return await asyncio.get_running_loop().run_in_executor(self.threads, lent)
-
-    async def run(self, work: Plan) -> Page:
-        """Read a page within the time limit."""
-        return await self._limited(lambda connection, end: execute(connection, work, end))
-
-    async def shapes(self, work: Tally) -> list[Shape]:
-        """Count entities by shape within the time limit."""
-        found = [shape.public() for shape in work.sure]
-        if work.statement:
-            found += await self._limited(
-                lambda connection, _end: [
-                    Known(0, orjson.loads(types), orjson.loads(attributes), count).public()
-                    for types, attributes, count in connection.execute(work.statement, work.values)
-                ]
-            )
-        return found
-
-    async def _limited(self, work: Callable[[apsw.Connection, float], T]) -> T:
-        """Do work on a connection; it is given the instant at which its time is over."""
-        deadline = time.monotonic() + self._seconds
-
-        def limited(connection: apsw.Connection) -> T:
-            connection.set_progress_handler(lambda: time.monotonic() > deadline, STEP)
-            try:
-                return work(connection, deadline)
-            except apsw.InterruptError:
-                raise TooComplexQuery(
-                    f"the query took longer than {self._seconds:g} s;"
-                    " narrow it by type, id or place"
-                ) from None
-
-        return await self.call(limited)
-
-    async def stream(self, work: Plan) -> AsyncIterator[list[Row]]:
-        """Yield the rows of a plan in chunks, all of one snapshot."""
-        loop = asyncio.get_running_loop()
-        with self.connection() as connection:
-            rows: Iterator[Any] | None = None
-
-            def some() -> list[Row]:
-                nonlocal rows
-                if rows is None:  # the first row may be far away
-                    rows = iter(connection.execute(work.statement, work.values))
-                found = []
-                for values in rows:
-                    found.append(_row(values[:7]))
-                    if len(found) == CHUNK:
-                        break
-                return found
-
-            while True:
-                reading = loop.run_in_executor(self.threads, some)
-                try:
-                    chunk = await asyncio.shield(reading)
-                except asyncio.CancelledError:
-                    await asyncio.wait([reading])  # the thread still has the connection
-                    raise
-                if not chunk:
-                    return
-                yield chunk
-
-    def close(self) -> None:
-        self.threads.shutdown()
-        for connection in self._all:
-            connection.close()

@@ -1,0 +1,201 @@
+"""Opens the stores of all tenants of one PostgreSQL database."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import psycopg
+import structlog
+
+from madang.model.errors import MadangError, Unavailable
+from madang.store.postgres import schema as schemas
+from madang.store.postgres.connections import LOOKUPS, PATIENCE, PAUSE, Connections, shown
+from madang.store.postgres.schema import REGISTER, SYSTEM, Connection, schema_of
+from madang.store.postgres.store import PostgresStore
+
+log = structlog.get_logger("madang.store")
+
+READERS = 8
+WRITERS = 4
+OLDEST = 150_000  # of PostgreSQL, as libpq numbers versions
+LOOK = 2.0  # [s] from one look whether the claim still stands to the next
+_SHORTEST_MS = 50  # time limit of a statement, below which even a cheap one might not end
+SYSTEM_NAME = "\x1fsystem"  # in the register; no tenant can have it
+_MOVING = f"SELECT name, moving FROM {REGISTER} WHERE moving IS NOT NULL LIMIT 1"
+
+
+class UnusableDatabase(MadangError):
+    """The database cannot keep the state of a city; a person must mend it."""
+
+
+class PostgresEngine:
+    """One database for all tenants, a schema each.
+
+    Args:
+        url: ``postgres://user@host/database``, as libpq reads it.
+        password: empty for ``PGPASSWORD``, a password file, or none.
+        query_seconds: how long a query may take.
+    """
+
+    def __init__(self, url: str, password: str = "", query_seconds: float = 30.0) -> None:
+        self.shown = shown(url)
+        limit = str(max(_SHORTEST_MS, int(query_seconds * 1000)))
+        self._query_seconds = query_seconds
+        self._reading = Connections(url, password, READERS, {"statement_timeout": limit})
+        self._writing = Connections(url, password, WRITERS, LOOKUPS)
+        self._stores: dict[str, PostgresStore] = {}
+        self._opening = asyncio.Lock()
+        self._is_checked = False
+        self._claim: Connection | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._is_taken = False
+
+    async def open(self, tenant: str, create: bool) -> PostgresStore | None:
+        if tenant in self._stores:
+            return self._stores[tenant]
+        if not create and tenant not in await self.tenants():
+            return None
+        return await self._open(tenant, schema_of(tenant))
+
+    async def system(self) -> PostgresStore:
+        """Return the store of what belongs to no tenant."""
+        return await self._open(SYSTEM_NAME, SYSTEM)
+
+    async def _open(self, name: str, schema: str) -> PostgresStore:
+        async with self._opening:
+            found = self._stores.get(name)
+            if found is None:
+                await self._check()
+                await self._writing.do(lambda c: schemas.migrate(c, name, schema))
+                found = PostgresStore(schema, self._reading, self._writing, self._query_seconds)
+                found.refusal = self._refuse
+                await found.refresh()
+                self._stores[name] = found
+            return found
+
+    async def tenants(self) -> list[str]:
+        await self._check()
+
+        async def names(connection: Connection) -> list[str]:
+            if not await schemas.has_register(connection):
+                return []
+            rows = await connection.execute(
+                f"SELECT name FROM {REGISTER} WHERE name <> %s", (SYSTEM_NAME,)
+            )
+            return sorted(str(row[0]) for row in await rows.fetchall())
+
+        return await self._writing.do(names)
+
+    async def connect(self) -> Connection:
+        """Return a connection of its own for who fills the database (store/postgres/move.py)."""
+        await self._check()
+        return await self._writing.connect()
+
+    async def _check(self) -> None:
+        """See once that the database is one that will do.
+
+        Raises:
+            UnusableDatabase: it does not answer, is too old, or lacks PostGIS.
+        """
+        if self._is_checked:
+            return
+        try:
+            await self._writing.do(self._examine)
+        except (Unavailable, psycopg.Error) as error:
+            raise UnusableDatabase(
+                f"the database {self.shown} cannot be used: {str(error).strip()}; start it or mend"
+                " the setting store"
+            ) from error
+        self._is_checked = True
+
+    async def _examine(self, connection: Connection) -> None:
+        if connection.info.server_version < OLDEST:
+            raise UnusableDatabase(
+                f"the database {self.shown} is PostgreSQL"
+                f" {connection.info.server_version // 10_000}; 15 or newer is needed"
+            )
+        rows = await connection.execute(
+            "SELECT current_setting('server_encoding'),"
+            " EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'postgis')"
+        )
+        [(encoding, has_postgis)] = await rows.fetchall()
+        if encoding != "UTF8":
+            raise UnusableDatabase(
+                f"the database {self.shown} has encoding {encoding}; make one with UTF8"
+            )
+        if not has_postgis:
+            raise UnusableDatabase(
+                f"the server of {self.shown} has no PostGIS; install it there"
+                " (Debian: postgresql-postgis)"
+            )
+
+    # --- one hub at a time --------------------------------------------------------------------
+
+    async def claim(self) -> None:
+        """Make this process the one hub of the database, for as long as the engine is open.
+
+        Raises:
+            UnusableDatabase: another hub works on it, or it is still being moved to.
+        """
+        await self._check()
+        connection = await self._writing.connect()
+        for _ in range(int(PATIENCE / PAUSE)):  # the server may not know yet that a hub has died
+            if await schemas.claim(connection):
+                break
+            await asyncio.sleep(PAUSE)
+        else:
+            await connection.close()
+            raise UnusableDatabase(
+                f"another hub works on {self.shown}; stop it first, or name another database in"
+                " the setting store"
+            )
+        if await schemas.has_register(connection):
+            rows = await (await connection.execute(_MOVING)).fetchall()
+            if rows:
+                await connection.close()
+                raise UnusableDatabase(
+                    f"the move of {rows[0][1]} to {self.shown} has not ended; run `madang move`"
+                    " again"
+                )
+        self._claim = connection
+        self._keeping = asyncio.get_running_loop().create_task(self._keep_claim())
+
+    async def _keep_claim(self) -> None:
+        """Take the claim again when the database was restarted, unless another hub has it now."""
+        while True:
+            await asyncio.sleep(LOOK)
+            assert self._claim is not None
+            try:
+                if self._claim.closed:
+                    self._claim = await self._writing.connect()
+                    self._is_taken = not await schemas.claim(self._claim)
+                    if self._is_taken:
+                        log.error("store.taken", database=self.shown)
+                        await self._claim.close()
+                else:
+                    await self._claim.execute("SELECT 1")
+            except psycopg.Error as error:
+                log.warning("store.away", database=self.shown, error=str(error).strip())
+                await self._claim.close()
+
+    def _refuse(self) -> None:
+        if self._is_taken:
+            raise Unavailable(
+                f"another hub has taken over {self.shown}; this one no longer writes, stop it"
+            )
+
+    async def close(self) -> None:
+        for store in self._stores.values():
+            await store.close()
+        self._stores.clear()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeping
+            self._keeping = None
+        if self._claim is not None:
+            await self._claim.close()
+            self._claim = None
+        await self._reading.close()
+        await self._writing.close()

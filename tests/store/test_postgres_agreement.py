@@ -1,0 +1,120 @@
+"""What a query means must not depend on where it is evaluated: in memory or by PostgreSQL.
+
+What the SQL says exactly has to find what memory finds; what it says generously, at least that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from madang.model.entity import Entity
+from madang.query.tree import Condition, Query
+from madang.store.places import box_of
+from madang.store.postgres import sql
+from madang.store.sql import shape_condition
+from tests.contract.cluster import shared
+from tests.property.test_query_agreement import (
+    NAMES,
+    cities,
+    conditions,
+    found_in_memory,
+    geo_queries,
+    reaches,
+    scopes,
+    selectors,
+    types_of,
+)
+
+TABLE = """
+CREATE TEMP TABLE entity (
+    id text COLLATE "C", created bigint, modified bigint, place geometry(Geometry, 4326), doc text,
+    body jsonb GENERATED ALWAYS AS (replace(doc, '\\u0000', '\\u0001')::jsonb) STORED
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[psycopg.Connection[Any]]:
+    url = shared().make("agreement")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = error")
+        connection.execute("CREATE EXTENSION postgis")
+        connection.execute(TABLE)
+        yield connection
+
+
+def fill(connection: psycopg.Connection[Any], city: list[Entity]) -> None:
+    connection.execute("DELETE FROM entity")
+    for entity in city:
+        places = [name for name in NAMES if "GeoProperty" in kinds_of(entity.document.get(name))]
+        box = box_of(entity.document, tuple(places))
+        connection.execute(
+            "INSERT INTO entity VALUES (%s, %s, %s, ST_MakeEnvelope(%s, %s, %s, %s, 4326), %s)",
+            (
+                entity.id,
+                entity.created,
+                entity.modified,
+                *(box or (None,) * 4),
+                orjson.dumps(entity.document).decode(),
+            ),
+        )
+
+
+def kinds_of(found: Any) -> set[str]:
+    """Return the types of all instances of an attribute."""
+    instances = found if isinstance(found, list) else [found] if found else []
+    return {one["type"] for one in instances}
+
+
+def check(connection: psycopg.Connection[Any], city: list[Entity], query: Query) -> None:
+    fits = shape_condition(query)
+    fitting = [
+        entity.id
+        for entity in city
+        if fits is None or fits(types_of(entity), frozenset(entity.document).intersection(NAMES))
+    ]
+    rest = sql.where(query)
+    rows = connection.execute(
+        f"SELECT id FROM entity e WHERE e.id = ANY(%s) AND ({rest.text})".encode(),
+        (fitting, *rest.values),
+    )
+    found = {str(id) for (id,) in rows}
+    wanted = found_in_memory(city, query)
+    assert found == wanted if rest.exact else found >= wanted, (query, rest)
+
+
+@settings(max_examples=15)
+@given(city=cities(), asked=st.lists(conditions, min_size=8, max_size=8))
+def test_a_condition_means_the_same_in_memory_and_in_postgresql(
+    connection: psycopg.Connection[Any], city: list[Entity], asked: list[Condition]
+) -> None:
+    fill(connection, city)
+    for condition in asked:
+        check(connection, city, Query(q=condition))
+
+
+@settings(max_examples=15)
+@given(
+    city=cities(),
+    query=st.builds(
+        Query,
+        st.lists(selectors, max_size=2).map(tuple),
+        st.lists(st.sampled_from(NAMES), max_size=2).map(tuple),
+        st.one_of(st.none(), conditions),
+        st.one_of(st.none(), geo_queries),
+        st.one_of(st.none(), scopes),
+        st.one_of(st.none(), reaches, conditions),
+    ),
+)
+def test_a_whole_query_finds_the_same_in_memory_and_in_postgresql(
+    connection: psycopg.Connection[Any], city: list[Entity], query: Query
+) -> None:
+    fill(connection, city)
+    check(connection, city, query)

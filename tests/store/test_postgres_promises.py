@@ -1,0 +1,117 @@
+"""What the PostgreSQL engine alone promises: several writers, one hub, moves cut off."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from madang.query.tree import Query
+from madang.store.engine import SqliteEngine
+from madang.store.postgres import move as moving
+from madang.store.postgres.engine import PostgresEngine, UnusableDatabase
+from madang.store.postgres.schema import schema_of
+from madang.store.protocol import Batch, Outdated
+from tests.contract.city import T0, ids, put, vehicle
+from tests.contract.cluster import shared
+
+numbers = count()
+
+
+@pytest.fixture
+def url() -> str:
+    return shared().make(f"store_{next(numbers)}")
+
+
+def test_every_tenant_has_a_schema_of_its_own_that_needs_no_quotes() -> None:
+    names = ["", "north", "north-1", "서울", "x" * 72, "named_north", "NORTH"]
+    schemas = [schema_of(name) for name in names]
+    assert len(set(schemas)) == len(names)
+    assert all(schema.replace("_", "").isalnum() and len(schema) < 63 for schema in schemas)
+
+
+async def test_of_two_writers_the_later_one_is_refused_and_loads_again(url: str) -> None:
+    one, other = PostgresEngine(url), PostgresEngine(url)
+    first, second = await one.open("", create=True), await other.open("", create=True)
+    assert first is not None
+    assert second is not None
+    await put(first, vehicle(1))
+    for state in (vehicle(1, speed=60), None):
+        assert await second.load([vehicle(1).id])
+        await put(first, vehicle(1, speed=70))
+        with pytest.raises(Outdated):
+            await second.commit(Batch(states={vehicle(1).id: state, vehicle(2).id: vehicle(2)}))
+        assert await first.get(vehicle(2).id) is None
+    loaded = await second.load([vehicle(1).id])
+    assert loaded[vehicle(1).id].document["speed"]["value"] == 70
+    await put(second, vehicle(1, speed=80))
+    assert second.last_change == 4
+    assert await first.check() == []
+    await one.close()
+    await other.close()
+
+
+async def test_a_hub_has_the_database_to_itself(url: str) -> None:
+    one, other = PostgresEngine(url), PostgresEngine(url)
+    await one.claim()
+    with pytest.raises(UnusableDatabase, match="another hub works on postgres://madang@"):
+        await other.claim()
+    await one.close()
+    await other.claim()
+    await other.close()
+
+
+async def test_a_move_that_was_cut_off_goes_on_and_no_hub_starts_before(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SqliteEngine(tmp_path)
+    store = await source.open("", create=True)
+    assert store is not None
+    await put(store, *(vehicle(n) for n in range(30)))
+    await store.commit(Batch(items={("subscription", "urn:s"): b"{}"}))
+    wanted = ids(await store.query(Query(limit=100), T0))
+    await source.close()
+    monkeypatch.setattr(moving, "CHUNK", 7)
+    found = await moving.sources(tmp_path)
+
+    class CutOff(Exception):
+        pass
+
+    copied: list[int] = []
+
+    def cut(_what: str, more: int) -> None:
+        copied.append(more)
+        if len(copied) == 2:
+            raise CutOff
+
+    engine = PostgresEngine(url)
+    with pytest.raises(CutOff):
+        await moving.move(engine, tmp_path, found, cut)
+    with pytest.raises(UnusableDatabase, match="run `madang move` again"):
+        await engine.claim()
+    await moving.move(engine, tmp_path, found, lambda what, more: None)
+    await engine.claim()
+    moved = await engine.open("", create=False)
+    assert moved is not None
+    assert ids(await moved.query(Query(limit=100), T0)) == wanted
+    assert await moved.items("subscription") == [("urn:s", b"{}")]
+    assert moved.last_change == 30
+    await put(moved, vehicle(99))
+    assert await moved.check() == []
+    await engine.close()
+    other = PostgresEngine(url)
+    with pytest.raises(moving.MoveError, match="name an empty database"):
+        await moving.move(other, tmp_path, found, lambda what, more: None)
+    await other.close()
+
+
+@pytest.mark.slow
+async def test_a_database_that_does_not_answer_is_named_without_its_password(
+    tmp_path: Path,
+) -> None:
+    engine = PostgresEngine(f"postgres://madang@/city?host={tmp_path}", "secret-word")
+    with pytest.raises(UnusableDatabase) as raised:
+        await engine.claim()
+    assert "cannot be used" in str(raised.value)
+    assert "secret-word" not in str(raised.value)
