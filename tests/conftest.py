@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.e2e.server import Server
+
+# Hundreds of hubs start; three seconds of imports each would take CI past half an hour.
+Server.imports = False
+
 # A busy machine is no fault of what is tested: nothing here depends on how long an example takes.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# CI runs often and has half an hour; --hypothesis-profile=thorough looks longer.
+for name, examples in (("untimed", 50), ("thorough", 1_000)):
+    settings.register_profile(
+        name, deadline=None, max_examples=examples, suppress_health_check=[HealthCheck.too_slow]
+    )
 settings.load_profile("untimed")
+
+# Modules that take longest begin first, so that no process of pytest is left alone with one.
+_FIRST = ("tests/browser/", "tests/e2e/", "tests/test_docs")
+
+
+@pytest.hookimpl(trylast=True)  # after they have been shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _place(item.nodeid))
+
+
+def _place(nodeid: str) -> int:
+    return next((at for at, start in enumerate(_FIRST) if nodeid.startswith(start)), len(_FIRST))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-import pytest
-
 SOURCE = Path(__file__).parents[1] / "src" / "madang"
-MODULES = sorted(SOURCE.rglob("*.py"))
+MODULES = sorted(SOURCE.rglob("*.py"))  # asked about all at once: a test each would take a minute
 
 # From the ground up. A module may import its own package and whatever lies below it.
 LAYERS: list[set[str]] = [
@@ -21,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"act", "twin", "share", "engage", "manage"},
     {"sense", "web"},
     {"api"},
-    {"demo", "doctor", "lock", "logs"},
+    {"demo", "doctor", "ending", "lock", "logs"},
     {"app"},
     {"commands"},
     {"cli"},
@@ -58,6 +57,7 @@ BROAD_EXCEPTS = {
     "trust/identities.py:_upkeep": "its outermost loop: logs it and tries again in a minute",
     "sense/pasts.py:_write": "late values on their way into history: whoever waits is told",
     "sense/files/drop.py:_run": "its outermost loop: logs it and looks again in two seconds",
+    "twin/branch/trials.py:_run": "a trial's outermost loop: logs it, and the trial says so",
     "api/eager.py:__call__": "steps a handler's coroutine; the error goes to what answers for it",
 }
 
@@ -66,12 +66,18 @@ def name_of(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the absolute name of everything a module imports, wherever in it."""
+@cache
+def imports(path: Path) -> list[str]:
+    """Return the absolute name of everything a module imports, wherever in it."""
+    return list(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     package = ("madang", *path.relative_to(SOURCE).parent.parts)
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
@@ -96,62 +102,71 @@ def own_layer(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-every_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
-pure_modules = pytest.mark.parametrize(
-    "path", [path for path in MODULES if own_layer(path) in PURE], ids=name_of
-)
+PURE_MODULES = [path for path in MODULES if own_layer(path) in PURE]
 
 
-@every_module
-def test_a_module_imports_only_what_lies_below_it(path: Path) -> None:
+def allowed_of(path: Path) -> set[str]:
+    """Return what of ours a module may import."""
     own = own_layer(path)
     if own == "__init__":
-        allowed: set[str] = set()
-    elif own in SETTINGS:
-        allowed = {"model", *SETTINGS}
-    else:
-        assert own in RANK, f"{own} has no place in LAYERS yet"
-        allowed = {own, *(name for name, rank in RANK.items() if rank < RANK[own])}
-        allowed |= PURE if own in PURE else {*SETTINGS, "__version__"}
-    wrong = sorted(
-        name for name in imports(path) if layer_of(name) and layer_of(name) not in allowed
-    )
-    assert not wrong, f"{name_of(path)} must not import {', '.join(wrong)}"
+        return set()
+    if own in SETTINGS:
+        return {"model", *SETTINGS}
+    assert own in RANK, f"{own} has no place in LAYERS yet"
+    below = {name for name, rank in RANK.items() if rank < RANK[own]}
+    return {own, *below} | (PURE if own in PURE else {*SETTINGS, "__version__"})
 
 
-@pure_modules
-def test_model_and_query_use_only_libraries_that_compute(path: Path) -> None:
-    wrong = sorted(name for name in imports(path) if not layer_of(name) and not is_pure(name))
-    assert not wrong, f"{name_of(path)} imports {', '.join(wrong)}"
-
-
-@pure_modules
-def test_model_and_query_never_look_at_the_clock(path: Path) -> None:
+def test_a_module_imports_only_what_lies_below_it() -> None:
     wrong = [
-        f"line {node.lineno}"
+        f"{name_of(path)} must not import {name}"
+        for path in MODULES
+        for name in imports(path)
+        if layer_of(name) and layer_of(name) not in allowed_of(path)
+    ]
+    assert wrong == []
+
+
+def test_model_and_query_use_only_libraries_that_compute() -> None:
+    wrong = [
+        f"{name_of(path)} imports {name}"
+        for path in PURE_MODULES
+        for name in imports(path)
+        if not layer_of(name) and not is_pure(name)
+    ]
+    assert wrong == []
+
+
+def test_model_and_query_never_look_at_the_clock() -> None:
+    wrong = [
+        f"{name_of(path)} reads the clock in line {node.lineno}"
+        for path in PURE_MODULES
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute)
         and node.attr in ("now", "utcnow", "today")
         and isinstance(node.value, ast.Name)
         and node.value.id in ("datetime", "date")
     ]
-    assert not wrong, f"{name_of(path)} reads the clock in {', '.join(wrong)}"
+    assert wrong == []
 
 
-@every_module
-def test_a_module_says_what_it_is_about(path: Path) -> None:
-    if path.read_text("utf-8").strip():
-        assert ast.get_docstring(tree_of(path)), f"{name_of(path)} has no docstring"
+def test_a_module_says_what_it_is_about() -> None:
+    silent = [
+        name_of(path)
+        for path in MODULES
+        if path.read_text("utf-8").strip() and not ast.get_docstring(tree_of(path))
+    ]
+    assert silent == [], "these have no docstring"
 
 
-@every_module
-def test_a_long_module_says_why(path: Path) -> None:
-    length = len(path.read_text("utf-8").splitlines())
-    docstring = ast.get_docstring(tree_of(path)) or ""
-    assert length <= LONGEST or EXCUSE in docstring, (
-        f"{name_of(path)} has {length} lines: make it two rooms, "
-        f"or say '{EXCUSE} ...' in its docstring"
-    )
+def test_a_long_module_says_why() -> None:
+    long = [
+        f"{name_of(path)}: {length} lines"
+        for path in MODULES
+        if (length := len(path.read_text("utf-8").splitlines())) > LONGEST
+        and EXCUSE not in (ast.get_docstring(tree_of(path)) or "")
+    ]
+    assert long == [], f"make these two rooms, or say '{EXCUSE} ...' in their docstring"
 
 
 def catches_everything(handler: ast.ExceptHandler) -> bool:

@@ -17,6 +17,7 @@ import structlog
 import uvicorn
 
 from madang.act.commands.commands import Commands
+from madang.act.notify.held import HeldContacts
 from madang.act.notify.notices import Notices
 from madang.api.application import application
 from madang.api.direct import protocol_for
@@ -28,27 +29,29 @@ from madang.api.router import Router
 from madang.api.routes import ROUTES
 from madang.api.security_headers import Cors
 from madang.api.system import System
+from madang.ending import unfinished
 from madang.hub.hub import Hub
-from madang.hub.operations import Upsert
 from madang.hub.tenants import Tenants
 from madang.lock import FolderInUse, held
 from madang.logs import configure
-from madang.model.context import CORE
 from madang.model.errors import MadangError
-from madang.model.normalize import entity as normalized
 from madang.sense.edge.crossing import Crossings
 from madang.sense.sense import Sense
 from madang.sense.sentilo import notifications
 from madang.services.replay.replays import Replays
 from madang.services.services import Services
 from madang.settings import Settings
-from madang.store.engine import SqliteEngine
+from madang.store import engine_of
+from madang.store.protocol import Engine
 from madang.trust.trust import Trust
+from madang.twin.branch.branches import Branches
+from madang.twin.branch.trials import Trials
 
 log = structlog.get_logger("madang")
 
 BACKLOG = 4096  # connections that wait to be accepted
 DRAIN = 15  # [s] that requests under way have to end
+SLOW_S = 20.0  # after which the log says what the end waits for
 
 
 class Server(uvicorn.Server):
@@ -62,7 +65,7 @@ class Server(uvicorn.Server):
 class City:
     """All parts of one running process."""
 
-    def __init__(self, settings: Settings, engine: SqliteEngine, trust: Trust) -> None:
+    def __init__(self, settings: Settings, engine: Engine, trust: Trust) -> None:
         self.settings = settings
         self.engine = engine
         self.trust = trust
@@ -77,16 +80,20 @@ class City:
         self.sense.equipment.told = self.commands.answered
         self.services = Services(self.hub, trust.gate)
         self.notices = Notices(settings, self.hub, trust.records, trust.identities.secrets)
+        trust.personal.held.append(HeldContacts(self.notices))
         self.replays = Replays(self.services, settings.data / "lake" / "replays")
+        twin = settings.data / "twin"
+        self.trials = Trials(twin, settings.twin_city, settings.trial_processes, settings.ray)
         self.crossings = Crossings(self.services, self.sense.broker.tell)
         self.metrics.watch(self.hub)
         self.metrics.watch_audit(trust.audit)
         self.metrics.watch_intake(self.sense.intake)
         self.metrics.watch_mqtt(self.sense.broker, self.sense.brokers)
+        self.metrics.watch_commands(self.commands)
         self.system = System(self.hub, self.metrics)
         self.parts = Parts(
             settings, trust, self.hub, self.sense, self.services, self.commands, self.replays,
-            self.notices, self.system,
+            self.trials, Branches(twin / "branches"), self.notices, self.system,
         )  # fmt: skip
         cors = Cors(settings.cors_origins)
         lane = NgsiLane(self.hub, settings, Router(PREFIX, ROUTES), self.metrics, trust.gate, cors)
@@ -115,7 +122,8 @@ class City:
     @classmethod
     async def open(cls, settings: Settings) -> Self:
         """Open what is kept and make the parts."""
-        engine = SqliteEngine(settings.data / "state", settings.query_time_limit_s)
+        engine = engine_of(settings, settings.query_time_limit_s)
+        await engine.claim()
         return cls(settings, engine, await Trust.open(settings, engine))
 
     async def run(self, listening: socket.socket) -> None:
@@ -143,6 +151,7 @@ class City:
                 await asyncio.gather(demo, return_exceptions=True)
             await self.crossings.close()
             await self.replays.close()
+            await self.trials.close()
             await self.services.close()
             await self.notices.close()
             await self.commands.close()
@@ -159,6 +168,10 @@ class City:
         self.system.ready = False
         self.system.stopping.set()
         self.server.should_exit = True
+        asyncio.get_running_loop().call_later(SLOW_S, self._tell_what_is_waited_for)
+
+    def _tell_what_is_waited_for(self) -> None:
+        log.warning("madang.still_stopping", after_s=SLOW_S, waits_for=unfinished())
 
     def _welcome(self) -> None:
         """Tell who starts it the first time how to sign in."""
@@ -169,19 +182,21 @@ class City:
     def _start_demo(self) -> asyncio.Task[None] | None:
         if not self.settings.demo:
             return None
-        return asyncio.get_running_loop().create_task(self._live())
+        demo = asyncio.get_running_loop().create_task(self._live())
+        demo.add_done_callback(_tell_of_fault)
+        return demo
 
     async def _live(self) -> None:
         """Run the demo city against the default tenant."""
-        from madang.sense import demo
+        from madang.demo.run import run
 
-        tenant = await self.hub.tenant("", create=True)
+        await run(self.parts)
 
-        async def write(entities: list[dict[str, Any]]) -> None:
-            work = [normalized(entity, CORE) for entity in entities]
-            await tenant.write([Upsert(one.document["id"], one, update=True) for one in work])
 
-        await demo.run(write)
+def _tell_of_fault(task: asyncio.Task[None]) -> None:
+    """Log why the demo city has ended; the hub goes on without it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("demo.ended", exc_info=error)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -222,6 +237,7 @@ def tune() -> None:
     and again, so the collector of cycles runs seldom (it took a fifth of the time of bulk writes).
     Threads that end a commit get their turn within a millisecond.
     """
+    gc.enable()  # off during imports: madang.commands.serving
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 50)

@@ -10,8 +10,11 @@ import typer
 
 from madang.commands import (
     audit,
+    city,
     command,
     decision,
+    demand,
+    demo,
     device,
     edge,
     feed,
@@ -19,22 +22,26 @@ from madang.commands import (
     incident,
     keys,
     letters,
+    move,
     people,
     personal,
     playbook,
     policy,
     quality,
     replay,
+    residents,
     rule,
     service,
+    twin,
+    upkeep,
 )
-from madang.commands.terminal import DEFAULT_URL, Json, Tenant, Url
+from madang.commands.serving import serve
+from madang.commands.terminal import DEFAULT_URL, Config, Data, Json, Tenant, Url, console
 from madang.model.errors import MadangError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from rich.console import Console
 
 app = typer.Typer(
     name="madang",
@@ -47,13 +54,17 @@ app = typer.Typer(
 app.add_typer(audit.app, name="audit")
 app.add_typer(personal.app, name="person")
 app.add_typer(edge.app, name="edge")
+app.add_typer(demo.app, name="demo")
 app.add_typer(device.app, name="device")
 app.add_typer(feed.app, name="feed")
+app.add_typer(city.app, name="city")
 app.add_typer(service.app, name="service")
 app.add_typer(rule.app, name="rule")
 app.add_typer(incident.app, name="incident")
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(people.app, name="people")
+app.add_typer(residents.app, name="residents")
+app.add_typer(demand.app, name="demand")
 app.add_typer(command.app, name="command")
 app.add_typer(decision.app, name="decision")
 app.add_typer(policy.app, name="policy")
@@ -63,12 +74,13 @@ app.add_typer(identity.token_app, name="token")
 app.add_typer(letters.app, name="letters")
 app.add_typer(quality.app, name="quality")
 app.command()(replay.replay)
-
-PIPE_WIDTH = 160  # of tables that go to a file or another program
-Config = Annotated[
-    Path | None, typer.Option("--config", help="Settings file instead of ./madang.toml.")
-]
-Data = Annotated[Path | None, typer.Option("--data", help="Data folder.")]
+app.command()(upkeep.backup)
+app.command()(upkeep.restore)
+app.command()(move.move)
+app.command()(upkeep.doctor)
+app.add_typer(twin.branch_app, name="branch")
+app.add_typer(twin.trial_app, name="trial")
+app.command("try")(twin.try_)
 
 
 @app.command()
@@ -98,8 +110,6 @@ def up(
         "open": open_ or None,
     }
     chosen = settings.load(given, config=config)
-    from madang.app import serve
-
     serve(chosen)
 
 
@@ -138,7 +148,7 @@ def load(
     if show:
         from madang.commands.guided import print_guess
 
-        print_guess(files, type_name, _console())
+        print_guess(files, type_name, console())
         return
     if history:
         if validate is not None:
@@ -146,7 +156,7 @@ def load(
         from madang.commands.backfill import load as load_history
 
         is_good = load_history(
-            files, url=url, tenant=tenant, mapping=mapping, errors=errors, console=_console()
+            files, url=url, tenant=tenant, mapping=mapping, errors=errors, console=console()
         )
         raise typer.Exit(0 if is_good else 1)
     from madang.commands.load import load as load_files
@@ -158,7 +168,7 @@ def load(
         mapping=mapping,
         type_name=type_name,
         errors=errors,
-        console=_console(),
+        console=console(),
         yes=yes,
         validate=validate,
     )
@@ -182,7 +192,6 @@ def find(
     """Show entities that match."""
     from madang.commands import read
 
-    console = _console()
     _run(
         read.find(
             url=url,
@@ -194,7 +203,7 @@ def find(
             at=at,
             limit=limit,
             as_json=as_json,
-            console=console,
+            console=console(),
         )
     )
 
@@ -223,7 +232,7 @@ def diff(
             q=q,
             limit=limit,
             as_json=as_json,
-            console=_console(),
+            console=console(),
         )
     )
 
@@ -249,9 +258,8 @@ def sql(
     """Ask history in SQL."""
     from madang.commands import sql as asking
 
-    console = _console()
     if list_tables:
-        _run(asking.tables(url=url, tenant=tenant, as_json=as_json, console=console))
+        _run(asking.tables(url=url, tenant=tenant, as_json=as_json, console=console()))
         return
     _run(
         asking.ask(
@@ -261,7 +269,7 @@ def sql(
             form="json" if as_json else form,
             output=output,
             limit=limit,
-            console=console,
+            console=console(),
         )
     )
 
@@ -292,7 +300,7 @@ def export(
             attrs=attrs,
             url=url,
             tenant=tenant,
-            console=_console(),
+            console=console(),
         )
     )
 
@@ -308,7 +316,7 @@ def watch(
     from madang.commands import read
 
     _run(
-        read.watch(url=url, tenant=tenant, type_name=type_name, as_json=as_json, console=_console())
+        read.watch(url=url, tenant=tenant, type_name=type_name, as_json=as_json, console=console())
     )
 
 
@@ -317,50 +325,7 @@ def status(as_json: Json = False, url: Url = DEFAULT_URL) -> None:
     """Show how the hub is and what is in it."""
     from madang.commands import read
 
-    _run(read.status(url=url, as_json=as_json, console=_console()))
-
-
-@app.command()
-def backup(
-    target: Annotated[Path, typer.Argument(help="New folder, or new .tar file.")],
-    data: Data = None,
-    config: Config = None,
-) -> None:
-    """Copy all data, also while the hub runs, and check the copy."""
-    from madang import settings
-    from madang.commands import keep
-
-    keep.backup(settings.load({"data": data}, config=config).data, target, _console())
-
-
-@app.command()
-def restore(
-    source: Annotated[Path, typer.Argument(help="Folder or .tar file that `backup` made.")],
-    data: Data = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the data there is.")] = False,
-    config: Config = None,
-) -> None:
-    """Check a backup and put it in the place of the data. The hub must not be running."""
-    from madang import settings
-    from madang.commands import keep
-
-    place = settings.load({"data": data}, config=config).data
-    keep.restore(place, source, force=force, console=_console())
-
-
-@app.command()
-def doctor(
-    data: Data = None,
-    mend: Annotated[
-        bool, typer.Option("--mend", help="Remove what crashes left; the hub must be stopped.")
-    ] = False,
-    config: Config = None,
-) -> None:
-    """Check settings, disk, ports, versions and stores, and say how to mend each."""
-    from madang.commands import checkup
-
-    if not checkup.show({"data": data}, config, _console(), mends=mend):
-        raise typer.Exit(1)
+    _run(read.status(url=url, as_json=as_json, console=console()))
 
 
 @app.command()
@@ -369,15 +334,6 @@ def version() -> None:
     from madang import __version__
 
     typer.echo(f"madang {__version__}")
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(emoji=False)  # urn:a:1 is no emoji
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    return console
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

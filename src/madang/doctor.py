@@ -24,7 +24,7 @@ from madang.lake.engine import Engine
 from madang.model.errors import MadangError
 from madang.settings import Settings
 from madang.settings_types import is_loopback
-from madang.store.engine import SqliteEngine
+from madang.store import engine_of
 
 Verdict = Literal["good", "warning", "bad"]
 
@@ -48,7 +48,7 @@ class Finding(NamedTuple):
 async def examine(settings: Settings) -> list[Finding]:
     """Run all checks; they change nothing in the data."""
     findings = [*_versions(), *_disk(settings.data), *_ports(settings), *_exposure(settings)]
-    stores = [finding async for finding in _stores(settings.data)]
+    stores = [finding async for finding in _stores(settings)]
     return [*findings, *stores, *_lakes(settings.data)]
 
 
@@ -174,19 +174,23 @@ def _is_hub(host: str, port: int) -> bool:
         return False
 
 
-async def _stores(data: Path) -> AsyncIterator[Finding]:
-    folder = data / "state"
-    if not folder.is_dir():
+async def _stores(settings: Settings) -> AsyncIterator[Finding]:
+    if not settings.store and not (settings.data / "state").is_dir():
         return
-    engine = SqliteEngine(folder)
+    engine = engine_of(settings)
     try:
-        for tenant in await engine.tenants():
+        try:
+            tenants = await engine.tenants()
+        except MadangError as error:
+            yield Finding("bad", "Store", str(error), "see docs/how-to/use-postgresql.md")
+            return
+        for tenant in tenants:
             subject = f"Store of {tenant or 'the default tenant'}"
             try:
                 store = await engine.open(tenant, create=False)
                 faults = await store.check() if store is not None else ["it has vanished"]
                 entities = (await store.size())["entities"] if store is not None else 0
-            except (OSError, apsw.Error) as error:
+            except (OSError, apsw.Error, MadangError) as error:
                 faults, entities = [f"it cannot be opened: {error}"], 0
             for fault in faults:
                 remedy = "stop the hub, keep a copy of the folder, then `madang restore` a backup"

@@ -1,6 +1,7 @@
 """Settings: one table of names, defaults and meanings.
 
-The later wins: default, ``madang.toml``, ``MADANG_*`` variables, command line.
+The later wins: default, ``madang.toml``, ``MADANG_*`` variables, command line. Long because every
+setting of Madang is in the one table.
 """
 
 from __future__ import annotations
@@ -56,6 +57,17 @@ class Settings(BaseModel):
     data: Path = _setting(
         Path("madang-data"), "Place", "Folder that holds everything; nothing outside it is written."
     )
+    store: str = _setting(
+        "",
+        "Place",
+        "Where the state is: empty is below `data`; `postgres://user@host/database` is PostgreSQL"
+        " 15 or newer with PostGIS, for all of the state but the audit log.",
+    )
+    store_password: SecretStr = _setting(
+        SecretStr(""),
+        "Place",
+        "Password of `store`; empty is what libpq finds (`PGPASSWORD`, ...).",
+    )
     host: str = _setting("127.0.0.1", "Place", "Address to listen on.", min_length=1)
     port: int = _setting(8080, "Place", "Port of HTTP; 0 takes a free one.", ge=0, le=65535)
     mqtt_port: int = _setting(
@@ -76,6 +88,12 @@ class Settings(BaseModel):
         False, "Place", "No sign-in at all; refused unless `host` is this machine only."
     )
     demo: bool = _setting(False, "Place", "Start a small generated city of sensors.")
+    demo_traffic: bool = _setting(
+        True, "Place", "Whether a simulation drives the traffic of that city, beside the hub."
+    )
+    basemap: Path | None = _setting(
+        None, "Place", "File of map tiles (PMTiles) to draw below the city's own streets."
+    )
     base_url: str = _setting(
         "", "Place", "Address under which others reach this hub; empty means `http://host:port`."
     )
@@ -241,6 +259,23 @@ class Settings(BaseModel):
         " every type.",
     )
 
+    twin_city: Path | None = _setting(
+        None,
+        "Twin",
+        "Folder of the road network and demand that policies are tried on, as `madang city build`"
+        " makes it; `twin/city` in the data folder if left out.",
+    )
+    trial_processes: int = _setting(
+        1, "Twin", "Simulations of a trial that run at once, each on a core.", ge=1, le=256
+    )
+    ray: str = _setting(
+        "",
+        "Twin",
+        "Address of a Ray cluster that runs the simulations of trials, such as `auto`; it needs Ray"
+        " installed here, and the data folder under the same name there.",
+        pattern=r"^\S{0,200}$",
+    )
+
     openid: Providers = _setting(
         {}, "Sign-in", "OpenID Connect providers, as `[openid.<name>]`; see how to sign in."
     )
@@ -269,6 +304,15 @@ class Settings(BaseModel):
             )
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together; one of them is missing")
+        return self
+
+    @model_validator(mode="after")
+    def _store_tells_no_secret(self) -> Self:
+        address = urlsplit(self.store)
+        if self.store and address.scheme not in ("postgres", "postgresql"):
+            raise ValueError("store must be empty or begin with postgres://")
+        if address.password is not None or "password=" in address.query:
+            raise ValueError("store holds a password; set it as store_password, or as PGPASSWORD")
         return self
 
     @model_validator(mode="after")

@@ -65,6 +65,25 @@ async def test_a_command_is_sent_acknowledged_and_done_and_its_history_tells(
         assert abs(entity.expires - KEPT_US - town.tenant.clock.now()) < 60_000_000
 
 
+async def test_a_rule_says_how_long_a_command_that_comes_all_the_time_is_kept(
+    tmp_path: Path,
+) -> None:
+    async with street(tmp_path, acknowledges=False, keep_s=60) as town:
+        id = await town.ask()
+        await town.becomes(id, "done")
+        entity = (await town.tenant.entities([id]))[id]
+        assert entity.expires is not None
+        assert 0 < entity.expires - town.tenant.clock.now() <= 60_000_000
+
+
+async def test_one_that_fails_of_those_that_come_all_the_time_is_no_alert(tmp_path: Path) -> None:
+    async with street(tmp_path, keep_s=60) as town:
+        id = await town.ask()
+        await town.becomes(id, "sent")
+        await town.says(id, "failed", "the lamp is busy")
+        assert await town.tenant.entities(["urn:ngsi-ld:Alert:commandFailure:lamp-1"]) == {}
+
+
 async def test_a_device_may_fail_and_say_why(tmp_path: Path) -> None:
     async with street(tmp_path) as town:
         id = await town.ask()

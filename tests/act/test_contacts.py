@@ -120,7 +120,7 @@ async def test_there_is_a_most(directory: Directory, monkeypatch: pytest.MonkeyP
         ("Kim Jin", person(), "no name such as kim"),
         ("kim", {}, "kind"),
         ("kim", person(colour="red"), "colour"),
-        ("kim", {"kind": "person", "channels": []}, "at least 1"),
+        ("kim", {"kind": "person", "channels": []}, "at least one way"),
         ("kim", person({"kind": "email", "address": "kim"}), "address"),
         ("kim", person({"kind": "email", "address": "a@b.c\r\nBcc: x@y.z"}), "address"),
         ("kim", person({"kind": "sms", "number": "010-1234-5678"}), "number"),
@@ -144,3 +144,48 @@ def test_quiet_hours_go_over_midnight_by_the_clock_of_the_person() -> None:
     at = {hour: datetime(2026, 11, 24, hour, tzinfo=UTC) for hour in (12, 13, 21, 22)}
     hours = {hour: quiet.left_s(one) / 3600 for hour, one in at.items()}
     assert hours == {12: 0, 13: 9, 21: 1, 22: 0}
+
+
+async def test_a_contact_of_an_account_is_erased_with_it(directory: Directory) -> None:
+    await directory.put("hana", person(account="4f1c", title="Kim Hana"), inside=False)
+    assert list(directory.of_account("4f1c")) == ["hana"]
+    assert await directory.erase("4f1c") == ["hana"]
+    assert "hana" not in directory
+    assert directory.names == ["kim", "lee", "park"]
+    assert await directory.erase("4f1c") == []
+
+
+async def test_an_empty_place_stays_where_a_group_or_rota_needs_who_is_erased(
+    directory: Directory, tenant: Tenant
+) -> None:
+    await directory.put("hana", person(account="4f1c", title="Kim Hana"), inside=False)
+    rota = {"kind": "rota", "people": ["park", "hana", "lee"], "start": "2026-11-23T09:00",
+            "turn_hours": 24, "overrides": [{"who": "hana", "start": "2026-12-24T09:00",
+                                             "end": "2026-12-25T09:00"}]}  # fmt: skip
+    await directory.put("duty", rota, inside=False)
+    await directory.put("room", {"kind": "group", "members": ["kim", "hana"]}, inside=False)
+    await directory.erase("4f1c")
+
+    again = Directory(tenant, KEY)
+    await again.load()
+    (place,) = [name for name in again.names if name.startswith("erased-")]
+    empty = told(place, again.named(place))
+    assert empty.pop("erased").startswith("20")
+    assert empty == {
+        "name": place, "kind": "person", "title": "", "language": "ko", "channels": [],
+    }  # fmt: skip
+    duty = told("duty", again.named("duty"))
+    assert duty["people"] == ["park", place, "lee"]  # the turns of the others are as they were
+    assert duty["overrides"][0]["who"] == place
+    assert told("room", again.named("room"))["members"] == ["kim", place]
+    for name, body in await tenant.store.items("contact"):
+        plain = KEY.unseal(body.decode(), f"contact {tenant.name} {name}")
+        assert b"Hana" not in plain
+
+
+async def test_only_an_erasure_makes_a_place_without_channels(directory: Directory) -> None:
+    with pytest.raises(BadRequestData, match="channels must name at least one"):
+        await directory.put("kim", {"kind": "person", "channels": []}, inside=False)
+    empty = {"kind": "person", "channels": [], "erased": "2026-11-21T00:00:00Z"}
+    with pytest.raises(BadRequestData, match="erased is what the hub tells"):
+        await directory.put("kim", empty, inside=False)

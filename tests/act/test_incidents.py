@@ -521,3 +521,54 @@ async def test_the_same_day_gives_the_same_incidents() -> None:
         return [one.document for one in room.incidents]
 
     assert await day() == await day()
+
+
+# --- incidents of alarms that people choose ------------------------------------------------------
+
+
+def opened(*alerts: str, severity: str = "low") -> dict[str, Any]:
+    return {"do": "open", "title": "Wet yard", "severity": severity, "alerts": list(alerts)}
+
+
+async def test_an_incident_can_be_opened_of_alarms_that_became_none() -> None:
+    room = Room(from_severity="critical")
+    await room.alert(0, "a", refersTo={"type": "Relationship", "object": "urn:ngsi-ld:Yard:1"})
+    await room.alert(1, "b", lon=128.0, status="closed")
+    wanted = opened("urn:ngsi-ld:Alert:s:a", "urn:ngsi-ld:Alert:s:b", "urn:ngsi-ld:Alert:none")
+    await room.ask(2, "urn:ngsi-ld:Incident:1", wanted)
+    one = room.one
+    assert one["alerts"] == ["urn:ngsi-ld:Alert:s:a", "urn:ngsi-ld:Alert:s:b"]
+    assert (one["status"], one["severity"], one["reports"]) == ("open", "low", 2)
+    assert one["location"]["coordinates"] == [127.0, 37.5]
+    assert one["refersTo"] == "urn:ngsi-ld:Yard:1"
+    assert room.course == ["opened", "alert", "alert"]
+
+
+async def test_an_alarm_of_another_incident_stays_there() -> None:
+    room = Room()
+    await room.alert(0, "a")
+    first = room.one.id
+    await room.ask(1, "urn:ngsi-ld:Incident:1", opened("urn:ngsi-ld:Alert:s:a"))
+    by_id = {one.id: one for one in room.incidents}
+    assert by_id[first]["alerts"] == "urn:ngsi-ld:Alert:s:a"
+    assert "alerts" not in by_id["urn:ngsi-ld:Incident:1"]
+
+
+async def test_an_alarm_that_goes_on_joins_the_incident_that_it_was_put_into() -> None:
+    room = Room(from_severity="high")
+    await room.alert(0, "a")
+    await room.ask(1, "urn:ngsi-ld:Incident:1", opened("urn:ngsi-ld:Alert:s:a"))
+    await room.alert(2, "a", severity="critical")
+    assert (len(room.incidents), room.one["severity"]) == (1, "critical")
+
+
+async def test_an_alarm_that_is_raised_anew_is_not_over_because_it_once_was() -> None:
+    room = Room()
+    first: dict[str, Any] = {"dateIssued": "2026-03-02T09:00:00Z"}
+    again: dict[str, Any] = {"dateIssued": "2026-03-02T09:20:00Z"}
+    ended: dict[str, Any] = {"validTo": "2026-03-02T09:10:00Z", "status": "closed"}
+    await room.alert(0, "a", **first)
+    await room.alert(10, "a", **first, **ended)
+    assert room.one["status"] == "resolved"
+    await room.alert(20, "a", **again, validTo="2026-03-02T09:10:00Z")
+    assert room.one["status"] == "open"

@@ -12,7 +12,8 @@ import orjson
 import pytest
 
 from madang.act.notify import notices as notify
-from madang.act.notify.contacts import Mqtt, Person, Webhook
+from madang.act.notify.channels import Mqtt, Webhook
+from madang.act.notify.contacts import Person
 from madang.act.notify.mail import mail_of
 from madang.act.notify.message import Message
 from madang.act.notify.mqtt import Brokers

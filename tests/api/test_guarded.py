@@ -32,7 +32,7 @@ async def test_who_asks_too_much_is_not_taken_for_somebody_whose_key_has_ended(
     async def handler(_: object) -> Any: ...
 
     state = SimpleNamespace(address="::1")
-    connection = SimpleNamespace(state=state, headers={})
+    connection = SimpleNamespace(state=state, headers={}, scope={"type": "http"})
     guard = _Guard(cast("Any", Gate()), cast("Any", None))
     surface = Surface("GET", "/x", handler, "observe", "x", "Devices")
     await guard._enter(cast("Any", connection), surface, "key")

@@ -58,5 +58,13 @@ async def test_effects_out_of_reach_are_left_out(tmp_path: Path) -> None:
     assert [orjson.loads(line) for line in sent.splitlines()] == [bench] * 700
 
 
+async def test_effects_are_narrowed_to_types(tmp_path: Path) -> None:
+    bench = {"id": "urn:ngsi-ld:Bench:1", "type": "Bench"}
+    file = tmp_path / "effects.ndjson"
+    file.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in (decision(1), bench)))
+    sent = await whole(_lines(file, seeing(Reach()), frozenset({"Decision", "Alert"})))
+    assert [orjson.loads(line) for line in sent.splitlines()] == [decision(1)]
+
+
 async def whole(parts: AsyncIterator[bytes]) -> bytes:
     return b"".join([part async for part in parts])

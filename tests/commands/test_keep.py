@@ -14,6 +14,7 @@ from rich.console import Console
 
 from madang.commands import keep
 from madang.commands.keep import BackupError, backup, restore
+from madang.settings import Settings
 from madang.store.engine import SqliteEngine
 from madang.store.protocol import Batch
 
@@ -64,7 +65,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["copy", "copy.tar"])
 def test_what_was_backed_up_comes_back(data: Path, tmp_path: Path, name: str) -> None:
     target, place = tmp_path / "backups" / name, tmp_path / "other"
-    backup(data, target, console())
+    backup(Settings(data=data), target, console())
     restore(place, target, force=False, console=console())
     assert asyncio.run(_names(place / "state")) == EXPECTED
     assert [entry.name for entry in place.iterdir()] == ["state"]
@@ -72,7 +73,7 @@ def test_what_was_backed_up_comes_back(data: Path, tmp_path: Path, name: str) ->
 
 
 def test_the_manifest_tells_what_is_there(data: Path, tmp_path: Path) -> None:
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
     found = manifest(tmp_path / "copy")
     assert {item["tenant"] for item in found["tenants"]} == set(TENANTS)
     for item in found["tenants"]:
@@ -84,12 +85,12 @@ def test_the_manifest_tells_what_is_there(data: Path, tmp_path: Path) -> None:
 def test_a_backup_never_overwrites(data: Path, tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     with pytest.raises(BackupError, match="exists already"):
-        backup(data, tmp_path / "copy", console())
+        backup(Settings(data=data), tmp_path / "copy", console())
 
 
 def test_a_folder_without_data_cannot_be_backed_up(tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="there is no data"):
-        backup(tmp_path, tmp_path / "copy", console())
+        backup(Settings(data=tmp_path), tmp_path / "copy", console())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -101,12 +102,12 @@ def test_a_backup_that_fails_leaves_nothing(
 
     monkeypatch.setattr(keep, "_pack", full)
     with pytest.raises(BackupError, match="No space left"):
-        backup(data, tmp_path / "copy.tar", console())
+        backup(Settings(data=data), tmp_path / "copy.tar", console())
     assert [entry.name for entry in tmp_path.iterdir()] == ["data"]
 
 
 def test_a_folder_with_data_is_not_replaced_unless_forced(data: Path, tmp_path: Path) -> None:
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
     with pytest.raises(BackupError, match="not empty; --force"):
         restore(data, tmp_path / "copy", force=False, console=console())
     restore(data, tmp_path / "copy", force=True, console=console())
@@ -153,7 +154,7 @@ def _come_from_the_future(copy: Path) -> None:
 def test_a_spoilt_backup_is_refused_and_the_data_untouched(
     data: Path, tmp_path: Path, spoil: Any, complaint: str
 ) -> None:
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
     spoil(tmp_path / "copy")
     with pytest.raises(BackupError, match=complaint):
         restore(data, tmp_path / "copy", force=True, console=console())
@@ -182,7 +183,7 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
 def test_a_swap_that_fails_puts_the_old_data_back(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
     rename = Path.rename
 
     def fails(self: Path, target: Path) -> Path:
@@ -199,7 +200,7 @@ def test_a_swap_that_fails_puts_the_old_data_back(
 def test_a_new_folder_lacks_the_secret_key_and_restoring_says_so(
     data: Path, tmp_path: Path
 ) -> None:
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
     told = console()
     restore(tmp_path / "new", tmp_path / "copy", force=False, console=told)
     assert isinstance(told.file, io.StringIO)

@@ -78,7 +78,7 @@ async def _check(data: Path) -> None:
 def test_history_comes_back_with_the_state(tmp_path: Path, name: str) -> None:
     data, other = tmp_path / "data", tmp_path / "other"
     asyncio.run(_furnish(data))
-    backup(data, tmp_path / name, console())
+    backup(Settings(data=data), tmp_path / name, console())
     restore(other, tmp_path / name, force=False, console=console())
     asyncio.run(_check(other))
 
@@ -91,7 +91,7 @@ def test_a_backup_of_a_running_hub_has_every_change_once(tmp_path: Path) -> None
             await city.write("", *range(20))
             await (await city.tenant("")).history.drain()
             copying = asyncio.create_task(
-                asyncio.to_thread(backup, data, tmp_path / "copy", console())
+                asyncio.to_thread(backup, Settings(data=data), tmp_path / "copy", console())
             )
             written = 20
             while not copying.done():
@@ -116,7 +116,7 @@ def test_a_backup_of_a_running_hub_has_every_change_once(tmp_path: Path) -> None
 def test_a_damaged_lake_is_refused(tmp_path: Path) -> None:
     data = tmp_path / "data"
     asyncio.run(_furnish(data))
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
     file = next((tmp_path / "copy" / "lake").rglob("*.parquet"))
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(BackupError, match="checksum"):
@@ -129,7 +129,7 @@ def test_a_damaged_lake_is_refused(tmp_path: Path) -> None:
 def test_an_older_state_beside_a_newer_lake_loses_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     asyncio.run(_furnish(data))
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
 
     async def go_on() -> None:
         async with City(data) as city:

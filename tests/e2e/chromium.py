@@ -22,8 +22,8 @@ OPTIONS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run Debian's Chromium; a test run in CI fails without it."""
+def chromium(*options: str) -> Iterator[Browser]:
+    """Run Debian's Chromium with more options; a test run in CI fails without it."""
     program = shutil.which("chromium")
     if program is None:
         told = "Chromium is not installed; sh tools/programs.sh installs it on Debian"
@@ -31,7 +31,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(told)
         pytest.skip(told)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=program, args=[*OPTIONS, *options])
         try:
             yield browser
         finally:

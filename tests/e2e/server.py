@@ -19,6 +19,8 @@ from typing import NamedTuple, Self
 
 import orjson
 
+from tests.e2e import forked
+
 COMMAND = Path(sys.executable).with_name("madang")
 API = "/ngsi-ld/v1"
 PORTS = (10_000, 32_000)  # below those that Linux gives to outgoing connections
@@ -58,6 +60,9 @@ class Server:
         open: nobody needs to sign in.
     """
 
+    imports = True
+    """Start the real executable; tests fork it instead: see tests/conftest.py."""
+
     def __init__(
         self,
         data: Path,
@@ -75,7 +80,7 @@ class Server:
         self._environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
         self._environ.update(environ or {})
         self._core = core
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | forked.Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -84,13 +89,22 @@ class Server:
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
-        command = [str(COMMAND), "up", "--data", str(self.data), "--port", str(self.port)]
-        command += ["--mqtt-port", str(self.mqtt_port), "--no-demo", *self._options]
-        if self._core is not None and shutil.which("taskset"):
-            command = ["taskset", "-c", str(self._core), *command]
-        with self.log.open("ab") as log:
+        self._run(
+            "up", "--data", str(self.data), "--port", str(self.port),
+            "--mqtt-port", str(self.mqtt_port), "--no-demo", *self._options,
+        )  # fmt: skip
+
+    def _run(self, *words: str) -> None:
+        with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            if not self.imports and "PYTHONPATH" not in self._environ:
+                streams = (nothing, log, log)
+                self._process = forked.Forked(words, self._environ, streams, core=self._core)
+                return
+            command = [str(COMMAND), *words]
+            if self._core is not None and shutil.which("taskset"):
+                command = ["taskset", "-c", str(self._core), *command]
             self._process = subprocess.Popen(
-                command, env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, env=self._environ, stdin=nothing, stdout=log, stderr=log
             )
 
     def start(self, wait_s: float = 30.0) -> float:
@@ -177,14 +191,17 @@ class Server:
         return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else ""
 
     def madang(
-        self, *words: str, timeout_s: float = 60, cwd: Path | None = None
+        self, *words: str, timeout_s: float = 60, cwd: Path | None = None, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run the command line against it, as somebody at this machine does."""
         environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
         environ |= {"MADANG_URL": self.url, "MADANG_DATA": str(self.data)}
+        if not self.imports:
+            return forked.run(words, environ, cwd=cwd, stdin=stdin, timeout_s=timeout_s)
         return subprocess.run(
             [str(COMMAND), *words],
             capture_output=True, text=True, timeout=timeout_s, check=False, cwd=cwd, env=environ,
+            input=stdin,
         )  # fmt: skip
 
     def said(self, *words: str, timeout_s: float = 60) -> str:

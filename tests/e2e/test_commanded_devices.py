@@ -203,6 +203,26 @@ def test_an_interlock_and_a_limit_refuse_with_their_reason(running: Town, lamp: 
     running.refused("POST", "/commands", body, 404)
 
 
+def test_a_target_says_what_it_can_be_told(running: Town, lamp: Lamp) -> None:
+    path = f"/commands/offers?target={LAMP.format(lamp.name)}"
+    found = running.good("GET", path)
+    assert (found["device"], found["isInUse"]) == (lamp.name, True)
+    offers = {one["name"]: one for one in found["commands"]}
+    level, blackout = offers["setLevel"], offers["blackout"]
+    assert level["parameters"]["properties"]["level"] == {
+        "type": "number", "minimum": 0, "maximum": 1
+    }  # fmt: skip
+    assert (level["revert"]["command"], level["timeout_s"]) == ("setLevel", 600)
+    assert (blackout["approvals"], blackout["interlocks"][0]["q"]) == (2, 'powerState=="on"')
+    assert "payload" not in level
+    running.put("urn:ngsi-ld:Bench:alone", seats=2)
+    nothing = running.good("GET", "/commands/offers?target=urn:ngsi-ld:Bench:alone")
+    assert (nothing["device"], nothing["commands"]) == (None, [])
+    running.refused("GET", "/commands/offers?target=urn:ngsi-ld:Bench:none", None, 404)
+    ana = running.person("offers.ana", "analyst")
+    running.refused("GET", path, None, 403, ana)
+
+
 def test_a_dry_run_shows_what_would_be_sent(running: Town, lamp: Lamp) -> None:
     asked = running.command(
         LAMP.format(lamp.name), "setLevel", parameters={"level": 0.3}, dryRun=True

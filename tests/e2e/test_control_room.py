@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
 import re
 import time
 from collections.abc import AsyncIterator
@@ -15,8 +13,6 @@ import aiomqtt
 import http_ece
 import orjson
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from madang.act.notify.signature import HEADER, is_signed, sign
 from madang.sense.feeds.cap.alert import entities
@@ -25,7 +21,7 @@ from tests.e2e.control_room import PLAYBOOK, Room, made
 from tests.e2e.mail_server import MailServer
 from tests.e2e.mosquitto import Mosquitto, needs_mosquitto
 from tests.e2e.server import API
-from tests.e2e.web_taker import WebTaker
+from tests.e2e.web_taker import WebTaker, browser
 
 CAPABLE = {"address": "kim@city.example", "kind": "email"}
 
@@ -59,25 +55,10 @@ async def room(tmp_path: Path, mail: MailServer, web: WebTaker) -> AsyncIterator
         await asyncio.to_thread(server.stop)
 
 
-async def browser(web: WebTaker) -> tuple[dict[str, Any], Any, bytes]:
-    """Return a push subscription, and what a browser decrypts its messages with."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    secret = os.urandom(16)
-
-    def text(value: bytes) -> str:
-        return base64.urlsafe_b64encode(value).decode().rstrip("=")
-
-    channel = {
-        "kind": "push", "endpoint": web.at("/push"), "p256dh": text(point), "auth": text(secret),
-    }  # fmt: skip
-    return channel, private, secret
-
-
 async def test_an_alert_reaches_people_on_all_their_ways(
     room: Room, mail: MailServer, web: WebTaker
 ) -> None:
-    push, private, secret = await browser(web)
+    push, private, secret = browser(web)
     kept = await room.person(
         "kim", CAPABLE, {"kind": "webhook", "url": web.at("/hook")},
         {"kind": "sms", "number": "+821012345678"}, {"kind": "cap", "url": web.at("/fire")}, push,

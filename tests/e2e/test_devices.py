@@ -87,6 +87,11 @@ def test_a_device_is_added_and_what_it_sends_becomes_entities(server: Server) ->
     ]
     flags = shown["quality"]
     assert (flags["fail"], flags["suspect"]) == (1, 1), "carbon dioxide of 5 ppm; pm25 is late"
+    _, (listed,) = asked(server, "GET", "/devices?q=air-1")
+    for name in ("quality", "battery", "entities", "lastHeard"):
+        assert listed[name] == shown[name]
+    assert listed["battery"] == 0.8
+    assert listed["location"]["coordinates"] == [126.98, 37.57]
 
 
 def test_a_bad_field_is_told_and_the_others_are_written(server: Server) -> None:

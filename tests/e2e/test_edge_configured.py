@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.edge_city import Node, caught_up, plain, push, series, station, status
 from tests.e2e.server import API, Server
-from tests.e2e.test_edge import Node, caught_up, plain, push, series, station, status
 
 PROFILE = 'type = "NoiseLevelObserved"\n[attributes]\nLAeq = { path = "db", unit = "2N" }\n'
 CONFIGURATION = """

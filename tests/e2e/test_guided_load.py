@@ -138,11 +138,7 @@ def test_a_file_that_is_left_out_loads_nothing(server: Server, tmp_path: Path) -
 def test_without_a_terminal_the_guess_is_printed_and_taken(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "noise.csv"
     path.write_text("id,noise\na,55\n")
-    done = subprocess.run(
-        [COMMAND, "load", path, "--url", server.url],
-        capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, "MADANG_DATA": str(server.data)},
-    )  # fmt: skip
+    done = server.madang("load", str(path))
     assert done.returncode == 0, done.stderr
     assert "LAeq (number)" in done.stdout
     assert entity(server, "urn:ngsi-ld:NoiseLevelObserved:a")["LAeq"]["value"] == 55

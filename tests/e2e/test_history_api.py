@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import orjson
 import polars
 import pytest
 
-from tests.e2e.server import API, COMMAND, Server
+from tests.e2e.server import API, Server
 
 MAPPING = """
 [observed]
@@ -43,11 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def madang(server: Server, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "MADANG_URL": server.url, "MADANG_DATA": str(server.data)}
-    return subprocess.run(
-        [str(COMMAND), *words],
-        capture_output=True, text=True, timeout=120, check=False, cwd=folder, env=environ,
-    )  # fmt: skip
+    return server.madang(*words, cwd=folder, timeout_s=120)
 
 
 @pytest.fixture(scope="module")

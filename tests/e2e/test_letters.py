@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.e2e.server import COMMAND, Server
+from tests.e2e.server import Server
 
 PATH = "/sense/letters"
 
@@ -32,13 +32,7 @@ def letters(server: Server, query: str = "") -> Any:
 
 
 def command(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, "letters", *words, "--url", server.url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return server.madang("letters", *words)
 
 
 def test_a_message_is_replayed_after_the_device_was_registered(server: Server) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import gzip
 import json
 import math
-import subprocess
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -25,7 +24,7 @@ import pytest
 from aiohttp import web
 
 from tests.e2e.mosquitto import Mosquitto, needs_mosquitto
-from tests.e2e.server import API, COMMAND, Server, free_port
+from tests.e2e.server import API, Server, free_port
 from tests.recorded import DATA, needs
 
 pytestmark = [
@@ -89,14 +88,7 @@ def cut(source: Path, folder: Path, rows: int) -> Path:
 
 def load(server: Server, mapping: str, *files: Path) -> None:
     """Run ``madang load`` and see that it says all went well."""
-    done = subprocess.run(
-        [COMMAND, "load", "--url", server.url, "--mapping", mapping, *files],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    server.said("load", "--mapping", mapping, *map(str, files), timeout_s=300)
 
 
 @pytest.fixture(scope="module")
@@ -264,13 +256,8 @@ def test_a_dust_sensor_shows_its_last_row(city: Server, sensor: int) -> None:
 
 
 def test_the_city_serves_what_it_counts(city: Server) -> None:
-    shown = subprocess.run(
-        [COMMAND, "find", "--url", city.url, "--type", "Device", "--limit", "1", "--json"],
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
-    assert json.loads(shown.stdout)[0]["type"] == "Device"
+    shown = city.said("find", "--type", "Device", "--limit", "1", "--json")
+    assert json.loads(shown)[0]["type"] == "Device"
 
 
 def subscribe(server: Server, **subscription: Any) -> None:

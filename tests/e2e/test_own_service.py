@@ -27,16 +27,6 @@ CHECKS = Path(__file__).with_name("page_checks.js").read_text("utf-8")
 pytestmark = pytest.mark.slow
 
 
-def madang(*words: str, server: Server | None = None) -> subprocess.CompletedProcess[str]:
-    environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
-    if server is not None:
-        environ |= {"MADANG_URL": server.url, "MADANG_DATA": str(server.data)}
-    return subprocess.run(
-        [str(COMMAND), *words],
-        capture_output=True, text=True, timeout=120, check=False, env=environ,
-    )  # fmt: skip
-
-
 class Town:
     """A hub beside which the new package is installed."""
 
@@ -56,9 +46,7 @@ class Town:
         assert answer.status in (201, 204), answer.body
 
     def said(self, *words: str) -> str:
-        done = madang(*words, server=self.server)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return self.server.said(*words, timeout_s=120)
 
     def until(self, path: str, member: str, wanted: Any) -> Any:
         end = time.monotonic() + 60
@@ -75,9 +63,10 @@ class Town:
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     folder = tmp_path_factory.mktemp("own")
-    made = madang("service", "new", NAME, "--directory", str(folder / "mine"))
-    assert made.returncode == 0, made.stderr
-    assert "service.py" in made.stdout
+    command = [str(COMMAND), "service", "new", NAME, "--directory", str(folder / "mine")]
+    assert (
+        "service.py" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    )
     limits = {f"MADANG_LIMIT_{kind}_PER_S": "0" for kind in ("PUBLIC", "PERSON", "DEVICE")}
     environ = {"PYTHONPATH": str(installed(folder / "mine")), **limits}
     with Server(folder / "data", open=False, environ=environ) as server:
@@ -176,7 +165,7 @@ def test_a_replay_is_made_on_the_terminal(
     assert len((tmp_path / "did.ndjson").read_text().splitlines()) == 11
     assert (tmp_path / "did-2.ndjson").exists()
     assert orjson.loads(town.said(*words, "--json"))["result"]["runs"][0]["decisions"] == 3
-    wrong = madang(*words, "--set", "full=7", server=town.server)
+    wrong = town.server.madang(*words, "--set", "full=7")
     assert wrong.returncode != 0
     assert "full" in wrong.stderr
     assert town.ask("GET", REPLAYS) == []

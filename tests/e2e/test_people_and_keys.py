@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.server import API, COMMAND, Server
+from tests.e2e.server import API, Server
 
 pytestmark = pytest.mark.slow
 
@@ -22,12 +20,7 @@ class Hub(Server):
 
     def run(self, *words: str, typed: str = "", status: int = 0) -> str:
         """Return what a command prints; the credential that it takes is that of the folder."""
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
-        environ |= {"MADANG_URL": self.url, "MADANG_DATA": str(self.data)}
-        done = subprocess.run(
-            [str(COMMAND), *words], input=typed, capture_output=True, text=True, timeout=60,
-            env=environ, check=False,
-        )  # fmt: skip
+        done = self.madang(*words, stdin=typed)
         assert done.returncode == status, done.stderr
         return done.stdout if status == 0 else done.stderr
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.server import API, COMMAND, Server
+from tests.e2e.server import API, Server
 
 SENSOR = "urn:ngsi-ld:WeatherObserved:q1"
 PROFILE = """
@@ -50,15 +49,7 @@ def today() -> str:
 
 
 def madang(server: Server, *words: str) -> str:
-    done = subprocess.run(
-        [COMMAND, *words, "--url", server.url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return server.said(*words)
 
 
 @pytest.mark.parametrize(

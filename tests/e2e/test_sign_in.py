@@ -128,7 +128,7 @@ def test_a_link_works_once(hub: Hub, page: Page) -> None:
 
 def test_signing_in_leads_to_the_page_asked_for_and_out_again(page: Page) -> None:
     page.goto("/account")
-    page.get_by_role("main").get_by_role("link", name="Sign in").click()
+    page.get_by_role("main").get_by_role("link", name="Sign in", exact=True).click()
     page.get_by_label("Name").fill(ADMINISTRATOR)
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Sign in", exact=True).click()
@@ -137,7 +137,9 @@ def test_signing_in_leads_to_the_page_asked_for_and_out_again(page: Page) -> Non
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(re.compile("/account$"))
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    expect(
+        page.get_by_role("navigation", name="Main").get_by_role("link", name="Sign in")
+    ).to_be_visible()
 
 
 def test_a_passkey_is_added_signs_in_and_is_removed(page: Page) -> None:

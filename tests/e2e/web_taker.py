@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from typing import Any, NamedTuple, Self
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 class Taken(NamedTuple):
@@ -44,3 +48,18 @@ class WebTaker:
 
     async def __aexit__(self, *_: Any) -> None:
         await self._server.close()
+
+
+def browser(taker: WebTaker) -> tuple[dict[str, Any], Any, bytes]:
+    """Return a push subscription, and what a browser decrypts its messages with."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    secret = os.urandom(16)
+
+    def text(value: bytes) -> str:
+        return base64.urlsafe_b64encode(value).decode().rstrip("=")
+
+    channel = {
+        "kind": "push", "endpoint": taker.at("/push"), "p256dh": text(point), "auth": text(secret),
+    }  # fmt: skip
+    return channel, private, secret

@@ -242,6 +242,18 @@ def test_what_was_forgotten_is_no_longer_on_the_disk(
         assert "urn:r:1" not in entities.to_list()
 
 
+def test_who_has_begun_to_read_still_finds_the_files_after_they_were_merged(
+    own_city: DuckLake,
+) -> None:
+    one = own_city.pasts(Wanted(only("urn:r:1"), ("temperature",))).entities[0].instances[0]
+    own_city.add([one._replace(entity="urn:new:1")])
+    rows = own_city.figures().rows
+    with own_city.reading() as cursor:
+        own_city.maintain(whole=True)
+        assert cursor.execute("SELECT count(*) FROM history").fetchall() == [(rows,)]
+    assert own_city.figures().files == 1
+
+
 def test_policies_delete_and_thin_out_but_heed_holds(own_city: DuckLake) -> None:
     now = T0 + 10 * HOUR
     thin = Policy("thin", parse("PT5H"), ("Room",), ("temperature",), parse("PT2H"))

@@ -301,8 +301,9 @@ def test_a_question_without_measure_is_ended(city: DuckLake, tmp_path: Path, sql
 
 def test_what_is_wrong_is_told_without_our_own_names(city: DuckLake, tmp_path: Path) -> None:
     with pytest.raises(BadRequestData, match='"pm26" not found') as caught:
-        ask(city, tmp_path, "SELECT pm26 FROM Station")
+        ask(city, tmp_path, "SELECT *\nFROM Station WHERE pm26 > 1")
     assert str(tmp_path) not in str(caught.value)
+    assert "LINE 2: FROM Station WHERE pm26 > 1" in str(caught.value)
 
 
 def test_with_and_common_functions_are_let_through(city: DuckLake, tmp_path: Path) -> None:

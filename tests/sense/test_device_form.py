@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from datetime import datetime
 from typing import Any
 
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +67,24 @@ def test_a_column_can_be_named_and_all_rows_can_be_given_a_member() -> None:
     assert row.form is not None
     assert row.form.attributes["alias"]["value"] == ["a", "b"]
     assert row.form.attributes["owner"]["value"] == ["Bonn"]
+
+
+def test_a_workbook_is_read_as_the_same_table_in_csv_is() -> None:
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file) as book:
+        sheet = book.add_worksheet()
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        sheet.write_row(0, 0, ["시리얼", "위도", "경도", "설치일"])
+        sheet.write_row(1, 0, ["V1", 37.5, 127])
+        sheet.write_datetime(1, 3, datetime(2026, 1, 31), day)
+        sheet.write_row(3, 0, ["V2", 99, 127])
+    csv = "시리얼,위도,경도,설치일\nV1,37.5,127,2026-01-31\n\nV2,99,127,\n"
+    assert list(table.rows(file.getvalue())) == list(table.rows(csv.encode()))
+
+
+def test_a_workbook_that_is_none_is_refused() -> None:
+    with pytest.raises(BadRequestData, match="the table is no workbook that can be read"):
+        list(table.rows(b"PK\x03\x04 and no more"))
 
 
 @pytest.mark.parametrize(

@@ -135,8 +135,9 @@ async def test_a_configuration_belongs_to_a_key_and_outlives_a_restart(tmp_path:
         assert read(body).profiles == {"noise": PROFILE}
         assert book.hand_out(other.id, "") is None
         assert book.shown(book.get("mapo"))["taken"] is False
-        book.hand_out(key.id, version(body))
-        assert book.shown(book.get("mapo"))["taken"] is True
+        book.hand_out(key.id, version(body), 17)
+        shown = book.shown(book.get("mapo"))
+        assert (shown["taken"], shown["behind"]) == (True, 17)
         station = await city.sense.station("")
         await station.devices.shelf.put("noise", PROFILE + "\n")
         assert book.hand_out(key.id, "") != body

@@ -56,6 +56,16 @@ def test_good_rules_are_read_and_kept_as_they_were_written(changes: dict[str, An
     assert all(rule_text.title(reading.rules["one"]))
 
 
+def test_what_toml_says_is_told_right_or_wrong() -> None:
+    reading = read_toml("[a]\ntype = 'Room'\nabov = 3\nsince = 2026-01-31\n[b]\nbig = 1e999")
+    assert reading.given == {
+        "a": {"type": "Room", "abov": 3, "since": "2026-01-31"}, "b": {"big": None}
+    }  # fmt: skip
+    assert {(one.rule, one.field, one.line) for one in reading.problems} >= {("a", "abov", 3)}
+    assert read_toml(f"[a]\nbig = {2**70}").given == {}
+    assert read_toml("[a").given == {}
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -26,11 +26,12 @@ from madang.api.trust_audit import surfaces
 from madang.cli import app
 from madang.commands.keep import backup, restore
 from madang.model.errors import NgsiError
+from madang.settings import Settings
 from madang.store.engine import SqliteEngine
 from madang.store.protocol import Batch
 from madang.trust import merkle
 from madang.trust.audit import Audit
-from madang.trust.audit_file import NAME
+from madang.trust.audit_file import NAME, Wanted
 from madang.trust.checkpoint import Signer, Verifier, opened
 from madang.trust.events import Event
 
@@ -198,6 +199,29 @@ async def test_records_are_found_over_http(client: httpx.AsyncClient) -> None:
     assert "next" not in following
 
 
+async def test_records_are_found_by_what_was_done_and_in_which_tenant(
+    client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    audit = Audit(tmp_path / "other" / NAME, SIGNER)
+    await audit.start()
+    for tenant, action in (("", "createEntity"), ("parks", "createEntity"), ("parks", "enter")):
+        await audit.record(Event("write", "person:1", action, tenant=tenant))
+    found = [
+        [one.sequence for one in await audit.find(wanted, 10)]
+        for wanted in (
+            Wanted(action="createEntity"),
+            Wanted(tenant="parks"),
+            Wanted(action="createEntity", tenant="parks"),
+        )
+    ]
+    await audit.close()
+    assert found == [[1, 0], [2, 1], [1]]
+    asked = await client.get("/trust/audit", params={"action": "readEntity", "limit": 2})
+    assert [one["sequence"] for one in asked.json()["records"]] == [9, 8]
+    none = await client.get("/trust/audit", params={"tenant": "parks"})
+    assert none.json() == {"records": []}
+
+
 async def test_the_head_over_http_is_a_signed_checkpoint(client: httpx.AsyncClient) -> None:
     answer = await client.get("/trust/audit/checkpoint")
     head, _ = opened(answer.text, [Verifier.parse(answer.headers["Audit-Key"])])
@@ -263,7 +287,7 @@ async def account(data: Path) -> bytes | None:
 @pytest.mark.parametrize("name", ["copy", "copy.tar"])
 def test_a_backup_has_accounts_and_the_audit_log(data: Path, tmp_path: Path, name: str) -> None:
     asyncio.run(put(data, b"{}"))
-    backup(data, tmp_path / name, console())
+    backup(Settings(data=data), tmp_path / name, console())
     restore(tmp_path / "new", tmp_path / name, force=False, console=console())
     assert asyncio.run(account(tmp_path / "new")) == b"{}"
     assert run("verify", "--data", tmp_path / "new")[0] == 0
@@ -271,7 +295,7 @@ def test_a_backup_has_accounts_and_the_audit_log(data: Path, tmp_path: Path, nam
 
 def test_restoring_does_not_undo_what_was_recorded_since(data: Path, tmp_path: Path) -> None:
     asyncio.run(put(data, b"{}"))
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
     asyncio.run(put(data, b"[]"))
     asyncio.run(add(data, 5))
     restore(data, tmp_path / "copy", force=True, console=console())
@@ -281,7 +305,7 @@ def test_restoring_does_not_undo_what_was_recorded_since(data: Path, tmp_path: P
 
 def test_a_damaged_log_in_a_backup_is_refused(data: Path, tmp_path: Path) -> None:
     asyncio.run(put(data, b"{}"))
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
     spoil(tmp_path / "copy")
     with pytest.raises(Exception, match=r"checksum of audit.sqlite is wrong"):
         restore(tmp_path / "new", tmp_path / "copy", force=False, console=console())
@@ -289,6 +313,6 @@ def test_a_damaged_log_in_a_backup_is_refused(data: Path, tmp_path: Path) -> Non
 
 def test_the_manifest_names_all_files(data: Path, tmp_path: Path) -> None:
     asyncio.run(put(data, b"{}"))
-    backup(data, tmp_path / "copy", console())
+    backup(Settings(data=data), tmp_path / "copy", console())
     manifest: dict[str, Any] = orjson.loads((tmp_path / "copy" / "manifest.json").read_bytes())
     assert [item["file"] for item in manifest["others"]] == ["system.sqlite", "audit.sqlite"]

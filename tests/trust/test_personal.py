@@ -373,6 +373,31 @@ async def test_erasing_again_finds_nothing_more(town: Town) -> None:
     assert (again.removed, again.account) == ([], "none")
 
 
+class Shelf:
+    """Something else that holds data about people."""
+
+    def __init__(self, *accounts: str) -> None:
+        self.accounts = list(accounts)
+
+    def about(self, account: str) -> list[dict[str, Any]]:
+        return [{"contact": one} for one in self.accounts if one == account]
+
+    async def erase(self, account: str) -> list[dict[str, Any]]:
+        found = [one for one in self.accounts if one == account]
+        self.accounts = [one for one in self.accounts if one != account]
+        return [{"tenant": "", "id": "contact kim", "attributes": ["channels"]} for _ in found]
+
+
+async def test_what_else_is_held_about_a_person_is_handed_out_and_erased(town: Town) -> None:
+    shelf = Shelf(town.kim.id, "somebody else")
+    town.personal.held.append(shelf)
+    archive = await town.personal.export(town.kim.entity, by="person:x")
+    assert {"contact": town.kim.id} in parts(archive.read_bytes())["account"]
+    report = await town.personal.erase(town.kim.entity, "asked", by="person:x")
+    assert {"tenant": "", "id": "contact kim", "attributes": ["channels"]} in report.removed
+    assert shelf.accounts == ["somebody else"]
+
+
 async def test_the_last_administrator_stays_and_is_told_why(town: Town) -> None:
     admin = town.city.identities.accounts.named("admin")
     report = await town.personal.erase(admin.entity, "asked", by=admin.principal_id)
@@ -467,6 +492,7 @@ async def test_the_catalogue_of_purposes_is_shown_and_grows(town: Town) -> None:
     async with client_of(town, LOCAL) as client:
         assert (await client.put("/trust/purposes/library", json=body)).status_code == 200
         listed = (await client.get("/trust/purposes")).json()["purposes"]
-        assert listed[-1]["id"] == "library"
+        assert (listed[-1]["id"], listed[-1]["origin"]) == ("library", "city")
+        assert listed[0]["origin"] == "madang"
         assert (await client.delete("/trust/purposes/library")).status_code == 204
         assert (await client.put("/trust/purposes/welfare", json=body)).status_code == 409

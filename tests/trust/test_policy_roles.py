@@ -22,7 +22,8 @@ from madang.trust.actions import (
 )
 from madang.trust.book import Book
 from madang.trust.principal import LOCAL, PUBLIC, ROLES, Principal, Role
-from tests.trust.policy_city import someone
+from madang.trust.roles import permissions
+from tests.trust.policy_city import opened, someone
 
 BOOK = Book()
 OPEN_BOOK = Book(public={"": frozenset({"Bus"})})
@@ -104,9 +105,19 @@ IN_TENANT: dict[Role, set[TenantAction]] = {
         "manageServices",
         "seeIncidents",
         "manageIncidents",
+        "keepDashboards",
+        "manageDashboards",
     },
-    "analyst": {"enter", "subscribe", "runSql", "seeDevices", "seeServices", "seeIncidents"},
-    "department": {"enter", "subscribe", "seeDevices", "seeServices"},
+    "analyst": {
+        "enter",
+        "subscribe",
+        "runSql",
+        "seeDevices",
+        "seeServices",
+        "seeIncidents",
+        "keepDashboards",
+    },
+    "department": {"enter", "subscribe", "seeDevices", "seeServices", "keepDashboards"},
     "administrator": set(TENANT_ACTIONS),
     "device": {"enter", "observe"},
     "app": {"enter", "subscribe"},
@@ -249,3 +260,28 @@ def test_the_documentation_has_every_role_and_action() -> None:
     actions = [name for kind in get_args(Action) for name in get_args(kind)]
     assert not [name for name in actions if f"`{name}`" not in page]
     assert not [role for role in ROLES if f"\n| {role} |" not in page]
+
+
+async def test_what_each_role_may_do_is_told_in_a_word(tmp_path: Path) -> None:
+    async with opened(tmp_path) as policies:
+        found = permissions(policies)
+    assert set(found) == set(ROLES)
+    reading = {role: may["readEntity"] for role, may in found.items()}
+    assert reading == {
+        "public": "deny", "citizen": "some", "operator": "allow", "analyst": "allow",
+        "department": "some", "administrator": "allow", "device": "some", "app": "some",
+    }  # fmt: skip
+    managing = [role for role, may in found.items() if may["managePeople"] == "allow"]
+    assert managing == ["administrator"]
+    assert set(found["operator"]) == {*ENTITY_ACTIONS, *TENANT_ACTIONS, *SYSTEM_ACTIONS}
+
+
+async def test_a_policy_of_the_citys_own_changes_what_a_role_may_do(tmp_path: Path) -> None:
+    text = (
+        'forbid (principal in Madang::Role::"analyst", action == Madang::Action::"runSql",'
+        " resource);"
+    )
+    async with opened(tmp_path) as policies:
+        assert permissions(policies)["analyst"]["runSql"] == "allow"
+        await policies.add("no-sql", text, LOCAL)
+        assert permissions(policies)["analyst"]["runSql"] == "deny"

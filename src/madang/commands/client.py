@@ -100,7 +100,7 @@ class HubClient:
         try:
             async with self.session.request(method, address, data=body, headers=headers) as answer:
                 text = await answer.read()
-                if answer.status not in (200, 201, 204):
+                if answer.status not in (200, 201, 202, 204):  # 202: it will be done
                     raise HubError(f"the hub refuses ({answer.status}): {detail_of(text)}")
                 return orjson.loads(text) if text or method == "GET" else None, answer.headers
         except aiohttp.ClientConnectionError as error:

@@ -93,7 +93,8 @@ async def _listened(
         err=True,
     )
     try:
-        await asyncio.wait_for(listener.done.wait(), wait_s)
+        async with asyncio.timeout(wait_s):
+            await listener.done.wait()
     except TimeoutError:
         typer.echo(f"after {wait_s:g} s there were {len(listener.messages)} messages", err=True)
     finally:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import typer
 
+from madang.commands.serving import serve
 from madang.commands.terminal import (
     DEFAULT_URL,
     BadOption,
@@ -71,8 +72,6 @@ def run(
             "an edge node needs a centre: --upstream https://city.example, or edge_upstream in the"
             " settings; a hub of its own is `madang up`"
         )
-    from madang.app import serve
-
     serve(chosen)
 
 

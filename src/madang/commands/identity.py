@@ -224,18 +224,19 @@ def reset_signing_key(
     """Forget all sealed secrets because their key is lost. The hub must not be running."""
     from madang import settings
     from madang.lock import held
-    from madang.store.engine import SqliteEngine
+    from madang.store import engine_of
     from madang.trust.records import Records
     from madang.trust.secrets import forget
 
-    folder = settings.load({"data": data}, config=config).data
+    chosen = settings.load({"data": data}, config=config)
+    folder = chosen.data
     ask(
         yes,
         "All tokens will be refused, and passwords for other systems must be given again. Go on?",
     )
 
     async def reset() -> None:
-        engine = SqliteEngine(folder / "state")
+        engine = engine_of(chosen)
         try:
             await forget(Records(await engine.system()), folder)
         finally:

@@ -29,7 +29,9 @@ from madang.commands import keep_lake
 from madang.commands.keep_lake import LAKE
 from madang.lock import held
 from madang.model.errors import MadangError
-from madang.store.engine import SUFFIX, SYSTEM, SqliteEngine
+from madang.settings import Settings
+from madang.store import engine_of
+from madang.store.engine import SUFFIX, SYSTEM, SqliteEngine, stem
 from madang.trust import audit_file, secrets
 
 MANIFEST = "manifest.json"
@@ -44,16 +46,17 @@ class BackupError(MadangError):
     """A backup cannot be made or used."""
 
 
-def backup(data: Path, target: Path, console: Console) -> None:
-    """Copy all tenants of a data folder into a new folder or .tar; the hub may be running.
+def backup(settings: Settings, target: Path, console: Console) -> None:
+    """Copy all tenants of a city into a new folder or .tar; the hub may be running.
 
     The target appears under its name only when it is complete and verified.
 
     Raises:
         BackupError: there is nothing to copy, the target exists, or a copy is not sound.
     """
+    data = settings.data
     source = data / STATE
-    if not source.is_dir():
+    if not settings.store and not source.is_dir():
         raise BackupError(f"there is no data in {data}; name its folder with --data")
     if target.exists():
         raise BackupError(f"{target} exists already; a backup never overwrites one")
@@ -62,9 +65,9 @@ def backup(data: Path, target: Path, console: Console) -> None:
     try:
         _remove(folder)
         (folder / STATE).mkdir(parents=True)
-        tenants = asyncio.run(_copy_stores(source, folder / STATE))
+        tenants = asyncio.run(_copy_stores(settings, folder / STATE))
         lakes = _copy_lakes(data, folder)
-        others = _copy_others(source, folder / STATE)
+        others = _copy_others(settings, folder / STATE)
         _write(folder / MANIFEST, _manifest(tenants, lakes, others))
         if target.suffix == ".tar":
             _pack(folder, packed)
@@ -88,26 +91,26 @@ def _tenants(tenants: list[dict[str, Any]]) -> str:
     return "1 tenant" if len(tenants) == 1 else f"{len(tenants)} tenants"
 
 
-async def _copy_stores(source: Path, folder: Path) -> list[dict[str, Any]]:
-    engine = SqliteEngine(source)
+async def _copy_stores(settings: Settings, folder: Path) -> list[dict[str, Any]]:
+    engine = engine_of(settings)
     try:
         names = await engine.tenants()
         if not names:
-            raise BackupError(f"there is no tenant in {source}")
+            raise BackupError(f"there is no tenant in {settings.store or settings.data / STATE}")
         for name in names:
             store = await engine.open(name, create=False)
             if store is not None:
-                await store.backup(folder / engine.file(name).name)
+                await store.backup(folder / (stem(name) + SUFFIX))
     finally:
         await engine.close()
     return await inspect(folder)
 
 
-def _copy_others(source: Path, folder: Path) -> list[dict[str, Any]]:
+def _copy_others(settings: Settings, folder: Path) -> list[dict[str, Any]]:
     """Copy what belongs to no tenant, the audit log last; return their lines of the manifest."""
-    system, audit = SYSTEM + SUFFIX, audit_file.NAME
-    if (source / system).exists():
-        asyncio.run(_copy_system(source, folder / system))
+    source, system, audit = settings.data / STATE, SYSTEM + SUFFIX, audit_file.NAME
+    if settings.store or (source / system).exists():
+        asyncio.run(_copy_system(settings, folder / system))
     if (source / audit).exists():
         audit_file.backup(source / audit, folder / audit)
     found = []
@@ -118,8 +121,8 @@ def _copy_others(source: Path, folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-async def _copy_system(source: Path, target: Path) -> None:
-    engine = SqliteEngine(source)
+async def _copy_system(settings: Settings, target: Path) -> None:
+    engine = engine_of(settings)
     try:
         store = await engine.system()
         faults = await store.check()

@@ -72,6 +72,9 @@ def add(
     quiet: Annotated[str, typer.Option(help="Hours without what is not urgent: 22:00-07:00.")] = "",
     time_zone: TimeZone = "UTC",
     title: Title = "",
+    account: Annotated[
+        str, typer.Option("--account", help="Their account; the contact is erased with them.")
+    ] = "",
     tenant: Tenant = "",
     url: Url = DEFAULT_URL,
 ) -> None:
@@ -87,6 +90,8 @@ def add(
     if not channels:
         raise BadOption("say how they are told: --email, --sms, --webhook, --mqtt or --cap")
     body: dict[str, Any] = {"kind": "person", "title": title, "language": language}
+    if account:
+        body["account"] = account
     if quiet:
         start, dash, end = quiet.partition("-")
         if not dash:

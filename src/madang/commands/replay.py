@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import nullcontext
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,13 +22,11 @@ from madang.commands.terminal import (
     show,
     values_of,
 )
+from madang.commands.watched import ended
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from madang.commands.client import HubClient
 
-LOOK_S = 0.2  # between two looks at how far it is
 MOST_SHOWN = 200
 
 
@@ -96,8 +93,7 @@ async def _replayed(
         made = await client.send("POST", path, body)
         one = f"{path}/{made['id']}"
         try:
-            with nullcontext() if quiet else _bar() as bar:
-                found = await _watched(client, one, bar)
+            found = await ended(client, one, "replay", _told, quiet=quiet)
             if output is not None:
                 await _save(client, one, len(found["options"]), output)
         finally:  # also if somebody presses Ctrl-C
@@ -105,35 +101,9 @@ async def _replayed(
     return found
 
 
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %  {task.fields[told]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
-async def _watched(client: HubClient, path: str, bar: Progress | None) -> dict[str, Any]:
-    task = None if bar is None else bar.add_task("replay", total=1.0, told="")
-    while True:
-        found: dict[str, Any] = await client.send("GET", path)
-        if bar is not None and task is not None:
-            times = found["timesRealTime"]
-            told = f"{found['changes']:,} changes" + (f"  {times:,}x" if times else "")
-            bar.update(task, completed=found["progress"], told=told, description=found["state"])
-        if found["state"] == "done":
-            return found
-        if found["state"] not in ("waiting", "running"):
-            from madang.commands.client import HubError
-
-            raise HubError(found["error"] or f"the replay was {found['state']}")
-        await asyncio.sleep(LOOK_S)
+def _told(found: dict[str, Any]) -> str:
+    times = found["timesRealTime"]
+    return f"{found['changes']:,} changes" + (f"  {times:,}x" if times else "")
 
 
 async def _save(client: HubClient, path: str, runs: int, output: Path) -> None:

@@ -11,15 +11,20 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
 from madang.model.errors import MadangError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 DEFAULT_URL = "http://127.0.0.1:8080"
 PAGE = 1000
+PIPE_WIDTH = 160  # of tables that go to a file or another program
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -34,6 +39,10 @@ Scopes = Annotated[
     list[str] | None,
     typer.Option("--scope", help="Scope it is limited to, with all below: /Seoul/Water."),
 ]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Settings file instead of ./madang.toml.")
+]
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -76,11 +85,14 @@ def instant(text: str) -> str:
 
 
 def past(text: str) -> str:
-    """Return a day or a DateTime as a DateTime, and a span as that long ago."""
+    """Return a day or a DateTime as a DateTime, and a span as that long ago, to the microsecond.
+
+    Whole seconds would leave out what has happened in the present one.
+    """
     if not _SPAN.fullmatch(text):
         return instant(text)
     moment = datetime.now(UTC) - timedelta(seconds=seconds(text))
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def values_of(given: list[str], form: str) -> dict[str, Any]:
@@ -108,6 +120,16 @@ def limits(tenant: list[str] | None, scope: list[str] | None) -> dict[str, Any]:
     """Return where an account or key holds, as the hub wants it, without what was not said."""
     given = {"tenants": tenant, "scopes": scope}
     return {member: value for member, value in given.items() if value}
+
+
+def console() -> Console:
+    """Return what prints tables and texts."""
+    from rich.console import Console
+
+    made = Console(emoji=False)  # urn:a:1 is no emoji
+    if not made.is_terminal:
+        made.width = PIPE_WIDTH
+    return made
 
 
 def ask_password(question: str) -> str:

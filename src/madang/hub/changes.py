@@ -36,6 +36,11 @@ class Changes:
         """Whether anybody follows."""
         return bool(self._followers)
 
+    @property
+    def followers(self) -> int:
+        """How many follow: services, streams of changes, live maps."""
+        return len(self._followers)
+
     def publish(self, changes: list[Change]) -> None:
         for follower in self._followers:
             wanted = follower.wanted

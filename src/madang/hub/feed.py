@@ -99,12 +99,12 @@ async def events(tenant: Followed, after: int | None = None) -> AsyncGenerator[E
                     told, position = await _replayed(tenant, position, target)
                     for event in told:
                         yield event
+                change = await upcoming
                 while True:
-                    change = await upcoming
-                    upcoming = asyncio.ensure_future(anext(stream))
                     if change.number > position:
                         position = change.number
                         yield live(change)
+                    change = await anext(stream)
             except StopAsyncIteration:
                 return
             except FellBehind:

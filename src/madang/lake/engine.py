@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from madang.lake.connecting import connect
 from madang.model.errors import MadangError
 
 if TYPE_CHECKING:
@@ -78,18 +79,15 @@ class Engine:
             return f"lake{self._names}"
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        import duckdb
-
-        connection = duckdb.connect(
-            ":memory:",
-            config={
+        connection = connect(
+            {
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "allow_community_extensions": "false",
                 "memory_limit": f"{self._memory_mb}MB",
                 "temp_directory": str(self._scratch),
                 "preserve_insertion_order": "false",
-            },
+            }
         )
         for name in EXTENSIONS:
             connection.execute(f"LOAD '{extension(name)}'")

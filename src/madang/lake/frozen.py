@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from madang.lake import journal, seen, window
+from madang.lake.connecting import connect
 from madang.lake.kinds import Kinds
 from madang.lake.protocol import Lake
 from madang.lake.questions import TYPE, Instance, Kind, Logged
@@ -88,18 +89,15 @@ class FrozenLake:
     """
 
     def __init__(self, frozen: Frozen, folder: Path) -> None:
-        import duckdb
-
         self.kinds = Kinds(frozen.kinds)
         self._reach = frozen.reach
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
+        self._connection = connect(
+            {
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "memory_limit": f"{MEMORY_MB}MB",
                 "temp_directory": quoted(folder / "spill"),
-            },
+            }
         )
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         self._connection.execute(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from madang.lake import frames, window
+from madang.lake.connecting import connect
 from madang.lake.corrections import stage
 from madang.lake.frozen import MOMENT, FrozenLake
 from madang.lake.kinds import Kinds
@@ -68,8 +69,6 @@ class Memory:
 
 
 def _connected() -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    connection = duckdb.connect(":memory:", config={"threads": "1"})
+    connection = connect({"threads": "1"})
     connection.execute("SET TimeZone = 'UTC'")
     return connection

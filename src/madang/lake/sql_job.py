@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from madang.lake import window
+from madang.lake.connecting import connect
 from madang.lake.schema import NAMES
 from madang.lake.sql_check import Refused, check
 from madang.lake.sql_views import quoted
@@ -119,11 +120,8 @@ def _plain(text: str) -> str:
 
 def _connected(job: Job) -> duckdb.DuckDBPyConnection:
     """Return an engine that has the views and can reach nothing else."""
-    import duckdb
-
-    connection = duckdb.connect(
-        ":memory:",
-        config={
+    connection = connect(
+        {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
@@ -132,7 +130,7 @@ def _connected(job: Job) -> duckdb.DuckDBPyConnection:
             "threads": str(THREADS),
             "temp_directory": job.temp,
             "max_temp_directory_size": SPILL,
-        },
+        }
     )
     connection.execute("SET TimeZone = 'UTC'")
     if job.format == "geoparquet":
@@ -177,7 +175,7 @@ def instances(files: Sequence[str], deletes: Sequence[tuple[str, str]]) -> str:
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, job: Job) -> Outcome:
-    found = connection.sql(job.sql)
+    found = _asked(connection, job.sql)
     columns = [(name, str(kind)) for name, kind in zip(found.columns, found.types, strict=True)]
     if job.limit is None:
         rows = _write(connection, f"({job.sql}\n)", job)
@@ -188,6 +186,16 @@ def _answer(connection: duckdb.DuckDBPyConnection, job: Job) -> Outcome:
     rows = min(count, job.limit)
     _write(connection, f"(FROM lake.answer LIMIT {rows})", job)
     return Outcome(rows, count > rows, columns)
+
+
+def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    import duckdb
+
+    try:
+        return connection.sql(sql)
+    except (duckdb.BinderException, duckdb.CatalogException):
+        connection.execute(sql)  # fails in the same way, and tells the line
+        raise
 
 
 def _write(connection: duckdb.DuckDBPyConnection, source: str, job: Job) -> int:

@@ -1,7 +1,9 @@
 """Upkeep of a lake: merging and sorting files, forgetting what nothing needs, retention, checks.
 
-None of it stops readers or the drain. A snapshot is kept as long as a read may take, then the files
-that only it needs are removed.
+None of it stops readers; what the drain has taken they read from memory while it waits. SQLite,
+which keeps the catalog, refuses at once whoever has read before another one wrote, however long the
+busy timeout is ("database is locked"), so those who write the catalog take turns. A snapshot is
+kept as long as a read may take, then the files that only it needs are removed.
 """
 
 from __future__ import annotations
@@ -38,14 +40,15 @@ def maintain(files: Files, whole: bool) -> None:
     name = f"'{files.files}', 'instance'"
     with files.reshaping:
         threshold = ", delete_threshold => 0" if whole else ""
-        with files.transaction() as cursor:
+        with files.writing, files.transaction() as cursor:
             cursor.execute(f"CALL ducklake_rewrite_data_files({name}{threshold})")
         for sizes in [""] if whole else _due_tiers(files, name):
-            with files.transaction() as cursor:
+            with files.writing, files.transaction() as cursor:
                 cursor.execute(f"CALL ducklake_merge_adjacent_files({name}{sizes})")
         cursor = files.cursor()
         try:
-            _forget(files, cursor)
+            with files.writing:
+                _forget(files, cursor)
         finally:
             cursor.close()
 
@@ -67,6 +70,7 @@ def _due_tiers(files: Files, name: str) -> list[str]:
 
 
 def _forget(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
+    _comparable(files, cursor)
     older = f"older_than => now() - INTERVAL '{SNAPSHOT_MINUTES} minutes'"
     lost = f"older_than => now() - INTERVAL '{ORPHAN_HOURS} hours'"
     for call in (
@@ -75,6 +79,23 @@ def _forget(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
         f"ducklake_delete_orphaned_files('{files.files}', {lost})",
     ):
         cursor.execute(f"SELECT count(*) FROM {call}").fetchall()
+
+
+def _comparable(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
+    """Write times in the catalog as those are that DuckLake compares them with.
+
+    In SQLite they are texts: DuckLake puts ``2026-11-22 02:39:12+00`` there and compares it with
+    ``2026-11-22T02:29:12+00``, by which all of a day is older than any moment of it, and files went
+    that somebody was just reading.
+    """
+    for table, column in (
+        ("ducklake_snapshot", "snapshot_time"),
+        ("ducklake_files_scheduled_for_deletion", "schedule_start"),
+    ):
+        cursor.execute(
+            f"UPDATE __ducklake_metadata_{files.files}.{table}"
+            f" SET {column} = replace({column}, ' ', 'T') WHERE contains({column}, ' ')"
+        )
 
 
 def mend(files: Files) -> int:

@@ -89,6 +89,12 @@ class Overloaded(NgsiError):
     name, title, status = "InternalError", "Too busy, try again shortly", 429
 
 
+class Unavailable(NgsiError):
+    """Something the hub needs does not answer for the moment, such as its database."""
+
+    name, title, status = "InternalError", "Out of service for the moment, try again", 503
+
+
 class Unauthorized(NgsiError):
     """Nobody has signed in, or the credential is no longer good; signing in may help."""
 

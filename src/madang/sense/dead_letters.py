@@ -32,6 +32,7 @@ MOST_BYTES_OF_SENDER = 32 * 1024 * 1024  # of their bodies together
 MOST = 200_000  # of a tenant
 MOST_BYTES = 1024 * 1024  # of a body; transports let no larger one in
 MOST_DETAIL = 2_000  # [characters]
+MOST_DEVICES = 100  # whose letters are counted
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS letter (
@@ -149,14 +150,19 @@ class DeadLetters:
         return Letter(*rows[0]) if rows else None
 
     async def counts(self) -> dict[str, Any]:
-        """Return how many there are, by reason, and how many had to make room."""
+        """Return how many there are, by reason and device, and how many had to make room."""
 
         def read(db: apsw.Connection) -> dict[str, Any]:
             by_reason = dict(db.execute("SELECT reason, count(*) FROM letter GROUP BY reason"))
+            by_device = db.execute(
+                "SELECT device, count(*) FROM letter GROUP BY device ORDER BY 2 DESC, 1 LIMIT ?",
+                [MOST_DEVICES],
+            )
             replaced = list(db.execute("SELECT number FROM figure WHERE name = 'replaced'"))
             return {
                 "count": sum(by_reason.values()),
                 "byReason": by_reason,
+                "byDevice": dict(by_device),
                 "replaced": replaced[0][0] if replaced else 0,
             }
 

@@ -48,19 +48,18 @@ async def tell(seen: Tenant | View, service: Service, failure: ServiceFailed, wa
     found = records.alert(
         KIND, severity, title, text, [], None, failure.at, f"service:{service.name}"
     )
-    await _put(seen, service, found, failure.at)
+    await put(seen, alert_of(service), found, failure.at)
 
 
-async def end(seen: Tenant | View, service: Service, now: int) -> None:
-    """End the alert, if it is open."""
-    row = await seen.get(_id(service))
+async def end(seen: Tenant | View, id: str, now: int) -> None:
+    """End an alert, if it is open."""
+    row = await seen.get(id)
     if row is not None and Thing(entity_of(row).document)["status"] == "open":
-        await _put(seen, service, records.ended(now), now)
+        await put(seen, id, records.ended(now), now)
 
 
-async def _put(
-    seen: Tenant | View, service: Service, attributes: records.Attributes, at: int
-) -> None:
+async def put(seen: Tenant | View, id: str, attributes: records.Attributes, at: int) -> None:
+    """Write attributes of an alert as of a time; what is newer there stays."""
     observed = time.render(at)
     whole = {
         name: {"observedAt": observed, **value}
@@ -68,10 +67,10 @@ async def _put(
         else {"type": "Property", "value": value, "observedAt": observed}
         for name, value in attributes.items()
     }
-    id = _id(service)
     content = normalized({"id": id, "type": ALERT, **whole}, CORE)
     await seen.write([Observe(id, content)])
 
 
-def _id(service: Service) -> str:
+def alert_of(service: Service) -> str:
+    """Return the id of the alert of a service."""
     return f"urn:ngsi-ld:{ALERT}:{service.name}:{KIND}"

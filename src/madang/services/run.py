@@ -92,6 +92,10 @@ class Run:
         timers = (due for due, _, _ in self.kept.timers.values())
         return min(min(self._due, default=NEVER), min(timers, default=NEVER))
 
+    def concerns(self, event: Event) -> bool:
+        """Tell whether there is something to do for a change of such types."""
+        return not self._rules.keys().isdisjoint(event.types)
+
     async def change(self, event: Event) -> None:
         """Do what is due before a change, and then what the change is for.
 
@@ -129,7 +133,7 @@ class Run:
                     await self._call(handler, when, f"{function}-{when}-{name}", **given)
         self.kept.instant = max(self.kept.instant, instant)
 
-    async def _call(self, handler: Handler, at: int, key: str, *args: Any, **given: Any) -> None:
+    async def _call(self, handler: Handler, at: int, key: str, /, *args: Any, **given: Any) -> None:
         if key == self.kept.skip:
             return
         service, function = self._service, handler.__name__

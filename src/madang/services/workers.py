@@ -41,7 +41,7 @@ class Workers:
         self._waiting += 1
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._pool, partial(function, *args))
+            return await loop.run_in_executor(self._pool, partial(_compute, function, *args))
         except BrokenProcessPool as error:
             self._pool = None
             raise InternalError(f"the process that computes has ended: {error}") from error
@@ -58,10 +58,32 @@ class Workers:
             return
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._pid.done() and not self._pid.exception():
-            os.kill(self._pid.result(), signal.SIGTERM)  # else Python waits for it at its end
+            # Else Python waits for it at its end. One that answers ends by itself: half an answer
+            # would be waited for.
+            os.kill(self._pid.result(), signal.SIGTERM)
         self._pool = None
 
 
 def _begin() -> None:
     """Leave Ctrl-C to the hub, which closes its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _later)
+
+
+_ending: list[int] = []
+"""Signals to end that have come while nothing was computed."""
+
+
+def _later(number: int, _: object) -> None:
+    _ending.append(number)
+
+
+def _compute(function: Callable[..., Any], *args: Any) -> Any:
+    """Compute, and let oneself be ended meanwhile."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if _ending:
+        os._exit(1)
+    try:
+        return function(*args)
+    finally:
+        signal.signal(signal.SIGTERM, _later)

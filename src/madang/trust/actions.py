@@ -25,6 +25,8 @@ TenantAction = Literal[
     "manageServices",  # switch and set these
     "seeIncidents",  # incidents with all that was done, playbooks, who is on call
     "manageIncidents",  # deal with incidents; contacts, rotas, playbooks
+    "keepDashboards",  # make dashboards of one's own
+    "manageDashboards",  # change those of others and the page of the city; publish
 ]
 """What can be done in a tenant, whichever its entities."""
 

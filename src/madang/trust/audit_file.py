@@ -115,6 +115,9 @@ class Wanted:
     """Only lower numbers: the last one of the page before."""
     first: int | None = None
     """Only from this number on, and then the oldest first."""
+    action: str = ""
+    tenant: str = ""
+    """A name; the default tenant has none, and is not asked for alone."""
 
     def starting(self, first: int) -> Wanted:
         """Return the same from a number on, the oldest first."""
@@ -366,6 +369,8 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         ("r.actor=?", wanted.actor),
         ("r.time>=?", wanted.since),
         ("r.time<?", wanted.until),
+        ("r.body->>'action'=?", wanted.action),
+        ("r.body->>'tenant'=?", wanted.tenant),
         ("r.sequence<?", wanted.before),
         ("r.sequence>=?", wanted.first),
     ):

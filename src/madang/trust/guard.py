@@ -122,6 +122,10 @@ class Guard:
         """Tell whether an entity may be changed as it is."""
         return all(fits is None or fits(entity) for fits in (self._read, self._update))
 
+    def deletes(self, entity: Entity) -> bool:
+        """Tell whether an entity may be deleted as it is."""
+        return all(fits is None or fits(entity) for fits in (self._read, self._delete))
+
     async def write(self, write: Write, operations: Sequence[Operation]) -> list[Result]:
         """Apply operations as far as they are allowed; return when they are durable.
 

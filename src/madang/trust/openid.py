@@ -17,9 +17,6 @@ from secrets import token_urlsafe
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from authlib.oauth2.auth import ClientAuth
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
@@ -143,6 +140,9 @@ class OpenId:
             The address to send the browser to, and a secret that the browser must bring back in a
             cookie, so that an answer works in the browser that asked for it and in no other.
         """
+        from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+        from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
         provider = self._providers[name]
         known = await self._describe(name)
         begun = _Begun(
@@ -218,6 +218,9 @@ class OpenId:
 
     async def _redeem(self, name: str, known: _Known, code: str, begun: _Begun) -> str:
         """Return the ID token for a code (RFC 6749 section 4.1.3)."""
+        from authlib.oauth2.auth import ClientAuth
+        from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
         if not code:
             raise OpenIdRefused("invalid", f"{name} sent no code")
         provider = self._providers[name]

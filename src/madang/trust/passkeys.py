@@ -1,30 +1,20 @@
 """Passkeys: sign-in with a key that never leaves a person's device, and no name or password.
 
 Source: W3C Web Authentication Level 3, sections 7.1 (registration) and 7.2 (authentication); the
-checks themselves are those of the library ``webauthn``. Credentials are discoverable, the person is
-verified by the device (PIN, finger, face), and no attestation is asked for.
+checks themselves are in :mod:`madang.trust.passkey_proofs`. Credentials are discoverable, the
+person is verified by the device (PIN, finger, face), and no attestation is asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
-
-import webauthn
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from madang.hub.clock import Clock
 from madang.model.errors import Unauthorized
@@ -33,10 +23,7 @@ from madang.trust.records import Body, Records
 
 MOST = 20  # passkeys of one account
 LONGEST_LABEL = 60  # [characters]
-TIMEOUT = 120_000  # [ms] that the browser waits for the person
-SITE = "Madang"
 _HANDLE: Final = "handle:"
-_NOT_GOOD = (WebAuthnException, ValueError, TypeError, KeyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +127,13 @@ class Passkeys:
         kept = await self._of(account)
         if len(kept["keys"]) >= MOST:
             raise PasskeyRefused("many", f"an account may have {MOST} passkeys; remove one first")
-        options = webauthn.generate_registration_options(
-            rp_id=self.place.rp_id,
-            rp_name=SITE,
-            user_id=kept["handle"].encode(),
-            user_name=name,
-            timeout=TIMEOUT,
-            exclude_credentials=[
-                PublicKeyCredentialDescriptor(id=base64url_to_bytes(id)) for id in kept["keys"]
-            ],
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.REQUIRED,
-                user_verification=UserVerificationRequirement.REQUIRED,
-            ),
+        from madang.trust import passkey_proofs  # takes long; few hubs have passkeys
+
+        challenge, public = passkey_proofs.to_make(
+            self.place.rp_id, kept["handle"], name, list(kept["keys"])
         )
-        ceremony = self._making.begin(_Making(bound_to, kept["handle"], options.challenge))
-        return {"ceremony": ceremony, "publicKey": _plain(options)}
+        ceremony = self._making.begin(_Making(bound_to, kept["handle"], challenge))
+        return {"ceremony": ceremony, "publicKey": public}
 
     def made(self, ceremony: str, bound_to: str, answer: Mapping[str, Any]) -> Made:
         """Check the browser's answer; return the new passkey, which is not kept yet.
@@ -163,27 +141,18 @@ class Passkeys:
         Raises:
             PasskeyRefused: it is late, repeated, of somebody else, or does not hold.
         """
+        from madang.trust import passkey_proofs  # takes long; few hubs have passkeys
+
         begun = self._making.take(ceremony)
         if begun is None or begun.bound_to != bound_to:
             raise PasskeyRefused("late", "this took too long or was sent twice; try again")
         try:
-            proof = webauthn.verify_registration_response(
-                credential=dict(answer),
-                expected_challenge=begun.challenge,
-                expected_rp_id=self.place.rp_id,
-                expected_origin=self.place.origin,
-                require_user_verification=True,
+            id, key = passkey_proofs.made(
+                answer, begun.challenge, self.place.rp_id, self.place.origin
             )
-        except _NOT_GOOD as error:
+        except ValueError as error:
             raise PasskeyRefused("refused", f"the passkey does not hold: {error}") from error
-        body = {
-            "key": bytes_to_base64url(proof.credential_public_key),
-            "count": proof.sign_count,
-            "created": self._now(),
-            "used": None,
-            "synced": proof.credential_backed_up,
-        }
-        return Made(begun.handle, bytes_to_base64url(proof.credential_id), body)
+        return Made(begun.handle, id, {**key, "created": self._now(), "used": None})
 
     async def keep(self, account: str, made: Made, label: str) -> None:
         """Add a passkey that has been checked to an account."""
@@ -197,13 +166,10 @@ class Passkeys:
 
     def options_to_enter(self) -> dict[str, Any]:
         """Return what ``navigator.credentials.get`` takes, with the id of the ceremony."""
-        options = webauthn.generate_authentication_options(
-            rp_id=self.place.rp_id,
-            timeout=TIMEOUT,
-            user_verification=UserVerificationRequirement.REQUIRED,
-        )
-        ceremony = self._entering.begin(options.challenge)
-        return {"ceremony": ceremony, "publicKey": _plain(options)}
+        from madang.trust import passkey_proofs  # takes long; few hubs have passkeys
+
+        challenge, public = passkey_proofs.to_enter(self.place.rp_id)
+        return {"ceremony": self._entering.begin(challenge), "publicKey": public}
 
     async def enter(self, ceremony: str, answer: Mapping[str, Any]) -> str:
         """Check the browser's answer; return the id of the account that signs in.
@@ -229,19 +195,13 @@ class Passkeys:
 
     def _verified(self, answer: Mapping[str, Any], challenge: bytes, passkey: Body) -> int:
         """Check a signature; return the counter that came with it."""
+        from madang.trust import passkey_proofs  # takes long; few hubs have passkeys
+
+        place = self.place
         try:
-            proof = webauthn.verify_authentication_response(
-                credential=dict(answer),
-                expected_challenge=challenge,
-                expected_rp_id=self.place.rp_id,
-                expected_origin=self.place.origin,
-                credential_public_key=base64url_to_bytes(passkey["key"]),
-                credential_current_sign_count=passkey["count"],
-                require_user_verification=True,
-            )
-        except _NOT_GOOD as error:
+            return passkey_proofs.entered(answer, challenge, place.rp_id, place.origin, passkey)
+        except ValueError as error:
             raise PasskeyRefused("refused", f"the passkey does not hold: {error}") from error
-        return proof.new_sign_count
 
     async def of(self, account: str) -> list[Passkey]:
         """Return the passkeys of an account, the oldest first."""
@@ -280,11 +240,6 @@ class Passkeys:
         )
 
 
-def _plain(options: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(webauthn.options_to_json(options))
-    return plain
-
-
 def _names(answer: Mapping[str, Any]) -> tuple[str, str]:
     """Return the user handle and the credential that an answer claims to be of."""
     response = answer.get("response")
@@ -293,6 +248,6 @@ def _names(answer: Mapping[str, Any]) -> tuple[str, str]:
     if not isinstance(handle, str) or not isinstance(id, str):
         raise PasskeyRefused("refused", "the browser sent no passkey with a user handle")
     try:
-        return base64url_to_bytes(handle).decode(), id
+        return urlsafe_b64decode(handle + "=" * (-len(handle) % 4)).decode(), id
     except ValueError as error:
         raise PasskeyRefused("refused", "the browser sent no usable user handle") from error

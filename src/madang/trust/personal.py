@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from madang.hub.operations import Delete, Keep, Operation
 from madang.hub.records import Own
@@ -86,6 +86,16 @@ class Erasure:
         }
 
 
+class Held(Protocol):
+    """What else is held about people who have an account, beside entities."""
+
+    def about(self, account: str) -> list[dict[str, Any]]:
+        """Return what there is about the account of this id."""
+
+    async def erase(self, account: str) -> list[dict[str, Any]]:
+        """Erase it; return what, as :class:`Erasure` tells it."""
+
+
 class PersonalData:
     """Finds, hands out and erases what is known about one person.
 
@@ -114,6 +124,8 @@ class PersonalData:
         self._marks = marks
         self._folder = folder
         self._erasing = asyncio.Lock()
+        self.held: list[Held] = []
+        """Whoever else holds data about people."""
 
     async def start(self) -> None:
         """Remove archives that a crash left."""
@@ -192,6 +204,9 @@ class PersonalData:
             yield account.shown()
             for session in self._identities.sessions.of(account.principal_id):
                 yield {"session": session.shown()}
+            for held in self.held:
+                for one in held.about(account.id):
+                    yield one
 
     async def _about_consents(self, subject: str) -> AsyncIterator[dict[str, Any]]:
         for consent in await self.consents.of(subject):
@@ -302,6 +317,8 @@ class PersonalData:
         account = self._account(subject)
         if account is None:
             return
+        for held in self.held:
+            report.removed += await held.erase(account.id)
         try:
             await self._identities.people.remove(account, by)
             report.account = "removed"

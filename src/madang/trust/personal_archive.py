@@ -20,7 +20,7 @@ CHUNK = 500  # lines that are compressed at once
 PARTS = {
     "account": (
         "계정",
-        "계정과 로그인 기기",
+        "계정과 로그인 장치",
         "Account",
         "your account and where you are signed in",
     ),

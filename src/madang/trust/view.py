@@ -95,6 +95,11 @@ class View:
         found = await self._tenant.entities([id])
         return all(map(self._guard.updates, found.values()))
 
+    async def deletes(self, id: str) -> bool:
+        """Tell whether an entity may be deleted, or is not there."""
+        found = await self._tenant.entities([id])
+        return all(map(self._guard.deletes, found.values()))
+
     async def get(self, id: str) -> Row | None:
         """Return one entity as it is seen."""
         row = await self._tenant.get(id)

@@ -27,7 +27,7 @@ from madang.services.service import Text
 
 PREFIX: Final = f"urn:ngsi-ld:{COMMAND}:"
 KEPT_US: Final = 30 * 86_400 * 1_000_000
-"""How long the state has a command that is over; history has it for good."""
+"""How long the state has a command that is over, unless its rule says; history has it for good."""
 WAITING: Final = 'status=="requested","waiting","sent","acknowledged"|revertDue==true'
 """Those that something is still to be done about."""
 
@@ -129,23 +129,28 @@ class Move:
         id: of the command.
         then: returns what is put, by the state in the writer's turn and the time; None in the place
             of a value removes it, and nothing leaves all as it is. It may raise to refuse.
+        kept_us: how long the state has it if this ends it. [us]
     """
 
     id: str
     then: Callable[[Command, int], Attributes]
+    kept_us: int = KEPT_US
+    entered: str = ""
+    """The state that it has brought the command into, once it is done; empty: none."""
 
     def apply(self, current: Entity | None, now: int) -> Outcome:
         if current is None or COMMAND not in current.types:
             raise ResourceNotFound(f"there is no command {self.id}")
         command = read(current)
         put = self.then(command, now)
+        self.entered = put.get("status", "")
         if not put:
             return Outcome(current, (), (), [])
         # Two states within a microsecond, or a clock that goes back, must not lose their order.
         at = max(now, command.at + 1)
         whole = {"id": self.id, "type": COMMAND, **_whole(put, at)}
         if put.get("status") in OVER:
-            whole["expiresAt"] = time.render(max(now, _instant(put.get("revertAt"))) + KEPT_US)
+            whole["expiresAt"] = time.render(max(now, _instant(put.get("revertAt"))) + self.kept_us)
         gone = [name for name, value in put.items() if value is None and name in current.document]
         whole |= dict.fromkeys(gone, NULL)
         content = normalized(whole, CORE, fragment=True, nulls=True)

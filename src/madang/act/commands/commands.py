@@ -19,7 +19,9 @@ from madang.model.errors import AlreadyExists, BadRequestData, Conflict, NgsiErr
 from madang.services import records
 
 if TYPE_CHECKING:
-    from madang.act.commands.equipment import Answer, Equipment
+    from collections.abc import Mapping
+
+    from madang.act.commands.equipment import Answer, Equipment, Reached
     from madang.hub.hub import Hub
     from madang.hub.tenant import Tenant
     from madang.model.entity import Entity
@@ -98,6 +100,11 @@ class Commands:
             await desk.close()
         self._desks.clear()
 
+    @property
+    def entered(self) -> dict[str, Mapping[str, int]]:
+        """Return how many commands have come into each state since the start, by tenant."""
+        return {name: desk.entered for name, desk in self._desks.items()}
+
     async def desk(self, tenant: str) -> Desk:
         """Return who carries out the commands of a tenant."""
         return await self._open(await self._hub.tenant(tenant, create=False))
@@ -109,6 +116,10 @@ class Commands:
                 found = self._desks[tenant.name] = Desk(tenant, self._equipment)
                 await found.start()
             return found
+
+    async def reached(self, tenant: str, target: str) -> Reached | None:
+        """Return the device by which a target is commanded, with what it can be told, or None."""
+        return await (await self.desk(tenant)).planner.reached(target)
 
     # --- what people do -----------------------------------------------------------------------
 

@@ -11,11 +11,12 @@ it is handed over. Nothing is sent later than its timeout after it was asked for
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from madang.act.commands import moves, words
-from madang.act.commands.command import OVER, WAITING, Command, Move, made, read
+from madang.act.commands import failure, moves, words
+from madang.act.commands.command import KEPT_US, OVER, WAITING, Command, Move, made, read
 from madang.act.commands.equipment import Answer, Letter, Order, OutOfReach, Unwritable
 from madang.act.commands.plan import Plan, Planner, Refused
 from madang.act.follow import Follower
@@ -62,6 +63,8 @@ class Desk:
         self._hurdles: dict[str, Text] = {}
         """Why a command cannot be handed over at present, by id."""
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.entered: Counter[str] = Counter()
+        """How many commands have come into each state since the start."""
 
     async def start(self) -> None:
         await self._follower.start()
@@ -81,23 +84,42 @@ class Desk:
             raise ResourceNotFound(f"there is no command {id[:200]}")
         return read(entity), entity
 
-    async def move(self, id: str, then: Then) -> Command:
+    async def move(self, id: str, then: Then, rule: Rule | None = None) -> Command:
         """Change a command; return it as it is then.
+
+        Args:
+            id: of the command.
+            then: what becomes of it.
+            rule: says how long it is kept if this ends it.
 
         Raises:
             NgsiError: it is not there, or the change is refused.
         """
-        (result,) = await self.tenant.write([Own(Move(id, then))])
+        move = Move(id, then, _kept_us(rule))
+        (result,) = await self.tenant.write([Own(move)])
         if isinstance(result, NgsiError):
             raise result
         assert result.entity is not None
         command = read(result.entity)
+        if move.entered:
+            self.entered[move.entered] += 1
+            await self._judge(command, result.entity)
         if command.status in OVER:
             self._told.discard(id)
             self._hurdles.pop(id, None)
             if command.reverts:
                 self._follower.look(command.reverts)
         return command
+
+    async def _judge(self, command: Command, entity: Entity) -> None:
+        """Raise or end the alert of the device, if this was its last command."""
+        if command.status not in failure.JUDGED or command.is_dry:
+            return
+        plan = await self.planner.plan_of(command)
+        if plan is None or plan.rule.keep_s is not None:  # the next one comes soon enough
+            return
+        if await self.planner.is_last(command, plan.reached.about):
+            await failure.judge(self.tenant, command, plan, failure.reason_of(entity))
 
     async def settle(self, id: str, then: Then) -> Command:
         """Change a command that must not be sent at the same time.
@@ -123,7 +145,7 @@ class Desk:
         plan = await self.planner.plan_of(command)
         if plan is None or plan.reached.name != device:
             raise ResourceNotFound(f"there is no command {id[:200]} to the device {device}")
-        await self.move(id, moves.answered(answer, plan.rule))
+        await self.move(id, moves.answered(answer, plan.rule), plan.rule)
 
     # --- one look at one command --------------------------------------------------------------
 
@@ -158,7 +180,7 @@ class Desk:
         until = max(command.requested, command.approved_at) + int(rule.timeout_s * _SECOND)
         if self._left_s(until) <= 0:
             why = words.not_sent(rule.timeout_s, self._hurdles.get(command.id))
-            await self.move(command.id, moves.timed_out(why, rule))
+            await self.move(command.id, moves.timed_out(why, rule), rule)
             return None
         async with self._turn(plan.reached.about):
             return await self._send(command, plan, until)
@@ -182,7 +204,7 @@ class Desk:
             order = Order(id, command.name, command.parameters, until, plan.rule)
             letter = await self._equipment.write(plan.reached, order)
         except (Refused, Unwritable) as error:
-            await self.move(id, moves.refused(error.why))
+            await self.move(id, moves.refused(error.why), plan.rule)
             return None
         if command.is_dry:
             await self.move(id, moves.tried(letter.shown()))
@@ -228,7 +250,7 @@ class Desk:
         if answer is None and not rule.acknowledges:
             answer = Answer("done")
         if answer is not None:
-            await self.move(command.id, moves.answered(answer, rule))
+            await self.move(command.id, moves.answered(answer, rule), rule)
         return LOOK_S if rule.done_when else rule.timeout_s
 
     async def _out_of_reach(self, command: Command, why: Text, until: int) -> float:
@@ -246,13 +268,13 @@ class Desk:
         until = max(command.sent, command.acknowledged) + int(timeout_s * _SECOND)
         if plan is not None and rule is not None:
             if self.planner.is_shown(plan, command):
-                await self.move(command.id, moves.answered(Answer("done"), rule))
+                await self.move(command.id, moves.answered(Answer("done"), rule), rule)
                 return None
             if self._left_s(until) > 0 and command.id not in self._told:
                 return await self._tell_again(command, plan, until)
         left_s = self._left_s(until)
         if left_s <= 0:
-            await self.move(command.id, moves.timed_out(words.silent(timeout_s), rule))
+            await self.move(command.id, moves.timed_out(words.silent(timeout_s), rule), rule)
             return None
         return min(left_s, LOOK_S) if rule is not None and rule.done_when else left_s
 
@@ -266,7 +288,7 @@ class Desk:
         try:
             letter = await self._equipment.write(plan.reached, order)
             if not letter.bears_id and not rule.acknowledges:
-                await self.move(command.id, moves.timed_out(words.LOST, rule))
+                await self.move(command.id, moves.timed_out(words.LOST, rule), rule)
                 return None
             answer = await self._equipment.send(letter) if letter.bears_id else None
         except OutOfReach as error:
@@ -321,3 +343,8 @@ class Desk:
         if isinstance(result, NgsiError) and not isinstance(result, AlreadyExists):
             raise result
         return None
+
+
+def _kept_us(rule: Rule | None) -> int:
+    """Return how long the state has a command that is over. [us]"""
+    return KEPT_US if rule is None or rule.keep_s is None else int(rule.keep_s * _SECOND)

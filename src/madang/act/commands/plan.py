@@ -88,6 +88,15 @@ class Planner:
             raise Refused(words.no_way_back(name))
         return Plan(await self._entity(reached.about) or entity, reached, rule)
 
+    async def reached(self, target: str) -> Reached | None:
+        """Return the device by which a target is commanded, with what it can be told, or None."""
+        entity = await self._entity(target)
+        return (
+            None
+            if entity is None
+            else await self._equipment.reach(self._tenant.name, entity.document)
+        )
+
     async def _entity(self, id: str) -> Entity | None:
         row = await self._tenant.get(id)
         return None if row is None else entity_of(row)
@@ -183,6 +192,12 @@ class Planner:
         if last is None:
             return None
         return last[3] if name == command.name else last[2]
+
+    async def is_last(self, command: Command, about: str) -> bool:
+        """Tell whether nothing has been sent since a command was sent, or asked for in vain."""
+        last = await self._last(about)
+        since = command.sent or command.requested
+        return all(id == command.id or at <= since for id, at, *_ in last.values())
 
     async def is_replaced(self, command: Command, about: str, way_back: str) -> bool:
         """Tell whether a later command has been sent, which must not be undone."""

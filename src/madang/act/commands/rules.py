@@ -93,6 +93,10 @@ class Rule(_Part):
     """How many people must agree beside who asks."""
     at_least_apart_s: float = Field(default=0.0, ge=0.0, le=LONGEST_S)
     """Between two of these commands to one target. [s]"""
+    keep_s: Seconds | None = None
+    """How long the state has such a command when it is over, for those that come all the time: one
+    that fails is no alert, for the next comes soon. None: as long as any. History has it in either
+    case. [s]"""
     interlocks: list[Interlock] = Field(default=[], max_length=20)
     revert: Revert | None = None
     payload: dict[str, Any] | str | None = None

@@ -17,7 +17,7 @@ TAKEN_BACK_LATER = Text(
 LOST = Text(
     "Madang ended while it was being sent, so nobody knows whether it has arrived; it is not sent"
     " twice, for this device could not tell that it is the same one",
-    "보내는 중에 시스템이 중단되어 도착했는지 알 수 없습니다. 이 기기는 같은 명령인지 구별할 수"
+    "보내는 중에 시스템이 중단되어 도착했는지 알 수 없습니다. 이 장치는 같은 명령인지 구별할 수"
     " 없으므로 다시 보내지 않습니다",
 )
 
@@ -30,8 +30,8 @@ def no_device(id: str) -> Text:
     return Text(
         f"no device is known by which {id} is commanded: register one whose profile has this id,"
         " or name it in the relationship refDevice of the entity",
-        f"{id}을(를) 제어하는 기기가 등록되어 있지 않습니다. 기기를 등록하거나 개체의 refDevice"
-        " 관계에 기기를 지정하십시오",
+        f"{id}을(를) 제어하는 장치가 등록되어 있지 않습니다. 장치를 등록하거나 개체의 refDevice"
+        " 관계에 장치를 지정하십시오",
     )
 
 
@@ -40,7 +40,7 @@ def no_command(name: str, device: str, known: Iterable[str]) -> Text:
     return Text(
         f"{device} knows no command {name!r}"
         + (f"; it knows {listed}" if listed else "; its profile has no commands"),
-        f"{device} 기기에는 {name!r} 명령이 없습니다"
+        f"{device} 장치에는 {name!r} 명령이 없습니다"
         + (f". 가능한 명령: {listed}" if listed else ". 프로파일에 명령이 없습니다"),
     )
 
@@ -48,7 +48,7 @@ def no_command(name: str, device: str, known: Iterable[str]) -> Text:
 def not_in_use(device: str, state: str) -> Text:
     return Text(
         f"device {device} is {state}, so it is not commanded",
-        f"{device} 기기가 {state} 상태이므로 명령을 보내지 않습니다",
+        f"{device} 장치가 {state} 상태이므로 명령을 보내지 않습니다",
     )
 
 
@@ -60,7 +60,7 @@ def no_way_back(name: str) -> Text:
     return Text(
         f"the profile of the device does not say how {name!r} is taken back"
         f" ([commands.{name}.revert])",
-        f"{name!r} 명령을 되돌리는 방법이 기기 프로파일에 없습니다 ([commands.{name}.revert])",
+        f"{name!r} 명령을 되돌리는 방법이 장치 프로파일에 없습니다 ([commands.{name}.revert])",
     )
 
 
@@ -92,7 +92,7 @@ def not_approved(hours: float) -> Text:
 def silent(timeout_s: float) -> Text:
     return Text(
         f"the device has said nothing for {timeout_s:g} s",
-        f"기기가 {timeout_s:g}초 동안 응답하지 않았습니다",
+        f"장치가 {timeout_s:g}초 동안 응답하지 않았습니다",
     )
 
 

@@ -134,7 +134,9 @@ def id_of(told: Report, at: str) -> str:
 
 def _until(alert: Thing, at: str) -> str:
     over = {str(alert["status"]).lower(), str(alert["alertStatus"]).lower()}
-    end = _moment(alert["validTo"])
+    end, issued = _moment(alert["validTo"]), _moment(alert["dateIssued"])
+    if end and issued and time.parse(end) < time.parse(issued):
+        end = ""  # it was over, and has been raised anew
     if not over.isdisjoint(_OVER):
         return end if end and time.parse(end) < time.parse(at) else at
     return end

@@ -23,11 +23,7 @@ def join(city: City, found: Incident, told: Report, now: str) -> None:
     """Let an incident know what an alert says."""
     known = found["alerts"].get(told.alert)
     was_over, is_over = known is not None and passed(known, now), passed(told.until, now)
-    if known is not None or len(found["alerts"]) < MOST_ALERTS:
-        found["alerts"][told.alert] = told.until
-    found["location"] = found["location"] or told.location
-    found["area"], found["text"] = found["area"] or told.area, found["text"] or told.text
-    found["about"] = list(dict.fromkeys([*found["about"], *told.about]))[:MOST_ABOUT]
+    learn(found, told)
     if is_over:
         if not was_over:
             note(found, now, "alertOver", alert=told.alert)
@@ -45,6 +41,15 @@ def join(city: City, found: Incident, told: Report, now: str) -> None:
         if rank(told.severity) >= GRAVE:
             text = texts.begun(found, city.options.time_zone)
             tell(city, found, found["notify"], text, urgent=True)
+
+
+def learn(found: Incident, told: Report) -> None:
+    """Take up what an alert says about place and things, where the incident does not know it."""
+    if told.alert in found["alerts"] or len(found["alerts"]) < MOST_ALERTS:
+        found["alerts"][told.alert] = told.until
+    found["location"] = found["location"] or told.location
+    found["area"], found["text"] = found["area"] or told.area, found["text"] or told.text
+    found["about"] = list(dict.fromkeys([*found["about"], *told.about]))[:MOST_ABOUT]
 
 
 def _reopen(city: City, found: Incident, now: str) -> None:

@@ -30,6 +30,7 @@ from madang.services.records import Severity
 MOST_DEEDS = 20  # asked for at once
 MOST_HAND_OVERS = 200
 MOST_AGENCIES = 20
+MOST_NAMED = 100  # alerts that one incident is made of by hand
 LONGEST_TEXT = 1_000  # characters
 
 AgencyState = Literal["asked", "sent", "accepted", "refused", "dispatched", "arrived", "done"]
@@ -52,6 +53,7 @@ class Said(BaseModel):
 
 Told = Annotated[Said, BeforeValidator(_both)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+AlertId = Annotated[str, Field(pattern=r"^urn:", max_length=512)]
 
 
 class Who(NamedTuple):
@@ -85,6 +87,8 @@ class Open(Deed):
     severity: Severity = "medium"
     location: dict[str, Any] | None = None
     area: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
+    alerts: Annotated[list[AlertId], Field(max_length=MOST_NAMED)] = []
+    """Ids of alerts that it is made of; those of another incident stay there."""
 
     @field_validator("location")
     @classmethod

@@ -41,6 +41,7 @@ def told(incident: Incident) -> dict[str, Any]:
 def whole(incident: Incident) -> dict[str, Any]:
     """Return an incident as JSON, with all that happened."""
     return told(incident) | {
+        "publicTitle": incident["public_title"],
         "alerts": list(incident["alerts"]),
         "refersTo": incident["about"],
         "playbook": incident["playbook"],

@@ -12,7 +12,7 @@ import orjson
 from madang.act.incidents import texts
 from madang.act.incidents.alert import Report, belongs, id_of, report
 from madang.act.incidents.book import closing, incidents, is_dealt_with, kept, passed, save, tell
-from madang.act.incidents.course import call_overdue, end_alerts, escalate, join
+from madang.act.incidents.course import call_overdue, end_alerts, escalate, join, learn
 from madang.act.incidents.deeds import Call, Deed, HandOver, Open, Who, close, deeds
 from madang.act.incidents.incident import INCIDENT, Incident, new, note, rank
 from madang.act.incidents.playbook import PLAYBOOK, Playbook, chosen, escalation, parse
@@ -201,8 +201,22 @@ async def _open(city: City, id: str, wanted: Open, who: Who, now: str) -> Incide
     found["text"] = None if wanted.text is None else wanted.text.model_dump()
     found["location"], found["area"], found["reports"] = wanted.location, wanted.area, 1
     note(found, now, "opened", by=who.name, person=who.id, text=title)
+    await _gather(city, found, wanted.alerts, now)
     await _start(city, found)
     return found
+
+
+async def _gather(city: City, found: Incident, alerts: list[str], now: str) -> None:
+    """Let an incident that somebody has opened be about alerts that belong to no other."""
+    taken = {alert for one in incidents(city).values() for alert in one["alerts"]}
+    free = [alert for alert in dict.fromkeys(alerts) if alert not in taken]
+    for id in free:
+        if (alert := await city.get(id)) is None or alert.type != ALERT:
+            continue
+        told = report(alert, now)
+        learn(found, told)
+        note(found, now, "alert", alert=id, text=told.title, severity=told.severity)
+    found["reports"] = max(1, len(found["alerts"]))
 
 
 async def _start(city: City, found: Incident) -> None:

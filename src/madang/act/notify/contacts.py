@@ -6,17 +6,17 @@ entities only hold their names.
 
 from __future__ import annotations
 
+import itertools
+import re
 import secrets as chance
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import orjson
 import structlog
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -24,9 +24,9 @@ from pydantic import (
     model_validator,
 )
 
+from madang.act.notify.channels import Channel, Part, Push, Signed, Web
 from madang.act.notify.rota import Name, Rota, on_call, zone_of
-from madang.hub.endpoint import parse as endpoint
-from madang.model.errors import BadRequestData, Conflict, NgsiError, ResourceNotFound
+from madang.model.errors import BadRequestData, Conflict, ResourceNotFound
 from madang.model.names import shown
 from madang.trust.secrets import SecretKeyError
 
@@ -38,100 +38,12 @@ log = structlog.get_logger("madang.act")
 
 MOST = 2_000  # contacts of a tenant
 MOST_TOLD = 500  # people by one notice
-_LONGEST_URL = 2_000
+MOST_CHANNELS = 10  # of one person
+Language = Literal["en", "ko"]
 _SECRET_BYTES = 32
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class _Channel(_Part):
-    urgent_only: bool = False
-    """Used only for what is urgent."""
-
-
-class Email(_Channel):
-    """E-mail, by the mail server of the settings."""
-
-    kind: Literal["email"]
-    address: str = Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}$")
-
-
-class Sms(_Channel):
-    """A text message, by the gateway of the settings."""
-
-    kind: Literal["sms"]
-    number: str = Field(pattern=r"^\+[1-9][0-9]{6,14}$")
-    """In the form of E.164: ``+821012345678``."""
-
-
-class _Web(_Channel):
-    url: str = Field(max_length=_LONGEST_URL)
-    inside: bool = False
-    """An administrator has named it, so it may lie inside the city's own network."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        try:
-            endpoint({"uri": value})
-        except NgsiError as error:
-            raise ValueError(error.detail.replace("notification.endpoint.uri", "url")) from None
-        return value
-
-
-class _Signed(_Web):
-    secret: str = Field("", max_length=200, pattern=r"^([\x21-\x7e]{16,})?$")
-    """Signs what is sent; one is made if none is given."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_web(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")):
-            raise ValueError("url must begin with https:// or http://")
-        return value
-
-
-class Webhook(_Signed):
-    """A JSON document that is posted to a program."""
-
-    kind: Literal["webhook"]
-
-
-class Cap(_Signed):
-    """A CAP 1.2 alert that is posted to an agency, which may answer with states."""
-
-    kind: Literal["cap"]
-
-
-class Mqtt(_Web):
-    """A message to a broker: ``mqtts://user:password@host/topic``."""
-
-    kind: Literal["mqtt"]
-
-    @field_validator("url")
-    @classmethod
-    def _is_broker(cls, value: str) -> str:
-        if not value.startswith(("mqtt://", "mqtts://")):
-            raise ValueError("url must begin with mqtt:// or mqtts://")
-        return value
-
-
-class Push(_Channel):
-    """A message to a browser: what its PushSubscription tells (W3C Push API)."""
-
-    kind: Literal["push"]
-    endpoint: str = Field(max_length=_LONGEST_URL, pattern=r"^https?://[^\s]+$")
-    p256dh: str = Field(pattern=r"^[A-Za-z0-9_-]{87,88}=*$")
-    auth: str = Field(pattern=r"^[A-Za-z0-9_-]{22}=*$")
-    inside: bool = False
-
-
-Channel = Annotated[Email | Sms | Webhook | Cap | Mqtt | Push, Field(discriminator="kind")]
-
-
-class Quiet(_Part):
+class Quiet(Part):
     """Hours in which somebody is not told what is not urgent."""
 
     start: time
@@ -154,16 +66,26 @@ class Quiet(_Part):
         return 0.0
 
 
-class Person(_Part):
+class Person(Part):
     """One person, desk or agency."""
 
     kind: Literal["person"]
     title: str = Field("", max_length=100)
     """Their name, for people to read."""
-    language: Literal["en", "ko"] = "ko"
-    channels: list[Channel] = Field(min_length=1, max_length=10)
+    language: Language = "ko"
+    channels: list[Channel] = Field(max_length=MOST_CHANNELS)
     """All of them are used."""
     quiet: Quiet | None = None
+    account: str | None = Field(default=None, max_length=100)
+    """Id of the account of this person; the contact is erased with them."""
+    erased: datetime | None = None
+    """When that happened; nobody is reached then, in a place that somebody should take."""
+
+    @model_validator(mode="after")
+    def _is_reached(self) -> Self:
+        if not self.channels and self.erased is None:
+            raise ValueError("channels must name at least one way to tell them")
+        return self
 
     @property
     def members(self) -> list[str]:
@@ -178,7 +100,7 @@ class Person(_Part):
             yield one.kind if seen[one.kind] == 1 else f"{one.kind} {seen[one.kind]}", one
 
 
-class Group(_Part):
+class Group(Part):
     """Several who are told together."""
 
     kind: Literal["group"]
@@ -248,6 +170,8 @@ class Directory:
             BadRequestData: it is not as it must be, or names somebody who is not there.
         """
         contact = _checked(name, given)
+        if isinstance(contact, Person) and contact.erased is not None:
+            raise BadRequestData("erased is what the hub tells; leave it out, and name channels")
         missing = next((one for one in contact.members if one not in self._known), None)
         if missing is not None:
             raise BadRequestData(f"there is no contact {missing!r} yet; add it first")
@@ -258,9 +182,7 @@ class Directory:
         made: dict[str, str] = {}
         if isinstance(contact, Person):
             contact = self._completed(contact, self._known.get(name), inside, made)
-        body = self._secrets.seal(contact.model_dump_json().encode(), self._about(name))
-        await self._tenant.writer.keep("contact", name, body.encode())
-        self._known[name] = contact
+        await self._keep(name, contact)
         return contact, made
 
     async def remove(self, name: str) -> None:
@@ -276,6 +198,74 @@ class Directory:
             raise Conflict(f"{name} is in {user}; take it out there first")
         await self._tenant.writer.keep("contact", name, None)
         del self._known[name]
+
+    def of_account(self, account: str) -> dict[str, Person]:
+        """Return the contacts of an account, by name."""
+        return {
+            name: one
+            for name, one in self._known.items()
+            if isinstance(one, Person) and one.account == account
+        }
+
+    async def subscribe(self, account: str, title: str, language: Language, push: Push) -> str:
+        """Let an account be told in a browser; return the name of its contact.
+
+        Args:
+            account: id of the account; its contact is made if there is none.
+            title: name of the person.
+            language: of the browser's page.
+            push: the browser; one of the same endpoint is replaced.
+        """
+        mine = self.of_account(account)
+        name, person = next(iter(mine.items()), (self._free_name(title), None))
+        if person is None:
+            if len(self._known) >= MOST:
+                raise BadRequestData(f"there are {MOST:,} contacts already; remove some")
+            person = Person(
+                kind="person", title=title[:100], language=language, channels=[push],
+                account=account,
+            )  # fmt: skip
+        else:
+            others = _without(person, push.endpoint)
+            if len(others) >= MOST_CHANNELS:
+                raise BadRequestData(f"{name} has {MOST_CHANNELS} ways already; remove one first")
+            person = person.model_copy(update={"channels": [*others, push]})
+        await self._keep(name, person)
+        return name
+
+    async def unsubscribe(self, account: str, endpoint: str) -> None:
+        """Tell an account no more in a browser; a contact that has no other way is removed."""
+        for name, person in self.of_account(account).items():
+            others = _without(person, endpoint)
+            if others:
+                await self._keep(name, person.model_copy(update={"channels": others}))
+            else:
+                await self.remove(name)
+
+    def _free_name(self, title: str) -> str:
+        plain = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:30] or "person"
+        tries = (plain if number == 1 else f"{plain}-{number}" for number in itertools.count(1))
+        return next(one for one in tries if one not in self._known)
+
+    async def erase(self, account: str) -> list[str]:
+        """Erase the contacts of an account; return what their names were.
+
+        Where a group or a rota needs one, an empty place without a name stays, so that the turns
+        of the others are as they were; who is to be told there is told to nobody, which shows.
+        """
+        found = list(self.of_account(account))
+        for name in found:
+            users = {user: one for user, one in self._known.items() if name in one.members}
+            if users:
+                place = f"erased-{chance.token_hex(4)}"
+                empty = Person(
+                    kind="person", title="", channels=[], account=None, erased=datetime.now(UTC)
+                )
+                await self._keep(place, empty)
+                for user, one in users.items():
+                    await self._keep(user, _renamed(one, name, place))
+            await self.remove(name)
+        return found
 
     def people(self, name: str, at: datetime) -> dict[str, Person]:
         """Return who is told if a contact is, by name: of a rota, who is on call."""
@@ -295,6 +285,11 @@ class Directory:
                 waiting.append(on_call(contact, at))
         return found
 
+    async def _keep(self, name: str, contact: Person | Group | Rota) -> None:
+        body = self._secrets.seal(contact.model_dump_json().encode(), self._about(name))
+        await self._tenant.writer.keep("contact", name, body.encode())
+        self._known[name] = contact
+
     def _reach(self, members: list[str]) -> set[str]:
         """Return all who are in a contact with these members, at any depth."""
         found, waiting = set[str](), list(members)
@@ -312,14 +307,14 @@ class Directory:
         """Return a person with a secret in each channel that signs, and who may lie inside."""
         old = {}
         if isinstance(before, Person):
-            signed = [one for one in before.channels if isinstance(one, _Signed)]
+            signed = [one for one in before.channels if isinstance(one, Signed)]
             old = {(one.kind, one.url): one.secret for one in signed}
         channels: list[Any] = []
         for label, one in person.labelled():
             more: dict[str, Any] = {}
-            if isinstance(one, _Web | Push):
+            if isinstance(one, Web | Push):
                 more["inside"] = inside
-            if isinstance(one, _Signed) and not one.secret:
+            if isinstance(one, Signed) and not one.secret:
                 more["secret"] = old.get((one.kind, one.url), "")
                 if not more["secret"]:
                     more["secret"] = made[label] = chance.token_urlsafe(_SECRET_BYTES)
@@ -328,6 +323,28 @@ class Directory:
 
     def _about(self, name: str) -> str:
         return f"contact {self._tenant.name} {name}"
+
+
+def _renamed(one: Person | Group | Rota, old: str, new: str) -> Person | Group | Rota:
+    """Return a group or rota that has somebody under another name."""
+
+    def other(name: str) -> str:
+        return new if name == old else name
+
+    if isinstance(one, Group):
+        return one.model_copy(update={"members": list(map(other, one.members))})
+    if isinstance(one, Rota):
+        people = list(map(other, one.people))
+        overrides = [part.model_copy(update={"who": other(part.who)}) for part in one.overrides]
+        return one.model_copy(update={"people": people, "overrides": overrides})
+    return one
+
+
+def _without(person: Person, endpoint: str) -> list[Channel]:
+    """Return the ways of a person but for one browser."""
+    return [
+        one for one in person.channels if not (isinstance(one, Push) and one.endpoint == endpoint)
+    ]
 
 
 def _checked(name: str, given: Any) -> Person | Group | Rota:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
-from madang.act.notify.contacts import Email, Person
+from madang.act.notify.channels import Email
+from madang.act.notify.contacts import Person
 from madang.act.notify.message import Message
 from madang.hub.message import Refused, SendFailed
 

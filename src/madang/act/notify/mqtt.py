@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import orjson
 
-from madang.act.notify.contacts import Mqtt, Person
+from madang.act.notify.channels import Mqtt
+from madang.act.notify.contacts import Person
 from madang.act.notify.message import Message
 from madang.hub.delivery_mqtt import MqttSender
 from madang.hub.endpoint import parse, permitted

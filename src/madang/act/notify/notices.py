@@ -110,6 +110,10 @@ class Notices:
         opened = await self._hub.tenant(tenant, create=False)
         return self._open[opened.name][0]
 
+    def directories(self) -> list[tuple[str, Directory]]:
+        """Return the contacts of every tenant, by its name."""
+        return [(name, directory) for name, (directory, _) in self._open.items()]
+
     async def push_key(self) -> str:
         """Return the public key of this hub that browsers subscribe with, in base64url."""
         private = int.from_bytes(_unpadded(await self._push_key()))

@@ -16,7 +16,8 @@ import aiohttp
 import orjson
 
 from madang.act.incidents.cap import cap_of
-from madang.act.notify.contacts import Cap, Person, Push, Sms, Webhook
+from madang.act.notify.channels import Cap, Push, Sms, Webhook
+from madang.act.notify.contacts import Person
 from madang.act.notify.message import Message
 from madang.act.notify.signature import HEADER, sign
 from madang.hub.hosts import BoundedResolver, Bounds, is_named, out_of_bounds

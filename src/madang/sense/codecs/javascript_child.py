@@ -95,6 +95,8 @@ def what_failed(text: str) -> str:
         return "took too long"
     if what == "InternalError: out of memory":
         return f"wanted more than {MEMORY // 1024 // 1024} MiB of memory"
+    if what == "null":  # thrown by the script, or by an engine without memory for an error
+        return f"threw null, perhaps for want of memory ({MEMORY // 1024 // 1024} MiB)"
     first = trace.partition("\n")[0]
     _, found, rest = first.partition("<input>:")
     where = f" in line {rest.split(':')[0]}" if found else ""  # none: in a function of the engine

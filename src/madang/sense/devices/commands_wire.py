@@ -40,7 +40,7 @@ def token(id: str) -> str:
 
 
 def unwritable(why: str) -> Unwritable:
-    return Unwritable(Text(why, f"명령을 기기 형식으로 만들 수 없습니다: {why}"))
+    return Unwritable(Text(why, f"명령을 장치 형식으로 만들 수 없습니다: {why}"))
 
 
 def content(order: Order) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-import segno
+if TYPE_CHECKING:
+    import segno
 
 MOST_ON_SHEET = 1_000
 _ACROSS = 4  # labels beside each other on A4
@@ -61,4 +62,6 @@ def sheet(labels: Sequence[Label], language: str = "en") -> str:
 
 
 def _code(label: Label) -> segno.QRCode:
+    import segno
+
     return segno.make_qr(label.address, error=_ERRORS)

@@ -126,7 +126,8 @@ class Silence:
                     self._push(device.name, retry)
                 await asyncio.sleep(_RETRY)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pause())
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
 
     def _pause(self) -> float:
         """Return how long nothing is due. [s]"""

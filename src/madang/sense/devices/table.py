@@ -1,4 +1,4 @@
-"""Devices from a table: CSV with a row a device, whatever language its headings are in."""
+"""Devices from a table with a row a device, CSV or a workbook, in whatever language it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
 from typing import Any, Final, NamedTuple
 
 from madang.model.errors import BadRequestData
@@ -13,9 +14,12 @@ from madang.sense.devices import form
 from madang.sense.devices.form import KNOWN, NAME, Form
 from madang.sense.files.encoding import guess_encoding
 from madang.sense.files.separator import guess_separator
+from madang.sense.files.sheets import BadWorkbook, Workbook
 
 MOST_ROWS: Final = 50_000
 _SAMPLE = 64 * 1024
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How xlsx and ods, and xls, begin."""
 _HEADINGS: Final[dict[str, str]] = {
     **{name.lower(): name for name in KNOWN},
     "id": NAME, "deviceid": NAME, "장치": NAME, "장치명": NAME, "기기": NAME, "단말": NAME,
@@ -35,6 +39,9 @@ _MARKS = re.compile(r"[\s_\-./()]+")
 _LISTS = frozenset(member for member, kind in form.MEMBERS.items() if kind == "texts")
 
 
+_Line = tuple[int, list[str]]
+
+
 class Row(NamedTuple):
     """One row: the device that it describes, or what is wrong."""
 
@@ -50,28 +57,51 @@ def rows(
     """Yield the rows of a table.
 
     Args:
-        content: CSV; encoding and separator are guessed.
+        content: CSV, of which encoding and separator are guessed, or a workbook, of which the
+            largest sheet is read.
         columns: the heading of the column of each member, where the table calls it otherwise.
         given: members that all rows have alike, unless the row says otherwise.
 
     Raises:
         BadRequestData: it is no table, or a column is not there or not known.
     """
+    lines = _sheet(content) if content.startswith(_WORKBOOKS) else _csv(content)
+    first = next(lines, None)
+    if first is None:
+        raise BadRequestData("the table is empty; expected headings and a row a device")
+    members = _members([heading.strip() for heading in first[1]], columns or {})
+    for count, (number, cells) in enumerate(lines, 1):
+        if count > MOST_ROWS:
+            raise BadRequestData(f"a table may have {MOST_ROWS:,} rows; cut it in parts")
+        if any(cell.strip() for cell in cells):
+            yield _row(number, members, cells, given or {})
+
+
+def _csv(content: bytes) -> Iterator[_Line]:
     text = _text(content)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=guess_separator(text[:_SAMPLE]))
     try:
-        headings = [heading.strip() for heading in next(lines)]
-    except (StopIteration, csv.Error):
-        raise BadRequestData("the table is empty; expected headings and a row a device") from None
-    members = _members(headings, columns or {})
-    try:
-        for number, cells in enumerate(lines, 2):
-            if number > MOST_ROWS + 1:
-                raise BadRequestData(f"a table may have {MOST_ROWS:,} rows; cut it in parts")
-            if any(cell.strip() for cell in cells):
-                yield _row(number, members, cells, given or {})
+        yield from enumerate(lines, 1)
     except csv.Error as error:
         raise BadRequestData(f"the table cannot be read: {error}") from None
+
+
+def _sheet(content: bytes) -> Iterator[_Line]:
+    try:
+        book = Workbook(io.BytesIO(content))
+        for number, cells in book.lines(book.choose(None)):
+            yield number, [_cell(cell) for cell in cells]
+    except BadWorkbook as error:
+        raise BadRequestData(f"the table {error}") from None
+
+
+def _cell(value: Any) -> str:
+    """Return a cell of a workbook as it would stand in CSV."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime) and value.time() == time.min:
+        value = value.date()
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _text(content: bytes) -> str:

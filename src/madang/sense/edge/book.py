@@ -11,7 +11,7 @@ import re
 import time as clocks
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 import structlog
@@ -66,6 +66,17 @@ class Entry:
 _KEPT: Final = ("name", "key", "text", "by", "at")
 
 
+class _Asked(NamedTuple):
+    """What a node told when it last asked for its configuration."""
+
+    at: int
+    """[us since 1970]"""
+    version: str
+    """Of what it had then."""
+    behind: int | None
+    """Changes that had not come here then; None: it did not say."""
+
+
 class Book:
     """The configurations of one tenant, in memory and as items of its store."""
 
@@ -74,8 +85,8 @@ class Book:
         self._shelf = shelf
         self._keys = keys
         self._entries: dict[str, Entry] = {}
-        self._asked: dict[str, tuple[int, str]] = {}
-        """By key: when its node last asked, and what it had then."""
+        self._asked: dict[str, _Asked] = {}
+        """By key: what is known of its node since it last asked."""
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
@@ -176,16 +187,17 @@ class Book:
             del self._entries[name]
             self._asked.pop(entry.key, None)
 
-    def hand_out(self, key: str, has: str) -> bytes | None:
+    def hand_out(self, key: str, has: str, behind: int | None = None) -> bytes | None:
         """Return what the node of a key is handed; None if nothing is said of it.
 
         Args:
             key: its id.
             has: the version that the node has.
+            behind: how many of its changes have not come here, if it says so.
         """
         for entry in self._entries.values():
             if entry.key == key:
-                self._asked[key] = (clocks.time_ns() // 1000, has)
+                self._asked[key] = _Asked(clocks.time_ns() // 1000, has, behind)
                 return self._written(entry)
         return None
 
@@ -200,7 +212,7 @@ class Book:
     def shown(self, entry: Entry) -> dict[str, Any]:
         """Return what is known of a node, for operators."""
         found, now = entry.found, version(self._written(entry))
-        asked, has = self._asked.get(entry.key, (None, ""))
+        asked = self._asked.get(entry.key)
         key = self._keys.get(entry.key)
         return {
             "name": entry.name,
@@ -214,8 +226,9 @@ class Book:
             "profiles": found.profiles,
             "missing": self._missing(entry),
             "devices": [device.name for device in found.devices],
-            "askedAt": None if asked is None else time.render(asked),
-            "taken": has == now,
+            "askedAt": None if asked is None else time.render(asked.at),
+            "behind": None if asked is None else asked.behind,
+            "taken": asked is not None and asked.version == now,
         }
 
 

@@ -17,6 +17,8 @@ log = structlog.get_logger("madang.edge")
 
 PUSH = "/sense/up/ngsi-ld"
 CONFIGURATION = "/sense/edge/configuration"
+BEHIND = "Madang-Behind"
+"""Header in which a node says how many changes its centre has not acknowledged."""
 TIMEOUT_S = 60.0
 ASK_TIMEOUT_S = 10.0  # for a configuration; forwarding begins without it then
 SMALL = 1024  # [bytes] not worth compressing
@@ -77,17 +79,18 @@ class Centre:
             raise Refused(detail)
         raise CutOff(detail, retry_s)
 
-    async def configuration(self, has: str) -> bytes | None:
+    async def configuration(self, has: str, behind: int) -> bytes | None:
         """Return what the centre says of this node; empty: nothing; None: what the node has.
 
         Args:
             has: version of what the node has; empty: nothing.
+            behind: how much waits on the node, for who looks after it at the centre.
 
         Raises:
             CutOff: it does not say.
             BadConfiguration: it says too much.
         """
-        headers = {"If-None-Match": f'"{has}"'} if has else {}
+        headers = {BEHIND: str(behind)} | ({"If-None-Match": f'"{has}"'} if has else {})
         status, answer, retry_s = await self._ask(
             "GET", CONFIGURATION, headers, most=LARGEST, timeout_s=ASK_TIMEOUT_S
         )

@@ -115,7 +115,8 @@ class _Guard:
             await self._learn()
             while self._working.is_on:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._ready.wait(), self._wait_s())
+                    async with asyncio.timeout(self._wait_s()):
+                        await self._ready.wait()
                 self._ready.clear()
                 self._look(clocks.time_ns() // 1000)
                 while self._coming:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 
@@ -12,7 +13,8 @@ def replace(path: Path, content: bytes) -> None:
     Blocks for a sync, so that it is done in a thread.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
+    # A thread whose task was cancelled goes on writing, perhaps beside the one that comes after it.
+    draft = path.with_suffix(f".{threading.get_ident()}.new")
     with draft.open("wb") as file:
         file.write(content)
         file.flush()

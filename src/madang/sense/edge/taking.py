@@ -120,7 +120,8 @@ class Taking:
     async def _ask(self) -> None:
         """Ask once, and do what the centre says."""
         try:
-            body = await self._centre.configuration(version(self._last) if self._last else "")
+            has = version(self._last) if self._last else ""
+            body = await self._centre.configuration(has, self._forwarder.behind)
         except CutOff as error:
             self._silence = f"the centre was asked for a configuration: {error}"
             return  # what is there goes on to hold

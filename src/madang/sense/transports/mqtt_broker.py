@@ -105,6 +105,11 @@ class Broker:
         log.info("mqtt.listening", port=self.port, tls=context is not None)
 
     @property
+    def is_listening(self) -> bool:
+        """Whether devices can connect."""
+        return self._server is not None
+
+    @property
     def port(self) -> int:
         """Return the port that it listens on."""
         assert self._server is not None, "the broker has not been started"

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pickle
 import secrets
 import shutil
-import sys
 import time as clocks
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import orjson
 import structlog
 
 from madang.lake.frozen import freeze
 from madang.model import time
 from madang.model.errors import BadRequestData, Overloaded, ResourceNotFound
-from madang.services.replay.job import RESULT
+from madang.services.process import result, work
 from madang.services.replay.replay import Job, effects_file
 from madang.services.services import options_of, principal_of
 from madang.trust.view import View
@@ -38,7 +34,7 @@ AT_ONCE = 1
 MOST_WAITING = 8
 MOST_KEPT = 20  # results; the oldest go
 LONGEST_S = 3600.0  # that one may take
-_LINE = 1 << 16
+_MODULE = "madang.services.replay.job"
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -74,6 +70,10 @@ class Replay:
         if not self.began:
             return 0.0
         return (self.ended or clocks.monotonic()) - self.began
+
+    def tell(self, what: dict[str, Any]) -> None:
+        """Hear how far it is."""
+        self.progress, self.changes = what["progress"], what["changes"]
 
     def shown(self) -> dict[str, Any]:
         """Return it as JSON, without its result."""
@@ -224,28 +224,11 @@ class Replays:
 
     async def _work(self, replay: Replay) -> None:
         replay.folder.mkdir(parents=True)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "madang.services.replay.job",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            cwd=replay.folder, limit=_LINE, env=_environ(),
-        )  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(pickle.dumps(await self._job(replay)))
-            await process.stdin.drain()
-            async for line in process.stdout:
-                told = orjson.loads(line)
-                replay.progress, replay.changes = told["progress"], told["changes"]
-            code = await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if code != 0:
-            replay.error = f"its process ended with the code {code}; the hub's log says why"
+        job = await self._job(replay)
+        replay.error = await work(_MODULE, job, replay.folder, replay.tell)
+        if replay.error:
             return
-        self._take(replay, orjson.loads((replay.folder / RESULT).read_bytes()))
+        self._take(replay, result(replay.folder))
 
     async def _job(self, replay: Replay) -> Job:
         working = await self._services.find(replay.tenant, replay.service)
@@ -272,8 +255,3 @@ def _reader(service: Service, replay: Replay) -> Principal:
         for options in replay.options
     ]
     return replace(runs[0], reads=frozenset().union(*(run.reads for run in runs)))
-
-
-def _environ() -> dict[str, str]:
-    """Return what the process may know of ours: no settings, and so no secrets, of the hub."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MADANG_")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
@@ -71,6 +72,8 @@ class Reading:
     """As they were written."""
     rules: dict[str, Rule] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    given: dict[str, Any] = field(default_factory=dict)
+    """All of them as they were written, right or wrong, as JSON has them: what TOML says."""
 
 
 def read_toml(text: str) -> Reading:
@@ -86,6 +89,8 @@ def read_toml(text: str) -> Reading:
     except RecursionError:
         return Reading(problems=[Problem("", "", "is nested too deeply")])
     reading = read(given)
+    with suppress(TypeError):  # a number that JSON cannot hold, which is among the problems
+        reading.given = orjson.loads(orjson.dumps(given, default=str))
     lines = _lines(text)
     reading.problems = [
         Problem(one.rule, one.field, one.message, _line(lines, one)) for one in reading.problems
