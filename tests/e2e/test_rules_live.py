@@ -47,14 +47,16 @@ class Town:
         assert answer.status == status, answer.body
         return str(answer.json()["detail"])
 
-    def room(self, name: str, degrees: float, at: datetime | None = None) -> str:
+    def room(
+        self, name: str, degrees: float, at: datetime | None = None, type: str = "Room"
+    ) -> str:
         """Write how warm a room is; return its id."""
-        id = f"urn:ngsi-ld:Room:{name}"
+        id = f"urn:ngsi-ld:{type}:{name}"
         value = {"type": "Property", "value": degrees}
         if at is not None:
             value["observedAt"] = f"{at:%Y-%m-%dT%H:%M:%SZ}"
         path = f"{API}/entityOperations/upsert?options=update"
-        self.good("POST", path, [{"id": id, "type": "Room", "temperature": value}])
+        self.good("POST", path, [{"id": id, "type": type, "temperature": value}])
         return id
 
     def alerts(self, about: str) -> list[str]:
@@ -107,18 +109,34 @@ def town(running: Town) -> Iterator[Town]:
         running.good("DELETE", f"/rules/{one['name']}")
 
 
+@pytest.fixture(autouse=True)
+def no_room_of_another_test(town: Town) -> None:
+    """A rule is about all rooms; what another test has left warm would make it fire as well."""
+    town.ask("DELETE", f"{API}/entities?type=Room")
+
+
+def holds(rule: dict[str, Any], room: str) -> bool:
+    return room in [one["entity"] for one in rule["on"]]
+
+
+def firing(rule: dict[str, Any], room: str) -> dict[str, Any]:
+    """Return the last time that a rule fired for a room; other tests have rooms, too."""
+    found: dict[str, Any] = next(one for one in rule["firings"] if one["entity"] == room)
+    return found
+
+
 def test_a_rule_is_put_fires_and_is_seen(town: Town) -> None:
-    assert town.good("PUT", "/rules", {"warm": WARM}) == {"rules": ["warm"], "state": "running"}
+    assert town.good("PUT", "/rules", {"hall": WARM}) == {"rules": ["hall"], "state": "running"}
     room = town.room("hall", 31)
     until(lambda: town.alerts(room), lambda found: found == ["open"])
-    found = until(lambda: town.good("GET", "/rules/warm"), lambda one: one["fired"])
-    assert (found["rule"], found["fired"], found["holds"]) == (WARM, 1, 1)
-    assert found["on"][0]["entity"] == room
-    assert found["firings"][0]["value"] == "31"
+    found = until(lambda: town.good("GET", "/rules/hall"), lambda one: holds(one, room))
+    assert found["rule"] == WARM
+    assert found["fired"] >= 1
+    assert firing(found, room)["value"] == "31"
     town.room("hall", 27)
     until(lambda: town.alerts(room), lambda found: found == ["closed"])
-    found = until(lambda: town.good("GET", "/rules/warm"), lambda one: one["holds"] == 0)
-    assert found["firings"][0]["ended"] is not None
+    found = until(lambda: town.good("GET", "/rules/hall"), lambda one: not holds(one, room))
+    assert firing(found, room)["ended"] is not None
     (listed,) = town.good("GET", "/rules")
     assert listed["about"]["en"] == "temperature of Room is above 30 until it is 28 or less"
     assert (listed["title"]["ko"], listed["state"], listed["does"]) == (
@@ -190,6 +208,16 @@ def test_unknown_types_and_attributes_are_warned_of(town: Town) -> None:
     assert "did you mean temperature?" in told["b"]
 
 
+def test_toml_is_checked_by_line_and_told_as_it_is_read(town: Town) -> None:
+    headers = {"Content-Type": "application/toml", **town.server.local_key()}
+    text = '[a]\ntype = "Room"\nattribute = "temperature"\nabov = 3\n[a.alert]\n'
+    answer = town.server.request("POST", "/rules/check", text.encode(), headers=headers)
+    found: Any = answer.json()
+    assert ("abov", 4) in [(one["field"], one["line"]) for one in found["errors"]]
+    assert found["rules"]["a"]["abov"] == 3
+    assert town.server.request("POST", "/rules/check", b"\xff", headers=headers).status == 400
+
+
 def test_who_may_see_rules_may_not_put_them(town: Town) -> None:
     town.good("PUT", "/rules", {"warm": WARM})
     analyst = {"login": "ana@example.org", "password": PASSWORD, "roles": ["analyst"]}
@@ -211,8 +239,11 @@ def test_the_schema_is_served(town: Town) -> None:
 
 @pytest.mark.slow
 def test_rules_go_on_after_a_restart_and_do_not_fire_twice(town: Town) -> None:
-    town.good("PUT", "/rules", {"at-once": WARM, "long": {**WARM, "for": "3s"}})
-    room = town.room("restart", 40)
+    # A type of its own: rooms that other tests have warmed may still be on their way to the rules.
+    warm = {**WARM, "type": "Cellar"}
+    room = town.room("restart", 20, type="Cellar")
+    town.good("PUT", "/rules", {"at-once": warm, "long": {**warm, "for": "3s"}})
+    town.room("restart", 40, type="Cellar")
     until(lambda: town.alerts(room), bool)
     town.server.stop()
     town.server.start()

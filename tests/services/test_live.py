@@ -17,6 +17,7 @@ from madang.model.context import CORE
 from madang.model.errors import BadRequestData, Conflict
 from madang.model.normalize import entity as normalized
 from madang.services import live
+from madang.services import services as working
 from madang.services.city import Change, City
 from madang.services.service import Options, Service, Text
 from madang.services.services import Services
@@ -72,7 +73,11 @@ def services(city: Any, *offered: Service) -> Services:
 
 
 @pytest.mark.slow
-async def test_each_change_counts_once_however_often_it_is_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("patience_s", [0.0, 5.0], ids=["broken off", "in order"])
+async def test_each_change_counts_once_however_often_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    monkeypatch.setattr(working, "PATIENCE_S", patience_s)
     choose = random.Random(3)
     async with town(tmp_path, open=False) as city:
         tenant = await city.hub.tenant("", create=False)
@@ -98,6 +103,23 @@ async def test_each_change_counts_once_however_often_it_is_stopped(tmp_path: Pat
 
 async def _is(tenant: Tenant, wanted: int) -> bool:
     return await counted(tenant) == wanted
+
+
+async def test_who_is_told_to_stop_keeps_all_that_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with town(tmp_path, open=False) as city:
+        tenant = await city.hub.tenant("", create=False)
+        mine = services(city, counter())
+        await mine.switch("", "counter", True)
+        await put(tenant, 0)
+        await wait_for(lambda: _is(tenant, 1))
+        monkeypatch.setattr(live, "KEEP_SHARE", 1e9)  # as if the disk were that slow
+        await put(tenant, 1, 2)
+        await wait_for(lambda: _is(tenant, 3))
+        found = await mine.set_options("", "counter", {"step": 2})
+        assert (await found.kept())["n"] == 3
+        await mine.close()
 
 
 async def test_a_failing_service_waits_until_somebody_skips_what_failed(tmp_path: Path) -> None:

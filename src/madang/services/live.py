@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time as clocks
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,7 @@ class Live:
         self._keep_took = 0.0
         self._is_told = True
         """People may have been told, by the run before, that it does not go on."""
+        self._ending = asyncio.Event()
         self.failure: ServiceFailed | None = None
         """Why it does not go on at present."""
         self.attempts = 0
@@ -124,8 +126,12 @@ class Live:
         self.calls = 0
         self.effects = 0
 
+    def end(self) -> None:
+        """Let it end as soon as what it does is written and what it keeps is kept."""
+        self._ending.set()
+
     async def run(self) -> None:
-        """Work until cancelled, until the tenant is closed, or until it fails for good."""
+        """Work until it is to end, until the tenant is closed, or until it fails for good."""
         wait_s = FIRST_WAIT_S
         while True:
             done = self.position
@@ -146,8 +152,12 @@ class Live:
                 log.error("service.failed", reason=str(self.failure), trace=self.failure.trace)
                 return
             log.warning("service.retries", reason=str(self.failure), in_s=wait_s)
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._ending.wait()
+                return
+            except TimeoutError:
+                wait_s = min(wait_s * 2, LONGEST_WAIT_S)
 
     async def _alert(self, error: ServiceFailed, waits: bool) -> None:
         self._is_told = True
@@ -164,17 +174,28 @@ class Live:
         run = Run(self._service, self._ground, self._options, kept)
         queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE)
         reading = asyncio.ensure_future(self._fill(queue, kept.position))
+        ending = asyncio.ensure_future(self._ending.wait())
         try:
-            while not (reading.done() and queue.empty()):
-                for event in await self._some(queue, reading, run.due):
-                    await run.change(event)
+            while not ending.done() and not (reading.done() and queue.empty()):
+                some = await self._some(queue, {reading, ending}, run.due)
+                for event in some:
+                    if run.concerns(event):
+                        await run.change(event)
+                    else:
+                        kept.position = event.position
                 if queue.empty():
                     await run.until(clocks.time_ns() // 1000)
+                elif some:
+                    await run.until(some[-1].at)
                 await self._settle(run)
-            reading.result()
+            if ending.done():
+                await self._settle(run, last=True)
+            else:
+                reading.result()
         finally:
             reading.cancel()
-            await asyncio.wait([reading])
+            ending.cancel()
+            await asyncio.wait([reading, ending])
 
     async def _fill(self, queue: asyncio.Queue[Event], after: int) -> None:
         async with aclosing(events(self._tenant, after)) as changes:
@@ -183,15 +204,16 @@ class Live:
 
     @staticmethod
     async def _some(
-        queue: asyncio.Queue[Event], reading: asyncio.Future[None], due: int
+        queue: asyncio.Queue[Event], others: AbstractSet[asyncio.Future[Any]], due: int
     ) -> list[Event]:
-        """Return changes that are there, after waiting for the first or for what is due."""
+        """Return changes that are there, after waiting for the first, for others or what is due."""
         if queue.empty():
             until_due = due / 1e6 - clocks.time()
             first = asyncio.ensure_future(queue.get())
-            waited: set[asyncio.Future[Any]] = {first, reading}
             timeout = min(max(until_due, 0.0), IDLE_S)
-            await asyncio.wait(waited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {first, *others}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
             if not first.done():
                 first.cancel()
                 return []
@@ -202,14 +224,14 @@ class Live:
             found.append(queue.get_nowait())
         return found
 
-    async def _settle(self, run: Run) -> None:
-        """Write effects, and after them what is kept."""
+    async def _settle(self, run: Run, last: bool = False) -> None:
+        """Write effects, and after them what is kept: not each time, if that takes long."""
         effects, run.effects = run.effects, []
         if effects:
             await self._write(effects)
         now = clocks.monotonic()
         since = now - self._kept_at
-        if (effects or since > KEEP_S) and since >= KEEP_SHARE * self._keep_took:
+        if last or ((effects or since > KEEP_S) and since >= KEEP_SHARE * self._keep_took):
             body = _dumped(run.kept)
             if body != self._kept:
                 await self._keep(body)
@@ -218,7 +240,9 @@ class Live:
             self._keep_took = self._kept_at - now
             self.failure, self.attempts = None, 0
             if self._is_told:
-                await failure.end(self._seen(), self._service, clocks.time_ns() // 1000)
+                await failure.end(
+                    self._seen(), failure.alert_of(self._service), clocks.time_ns() // 1000
+                )
                 self._is_told = False
         self.position = run.kept.position
         self.calls += run.calls

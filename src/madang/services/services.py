@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("madang.services")
 
 GROUP = "madang.services"
+PATIENCE_S = 5.0  # how long a service may go on with what it is at when it is to stop
 _KEPT = "kept:"
 
 
@@ -87,8 +88,10 @@ class Working:
         self._task = asyncio.get_running_loop().create_task(self.live.run())
 
     async def stop(self) -> None:
-        """Stop working; what it keeps stays."""
-        if self._task is not None:
+        """Stop working, after what it is at if that does not take long; what it keeps stays."""
+        if self._task is not None and self.live is not None:
+            self.live.end()
+            await asyncio.wait([self._task], timeout=PATIENCE_S)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._task, self.live = None, None
@@ -242,9 +245,8 @@ class Services:
 
     async def close(self) -> None:
         """Stop all; they go on when the process starts again."""
-        for here in self._working.values():
-            for working in here.values():
-                await working.stop()
+        working = [one for here in self._working.values() for one in here.values()]
+        await asyncio.gather(*(one.stop() for one in working))
         self.workers.close()
 
     async def _of(self, name: str) -> dict[str, Working]:
