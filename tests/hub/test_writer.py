@@ -153,7 +153,7 @@ async def test_a_matcher_that_raises_fails_its_group_only(
 async def test_what_became_of_deliveries_survives_a_commit_that_fails(
     writer: Writer, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer.add_deliveries([("urn:s:1", 5, b"body"), ("urn:s:1", 6, b"more")])
+    await writer.add_deliveries([("urn:s:1", 5, b"body"), ("urn:s:1", 6, b"more")])
     await writer.write([create("a")])
     first, second = await store.deliveries()
     FailingOnce(store, monkeypatch)
@@ -166,7 +166,7 @@ async def test_what_became_of_deliveries_survives_a_commit_that_fails(
 async def test_deliveries_are_handed_on_with_their_keys(writer: Writer, store: SqliteStore) -> None:
     handed: list[Any] = []
     writer.on_deliveries = handed.extend
-    writer.add_deliveries([("urn:s:1", 5, b"one"), ("urn:s:2", 6, b"two")])
+    await writer.add_deliveries([("urn:s:1", 5, b"one"), ("urn:s:2", 6, b"two")])
     await writer.close()
     assert handed == await store.deliveries()
 

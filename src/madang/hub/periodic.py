@@ -6,7 +6,7 @@ Source: ETSI GS CIM 009 clauses 5.2.12 (timeInterval), 5.8.6.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
@@ -33,7 +33,7 @@ class Periodic:
     def __init__(
         self,
         ask: Ask,
-        store: Callable[[list[Rendered]], None],
+        store: Callable[[list[Rendered]], Awaitable[None]],
         waits: Callable[[str], bool],
         now: Callable[[], int],
         on_personal: OnPersonal | None = None,
@@ -42,9 +42,10 @@ class Periodic:
 
         Args:
             ask: see :data:`Ask`.
-            store: stores notifications and hands them to delivery.
-            waits: tells whether an earlier notification of a subscription is still not delivered;
-                then nothing is added, for the next one will say what there is then.
+            store: stores notifications and hands them to delivery; returns when both are done.
+            waits: tells whether an earlier notification of a subscription is still not delivered.
+                Then, and while one is being made, nothing is added: the next one will say what
+                there is then.
             now: the hub's clock. [us since 1970]
             on_personal: is told of personal data that owners of subscriptions get to see.
         """
@@ -55,7 +56,7 @@ class Periodic:
         self._on_personal = on_personal
         self._subscriptions: dict[str, Subscription] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._telling: dict[str, asyncio.Task[None]] = {}
 
     def put(self, subscription: Subscription) -> None:
         """Take up a subscription, in place of an older one with its id."""
@@ -84,10 +85,11 @@ class Periodic:
     def _ring(self, id: str) -> None:
         subscription = self._subscriptions[id]
         self._set_timer(subscription)
-        if subscription.status(self._now()) == "active" and not self._waits(id):
+        busy = id in self._telling or self._waits(id)
+        if not busy and subscription.status(self._now()) == "active":
             task = asyncio.get_running_loop().create_task(self._tell(subscription))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._telling[id] = task
+            task.add_done_callback(lambda _: self._telling.pop(id, None))
 
     async def _tell(self, subscription: Subscription) -> None:
         """Store notifications about all there is; only one of them is in memory at a time."""
@@ -101,7 +103,7 @@ class Periodic:
                 body = tell(subscription, seen, now)
                 if body is not None:
                     self._note(subscription, seen)
-                    self._store([(subscription.id, now, body)])
+                    await self._store([(subscription.id, now, body)])
         except MadangError as error:
             log.warning("periodic.failed", subscription=subscription.id, error=str(error))
 
@@ -136,10 +138,11 @@ class Periodic:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        for task in self._tasks:
+        telling = list(self._telling.values())
+        for task in telling:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if telling:
+            await asyncio.wait(telling)
 
 
 def _seen(subscription: Subscription, entities: list[Entity]) -> list[Entity]:

@@ -71,7 +71,7 @@ class Subscriptions:
         implicit: Implicit,
         lookup: Lookup,
         ask: Ask,
-        add: Callable[[list[Rendered]], None],
+        add: Callable[[list[Rendered]], Awaitable[None]],
         read: Read,
         settle: Settle,
         senders: Mapping[str, Sender],

@@ -17,10 +17,10 @@ from madang.hub.clock import Clock
 from madang.hub.operations import Expire, Operation
 from madang.hub.records import Own, record_of, refusal
 from madang.model.entity import Entity
-from madang.model.errors import InternalError, NgsiError, Overloaded
+from madang.model.errors import InternalError, NgsiError, Overloaded, Unavailable
 from madang.model.merge import earliest_expiry
 from madang.model.state import Outcome
-from madang.store.protocol import Batch, Change, ChangeKind, Delivery, ItemKind, Store
+from madang.store.protocol import Batch, Change, ChangeKind, Delivery, ItemKind, Outdated, Store
 
 log = structlog.get_logger("madang.writer")
 
@@ -113,10 +113,17 @@ class Writer:
         self._pending.failed += failed
         self._wake()
 
-    def add_deliveries(self, deliveries: list[tuple[str, int, bytes]]) -> None:
-        """Store notifications that no change called for (periodic ones), then hand them on."""
+    async def add_deliveries(self, deliveries: list[tuple[str, int, bytes]]) -> None:
+        """Store notifications that no change called for (periodic ones) and hand them on.
+
+        Raises:
+            NgsiError: they could not be stored, and are not handed on.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.deliveries += deliveries
+        self._kept.append(future)
         self._wake()
+        await future
 
     def _wake(self) -> None:
         if self._turn is None:
@@ -136,9 +143,7 @@ class Writer:
 
     def _has_pending(self) -> bool:
         waiting = self._pending
-        return bool(
-            waiting.items or waiting.delivered or waiting.failed or waiting.deliveries or self._kept
-        )
+        return bool(waiting.items or waiting.delivered or waiting.failed or self._kept)
 
     async def _group(self) -> None:
         """Take what waits, apply it, commit it, and tell those who wait."""
@@ -151,19 +156,18 @@ class Writer:
         self.waiting -= size
         batch, self._pending = self._pending, Batch()
         kept, self._kept = self._kept, []
-        periodic = list(batch.deliveries)
         try:
-            await self._apply(group, batch)
-            if self.on_applied is not None:
-                self.on_applied(batch.changes)
-            keys = await self._store.commit(batch)
+            keys = await self._commit(group, batch)
         except Exception as error:
             # A full disk or a fault of ours: this group was not done, and the next ones go on.
-            log.exception("commit.failed", operations=size)
-            self._fail(group, kept, InternalError(f"the change could not be stored: {error}"))
+            if isinstance(error, Unavailable):
+                log.error("commit.unavailable", operations=size, error=str(error))
+                self._fail(group, kept, error)
+            else:
+                log.exception("commit.failed", operations=size)
+                self._fail(group, kept, InternalError(f"the change could not be stored: {error}"))
             self._pending.delivered[:0] = batch.delivered
             self._pending.failed[:0] = batch.failed
-            self._pending.deliveries[:0] = periodic
             await asyncio.sleep(0.1)
             return
         self.groups += 1
@@ -175,6 +179,22 @@ class Writer:
             if not future.done():
                 future.set_result(None)
         self._publish(batch, keys)
+
+    async def _commit(self, group: list[_Work], batch: Batch) -> Sequence[int]:
+        """Apply and commit a group, anew for as long as another writer is faster."""
+        periodic = list(batch.deliveries)
+        while True:
+            await self._apply(group, batch)
+            if self.on_applied is not None:
+                self.on_applied(batch.changes)
+            try:
+                return await self._store.commit(batch)
+            except Outdated:
+                batch.states.clear()
+                batch.changes.clear()
+                batch.deliveries[:] = periodic
+                for work in group:
+                    work.results.clear()
 
     def _publish(self, batch: Batch, keys: Sequence[int]) -> None:
         if batch.deliveries and self.on_deliveries is not None:
