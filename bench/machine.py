@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 LIBRARIES = ("madang", "uvicorn", "uvloop", "httptools", "orjson", "apsw", "aiohttp")
 
+SETTLED_S = 1.5  # so long a process must have been idle; history is moved once a second
 SERVER_CORE, CLIENT_CORE = 0, 1
 PINNED = shutil.which("taskset") is not None and {0, 1} <= os.sched_getaffinity(0)
 """Whether server and generator can have a core each."""
@@ -45,8 +47,27 @@ def server_core() -> int | None:
 
 def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process has used. [s]"""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return _cpu_seconds(Path(f"/proc/{pid}/stat"))
+
+
+def main_thread_seconds(pid: int) -> float:
+    """Return the processor time of a process's first thread, where a server's loop runs. [s]"""
+    return _cpu_seconds(Path(f"/proc/{pid}/task/{pid}/stat"))
+
+
+def _cpu_seconds(file: Path) -> float:
+    fields = file.read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def settle(pids: Sequence[int], limit_s: float = 30.0) -> None:
+    """Wait until processes do next to nothing: what they put off must not fall on others."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        before = [cpu_seconds(pid) for pid in pids]
+        time.sleep(SETTLED_S)
+        if sum(map(cpu_seconds, pids)) - sum(before) <= SETTLED_S * 0.05:
+            return
 
 
 def stolen_seconds() -> float:

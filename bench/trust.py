@@ -1,9 +1,11 @@
 """Measures what judging each request costs: a hub with sign-in beside one that is open.
 
 Both servers run on core 0, never at the same time under load; runs alternate, so that what else the
-machine does falls on both. The key may read and write two types, so its reach is pushed into every
-query. Held to the bar is the processor time a request takes, which others on the machine hardly
-change. The bar: at most a tenth more. Of the audit log, what a record takes is measured in process.
+machine does falls on both, and each begins when both servers have nothing left to do. The key may
+read and write two types, so its reach is pushed into every query. Held to the bar is the processor
+time a request takes of the server's loop, where all judging is done: others on the machine hardly
+change it, and when history is moved into files, which threads do, does not either. The bar: at most
+a tenth more. Of the audit log, what a record takes is measured in process.
 """
 
 from __future__ import annotations
@@ -43,11 +45,29 @@ class Cost(NamedTuple):
     """What a run showed."""
 
     rate: float  # [requests/s]
-    cpu_us: float  # of the server, for one request
+    cpu_us: float  # of the server's loop, for one request
 
     @classmethod
-    def of(cls, run: generator.Run) -> Self:
-        return cls(run.rate, run.server_cpu / run.rate * 1e6)
+    def of(cls, case: str, server: Server, key: str, seconds: float) -> Self:
+        """Measure one run.
+
+        Raises:
+            SystemExit: some requests failed.
+        """
+        before = machine.main_thread_seconds(server.pid)
+        run = generator.run(
+            case,
+            server.url,
+            server.pid,
+            seconds=seconds,
+            connections=CONNECTIONS,
+            entities=SIZE,
+            key=key,
+        )
+        if run.errors:
+            raise SystemExit(f"{case}: {run.errors} requests failed")
+        took = machine.main_thread_seconds(server.pid) - before
+        return cls(run.rate, took / (run.rate * seconds) * 1e6)
 
 
 def app_key(server: Server) -> str:
@@ -112,22 +132,11 @@ def main() -> int:
             for case in CASES:
                 found = []
                 for _ in range(given.rounds):
-                    rates = [
-                        generator.run(
-                            case,
-                            server.url,
-                            server.pid,
-                            seconds=given.seconds,
-                            connections=CONNECTIONS,
-                            entities=SIZE,
-                            key=credential,
-                        )
-                        for server, credential in ((free, ""), (closed, key))
-                    ]
-                    if any(run.errors for run in rates):
-                        console.print(f"[red]{case}: some requests failed[/]")
-                        return 1
-                    found.append((Cost.of(rates[0]), Cost.of(rates[1])))
+                    pair = []
+                    for server, credential in ((free, ""), (closed, key)):
+                        machine.settle((free.pid, closed.pid))
+                        pair.append(Cost.of(case, server, credential, given.seconds))
+                    found.append((pair[0], pair[1]))
                 figures[case] = found
                 table.add_row(case, *shown(found))
         finally:
