@@ -16,7 +16,7 @@ from madang.sense.edge.late import Late
 from madang.sense.edge.position import Position, Told
 from madang.sense.edge.rules import Rules
 from madang.sense.edge.windows import GRACE, Windows
-from madang.settings import SettingsError, load
+from madang.settings_sources import SettingsError, load
 from madang.settings_types import EdgeRule
 from madang.trust.marks import Mark
 

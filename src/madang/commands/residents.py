@@ -209,9 +209,9 @@ def _number(district: str, town: Town) -> int:
 
 
 def _ray(given: str | None) -> str:
-    from madang import settings
+    from madang import settings_sources
 
-    return settings.load({}).ray if given is None else given
+    return settings_sources.load({}).ray if given is None else given
 
 
 # --- showing --------------------------------------------------------------------------------------
