@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"act", "twin", "share", "engage", "manage"},
     {"sense", "web"},
     {"api"},
-    {"demo", "doctor", "ending", "lock", "logs"},
+    {"demo", "doctor", "ending", "lock", "logs", "supervisor"},
     {"app"},
     {"commands"},
     {"cli"},
