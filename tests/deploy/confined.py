@@ -31,8 +31,8 @@ def main(plan: dict[str, Any]) -> None:
     kept = [_put_by(place) for place in own]
     state = _put_by(Path(plan["state"]))
     _hide("/opt", "/var/lib", "/home", "/root", "/tmp", "/var/tmp")  # ProtectHome, PrivateTmp
-    for place in ("/tmp", "/var/tmp"):
-        Path(place).chmod(0o1777)
+    for shared in ("/tmp", "/var/tmp"):
+        Path(shared).chmod(0o1777)
     _bind(kept[1], Path(plan["opt"]))
     _bind(state, folder)
     for place, held in zip(own, kept, strict=True):
