@@ -77,6 +77,6 @@ def test_help_names_every_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("heavy", ["polars", "rich", "typer.rich_utils", "aiohttp.client"])
 def test_starting_the_hub_does_not_load_what_only_other_commands_need(heavy: str) -> None:
-    code = f"import sys, madang.cli, madang.settings; sys.exit({heavy!r} in sys.modules)"
+    code = f"import sys, madang.cli, madang.settings_sources; sys.exit({heavy!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     assert done.returncode == 0, f"{heavy} is imported by `madang up`"

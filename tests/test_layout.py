@@ -20,14 +20,15 @@ LAYERS: list[set[str]] = [
     {"act", "twin", "share", "engage", "manage"},
     {"sense", "web"},
     {"api"},
-    {"demo", "doctor", "ending", "lock", "logs"},
+    {"demo", "doctor", "ending", "lock", "logs", "supervisor"},
     {"app"},
     {"commands"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 PURE = LAYERS[0]  # these two may use one another
-SETTINGS = {"settings", "settings_types"}  # beside the layers: all but the pure may read them
+# Beside the layers: all but the pure may read them.
+SETTINGS = {"settings", "settings_sources", "settings_types"}
 
 # Libraries that compute and do nothing else: all that model and query may use.
 PURE_LIBRARIES = {

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from madang.settings import Settings, SettingsError, load
+from madang.settings import Settings
+from madang.settings_sources import SettingsError, load
 from madang.settings_types import is_loopback
 from tools.settings_page import page
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from madang.settings import PREFIX, Settings
+from madang.settings import Settings
+from madang.settings_sources import PREFIX
 
 
 def _shown(default: Any) -> str:

@@ -43,6 +43,7 @@ from madang.services.services import Services
 from madang.settings import Settings
 from madang.store import engine_of
 from madang.store.protocol import Engine
+from madang.supervisor import Supervisor
 from madang.trust.trust import Trust
 from madang.twin.branch.branches import Branches
 from madang.twin.branch.trials import Trials
@@ -91,6 +92,7 @@ class City:
         self.metrics.watch_mqtt(self.sense.broker, self.sense.brokers)
         self.metrics.watch_commands(self.commands)
         self.system = System(self.hub, self.metrics)
+        self.supervisor = Supervisor(os.environ)
         self.parts = Parts(
             settings, trust, self.hub, self.sense, self.services, self.commands, self.replays,
             self.trials, Branches(twin / "branches"), self.notices, self.system,
@@ -141,6 +143,7 @@ class City:
         self.system.ready = True
         log.info("madang.ready", url=self.settings.url)
         listening.listen(BACKLOG)  # who follows the link at once must wait, not be refused
+        self.supervisor.ready()
         self._welcome()
         demo = self._start_demo()
         try:
@@ -166,6 +169,7 @@ class City:
         """End gracefully: no new requests, those under way finish, everything is written out."""
         log.info("madang.stopping")
         self.system.ready = False
+        self.supervisor.stopping()
         self.system.stopping.set()
         self.server.should_exit = True
         asyncio.get_running_loop().call_later(SLOW_S, self._tell_what_is_waited_for)

@@ -99,7 +99,7 @@ def up(
     config: Config = None,
 ) -> None:
     """Start the hub and serve until Ctrl-C."""
-    from madang import settings
+    from madang import settings_sources
 
     given = {
         "data": data,
@@ -109,7 +109,7 @@ def up(
         "demo": demo,
         "open": open_ or None,
     }
-    chosen = settings.load(given, config=config)
+    chosen = settings_sources.load(given, config=config)
     serve(chosen)
 
 

@@ -47,25 +47,32 @@ def _has_postgis(folder: Path) -> bool:
 
 
 class Cluster:
-    """A server on a socket in a folder of its own; it does not listen to the network."""
+    """A server on a socket in a folder of its own; it does not listen to the network.
+
+    Args:
+        folder: for everything; ``data`` in it is taken as it is if it is there.
+        server: folder of the programs.
+    """
 
     def __init__(self, folder: Path, server: Path) -> None:
         self.folder = folder
         self._server = server
-        self._run("initdb", "-D", str(folder / "data"), "-U", "madang", "-A", "trust",
-                  "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")  # fmt: skip
+        if not (folder / "data").exists():
+            self.run("initdb", "-D", str(folder / "data"), "-U", "madang", "-A", "trust",
+                     "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")  # fmt: skip
         self.start()
 
     def start(self) -> None:
         options = " ".join(f"-c {setting}" for setting in _SETTINGS)
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", str(self.folder / "log"),
-                  "-o", f"-k {self.folder} {options}", "start")  # fmt: skip
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", str(self.folder / "log"),
+                 "-o", f"-k {self.folder} {options}", "start")  # fmt: skip
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server: ``fast`` in order, ``immediate`` as a crash would."""
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", mode, "stop")
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", mode, "stop")
 
-    def _run(self, program: str, *words: str) -> None:
+    def run(self, program: str, *words: str) -> None:
+        """Run a program of PostgreSQL, in the folder and as the user of the server."""
         user: dict[str, Any] = {}
         if sys.platform != "win32" and os.geteuid() == 0:
             user = {"user": _USER, "group": _USER, "extra_groups": []}

@@ -8,10 +8,12 @@ import re
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import orjson
 import pytest
 
+from tests.e2e.server import Server
 from tests.e2e.small_city import CLOSED, KOREAN, OPEN, PAGE, STATIONS, City, small_city
 
 LARGEST = 100 * 1024  # [bytes on the wire], issue 7
@@ -248,3 +250,18 @@ def test_the_start_page_is_the_door_for_both_kinds_of_people(city: City) -> None
     assert 'href="/control"' not in page
     assert 'href="/control"' in city.page("/", city.person("opal", "operator"))
     assert 'href="/control"' not in city.page("/", city.person("cid", "citizen"))
+
+
+def test_only_who_has_not_signed_in_is_told_to_where_there_is_nothing(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", open=False)
+    try:
+        server.start(90)
+        empty = City(server)
+        person = empty.person("cid", "citizen")
+        for path in ("/city/map", "/city/data"):
+            assert "After signing in" in empty.page(path), path
+            page = empty.page(path, person)
+            assert "After signing in" not in page, path
+            assert "that you may see" in page, path
+    finally:
+        server.stop()

@@ -6,7 +6,6 @@ texts only, the texts of documents are compared as they are (no Unicode normalis
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import apsw
@@ -19,10 +18,8 @@ from madang.model.names import check_name
 from madang.query import q
 from madang.query.order import sort_key
 from madang.query.tree import Compare, Geo, Order, Path, Query
-from madang.store import sql
-from tests.property.test_query_agreement import (
+from tests.property.queries import (
     CENTRE,
-    TABLES,
     fill,
     found_by_sql,
     found_in_memory,
@@ -37,15 +34,6 @@ class Plain:
 
     def compact(self, name: str, /) -> str:
         return name
-
-
-@pytest.fixture(scope="module")
-def connection() -> Iterator[apsw.Connection]:
-    with apsw.Connection(":memory:") as connection:
-        connection.execute(TABLES)
-        sql.register(connection)
-        yield connection
-    connection.close()
 
 
 def prop(value: Any, **more: Any) -> Document:

@@ -7,12 +7,10 @@ order and counts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path as File
 from tempfile import TemporaryDirectory
 
 import apsw
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,23 +32,20 @@ from madang.query.tree import (
     Path,
     Query,
 )
-from madang.store import sql
 from madang.store.engine import SqliteEngine
 from madang.store.protocol import Batch
-from tests.property import test_query_agreement as agreement
-from tests.property.test_query_agreement import (
+from tests.property.queries import (
     CENTRE,
     NAMES,
-    TABLES,
     cities,
     conditions,
+    criteria,
+    date_times,
     fill,
     found_by_sql,
     found_in_memory,
-    geo_queries,
+    plain_paths,
     reaches,
-    scopes,
-    selectors,
 )
 
 hidden = st.builds(
@@ -64,17 +59,13 @@ all_reaches = st.builds(
 )
 orders = st.builds(
     Order,
-    st.one_of(agreement.plain_paths),
+    st.one_of(plain_paths),
     st.booleans(),
     st.sampled_from([None, None, CENTRE]),
 )
 queries = st.builds(
     Query,
-    st.lists(selectors, max_size=2).map(tuple),
-    st.lists(st.sampled_from(NAMES), max_size=2).map(tuple),
-    st.one_of(st.none(), conditions),
-    st.one_of(st.none(), geo_queries),
-    st.one_of(st.none(), scopes),
+    *criteria,
     st.none(),
     st.lists(orders, max_size=2).map(tuple),
     st.none(),
@@ -87,7 +78,7 @@ moments = st.lists(
         Compare,
         st.just(Path("modifiedAt")),
         st.sampled_from([">", "<", "=="]),
-        agreement.moments,
+        date_times,
     ),
     min_size=1,
     max_size=1,
@@ -158,15 +149,6 @@ def names_hidden(entity: Entity, reach: Reach) -> set[str]:
         for rule in reach.hidden
         if not rule.types or not rule.types.isdisjoint(entity.types)
     }
-
-
-@pytest.fixture(scope="module")
-def connection() -> Iterator[apsw.Connection]:
-    with apsw.Connection(":memory:") as connection:
-        connection.execute(TABLES)
-        sql.register(connection)
-        yield connection
-    connection.close()
 
 
 @settings(max_examples=40, deadline=None)

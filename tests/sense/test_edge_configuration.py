@@ -93,13 +93,13 @@ def test_what_is_no_configuration_is_not_taken(body: bytes) -> None:
 def test_the_kept_configuration_is_that_of_one_centre(tmp_path: Path) -> None:
     path = tmp_path / "sense" / "edge-configuration.json"
     file = KeptFile(path, "https://a")
-    assert file.kept == Kept()
+    assert file.content == Kept()
     kept = Kept(b'{"x":1}', 5.0, b"", 17)
     file.save(kept)
-    assert KeptFile(path, "https://a").kept == kept
-    assert KeptFile(path, "https://b").kept == Kept()
+    assert KeptFile(path, "https://a").content == kept
+    assert KeptFile(path, "https://b").content == Kept()
     path.write_bytes(b'{"upstream":"https://a"}')
-    assert KeptFile(path, "https://a").kept == Kept()
+    assert KeptFile(path, "https://a").content == Kept()
 
 
 # --- the centre --------------------------------------------------------------------------------

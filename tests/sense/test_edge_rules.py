@@ -16,7 +16,7 @@ from madang.sense.edge.late import Late
 from madang.sense.edge.position import Position, Told
 from madang.sense.edge.rules import Rules
 from madang.sense.edge.windows import GRACE, Windows
-from madang.settings import SettingsError, load
+from madang.settings_sources import SettingsError, load
 from madang.settings_types import EdgeRule
 from madang.trust.marks import Mark
 
@@ -177,12 +177,12 @@ def test_every_value_is_in_one_window(values: list[tuple[int, float]], wait_s: f
 def test_the_position_is_kept_for_one_centre(tmp_path: Path) -> None:
     file = tmp_path / "sense" / "edge.json"
     position = Position(file, "https://a")
-    assert position.told == Told()
+    assert position.content == Told()
     position.save(Told(17, 20, 4))
-    assert Position(file, "https://a").told == Told(17, 20, 4)
-    assert Position(file, "https://b").told == Told()
+    assert Position(file, "https://a").content == Told(17, 20, 4)
+    assert Position(file, "https://b").content == Told()
     file.write_bytes(b"{")
-    assert Position(file, "https://a").told == Told()
+    assert Position(file, "https://a").content == Told()
 
 
 @given(st.lists(st.integers(0, 120_000), max_size=30), st.integers(0, 500))

@@ -20,15 +20,12 @@ from madang.store.places import box_of
 from madang.store.postgres import sql
 from madang.store.sql import shape_condition
 from tests.contract.cluster import shared
-from tests.property.test_query_agreement import (
+from tests.property.queries import (
     NAMES,
     cities,
     conditions,
     found_in_memory,
-    geo_queries,
-    reaches,
-    scopes,
-    selectors,
+    queries,
     types_of,
 )
 
@@ -101,18 +98,7 @@ def test_a_condition_means_the_same_in_memory_and_in_postgresql(
 
 
 @settings(max_examples=15)
-@given(
-    city=cities(),
-    query=st.builds(
-        Query,
-        st.lists(selectors, max_size=2).map(tuple),
-        st.lists(st.sampled_from(NAMES), max_size=2).map(tuple),
-        st.one_of(st.none(), conditions),
-        st.one_of(st.none(), geo_queries),
-        st.one_of(st.none(), scopes),
-        st.one_of(st.none(), reaches, conditions),
-    ),
-)
+@given(city=cities(), query=queries)
 def test_a_whole_query_finds_the_same_in_memory_and_in_postgresql(
     connection: psycopg.Connection[Any], city: list[Entity], query: Query
 ) -> None:

@@ -95,6 +95,13 @@ def test_every_text_of_the_control_room_is_used() -> None:
     assert [key for key in unused if f"'{key}'" not in UI and f'"{key}"' not in UI] == []
 
 
+def test_a_word_for_one_or_several_goes_by_a_number_of_the_text() -> None:
+    for key, text in ENGLISH.items():
+        counted = set(re.findall(r"\{(\w+):[^|{}]*\|[^|{}]*\}", text))
+        assert counted <= set(PLACE.findall(text)), key
+    assert ENGLISH["feeds.count"] == "{count} {count:feed|feeds}"
+
+
 def test_texts_of_the_control_room_are_plain() -> None:
     assert [key for text in TEXTS.values() for key in text.ui if "<" in text.ui[key]] == []
 

@@ -167,11 +167,11 @@ def check(
 
 @contextmanager
 def _reading(data: Path | None) -> Iterator[AuditReader]:
-    from madang import settings
+    from madang import settings_sources
     from madang.model.errors import MadangError
     from madang.trust.audit_file import AuditReader, place
 
-    given = data if data is not None else settings.load({}).data
+    given = data if data is not None else settings_sources.load({}).data
     file = given if given.is_file() else place(given)
     if not file.is_file():
         raise MadangError(f"there is no audit log in {given}; name its folder with --data")

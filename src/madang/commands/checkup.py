@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from madang import settings
+from madang import settings_sources
 from madang.doctor import Finding, examine, mend
 from madang.lock import FolderInUse, held
+from madang.settings import Settings
 
 _MARKS = {"good": "[green]✓[/]", "warning": "[yellow]![/]", "bad": "[red]✗[/]"}
 
@@ -25,9 +26,9 @@ def show(
         mends: first remove what crashes left.
     """
     try:
-        chosen = settings.load(command_line, config=config)
-    except settings.SettingsError as error:
-        chosen = settings.Settings()
+        chosen = settings_sources.load(command_line, config=config)
+    except settings_sources.SettingsError as error:
+        chosen = Settings()
         findings = [
             Finding("bad", "Settings", str(error), "mend it; see docs/reference/settings.md")
         ]
@@ -46,7 +47,7 @@ def show(
     return all(finding.verdict != "bad" for finding in findings)
 
 
-def _mended(chosen: settings.Settings) -> list[Finding]:
+def _mended(chosen: Settings) -> list[Finding]:
     try:
         with held(chosen.data):
             return list(mend(chosen.data))
@@ -54,12 +55,12 @@ def _mended(chosen: settings.Settings) -> list[Finding]:
         return [Finding("bad", "Mending", str(error), "stop the hub, then run this again")]
 
 
-def _changed(chosen: settings.Settings) -> str:
+def _changed(chosen: Settings) -> str:
     """Return what is set otherwise than by default."""
-    usual = settings.Settings()
+    usual = Settings()
     changed = [
         f"{name} = {getattr(chosen, name)}"
-        for name in settings.Settings.model_fields
+        for name in Settings.model_fields
         if getattr(chosen, name) != getattr(usual, name)
     ]
     return ", ".join(changed) or "all as by default"

@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from madang import settings
+from madang import settings_sources
 from madang.model.errors import MadangError
 from madang.settings_types import is_loopback
 from madang.trust import local
@@ -159,7 +159,7 @@ def credential(address: URL) -> str | None:
     """
     key = os.environ.get("MADANG_KEY")
     if not key:
-        return local.find(settings.data_folder(), address)
+        return local.find(settings_sources.data_folder(), address)
     if address.scheme == "http" and not is_loopback(address.host or ""):
         raise HubError(
             f"MADANG_KEY would go to {address} unencrypted; use https, or unset MADANG_KEY"

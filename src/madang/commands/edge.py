@@ -55,7 +55,7 @@ def run(
     """Start an edge node and serve until Ctrl-C. Its key is read from MADANG_EDGE_KEY."""
     if context.invoked_subcommand is not None:
         return
-    from madang import settings
+    from madang import settings_sources
 
     given = {
         "edge_upstream": upstream,
@@ -66,7 +66,7 @@ def run(
         "mqtt_port": mqtt_port,
         "open": open_ or None,
     }
-    chosen = settings.load(given, config=config)
+    chosen = settings_sources.load(given, config=config)
     if not chosen.edge_upstream:
         raise BadOption(
             "an edge node needs a centre: --upstream https://city.example, or edge_upstream in the"

@@ -222,13 +222,13 @@ def reset_signing_key(
     yes: Yes = False,
 ) -> None:
     """Forget all sealed secrets because their key is lost. The hub must not be running."""
-    from madang import settings
+    from madang import settings_sources
     from madang.lock import held
     from madang.store import engine_of
     from madang.trust.records import Records
     from madang.trust.secrets import forget
 
-    chosen = settings.load({"data": data}, config=config)
+    chosen = settings_sources.load({"data": data}, config=config)
     folder = chosen.data
     ask(
         yes,

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from madang import settings
+from madang import settings_sources
 from madang.commands.client import HubClient, connect
 from madang.commands.guided import Guide
 from madang.commands.upload import Uploader
@@ -119,7 +119,7 @@ def load(
         reporter = Reporter(console, tally, stack.enter_context(error_file(errors)))
         plans = [(source, rules) for source in sources]
         if rules is None:
-            guide = Guide(console, settings.data_folder(), type_name, asks=not yes)
+            guide = Guide(console, settings_sources.data_folder(), type_name, asks=not yes)
             plans = [
                 (
                     stack.enter_context(open_source(source.path, found.read if found else None)),

@@ -21,13 +21,15 @@ def move(
     config: Config = None,
 ) -> None:
     """Copy the state of a stopped hub to PostgreSQL and compare it; go on after a break."""
-    from madang import settings
+    from madang import settings_sources
     from madang.lock import held
 
-    source = settings.load({"data": data}, config=config)
+    source = settings_sources.load({"data": data}, config=config)
     if source.store:
-        raise settings.SettingsError(f"the state is in {source.store} already; unset store to move")
-    target = settings.load({"data": data, "store": to}, config=config)
+        raise settings_sources.SettingsError(
+            f"the state is in {source.store} already; unset store to move"
+        )
+    target = settings_sources.load({"data": data, "store": to}, config=config)
     with held(source.data):
         entities, tenants = asyncio.run(_moved(target, source.data.absolute() / "state"))
     shown = console()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from madang.twin.people.figures import Figures
+    from madang.twin.people.run import Work
     from madang.twin.people.town import Town
 
 app = typer.Typer(
@@ -70,18 +71,15 @@ def day(
     as_json: Json = False,
 ) -> None:
     """Show how many are where, at what, through a day."""
-    from madang.twin.people import counts, run, summary
+    from madang.twin.people import counts, summary
     from madang.twin.people.presence import STATES
 
     town, people = _town(city, residents, figures, seed)
     work = partial(summary.counted, weekday=not weekend, seed=seed)
-    with _bar("residents") as tell:
-        found = sum(run.each(
-            town, people, seed, work, workers=workers, ray=_ray(ray), tell=tell,
-        ))  # fmt: skip
+    found = _summed("residents", work, town, people, seed, workers, ray)
     names = [english for _, english in town.places.districts] + ["outside"]
     minutes = range(0, 1440, every)
-    hidden = {minute: counts.shown(found[minute]) for minute in minutes}  # type: ignore[index]
+    hidden = {minute: counts.shown(found[minute]) for minute in minutes}
     if output is not None:
         _written(output, hidden, names, STATES)
     where = slice(None) if not district else _number(district, town)
@@ -107,17 +105,15 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Hold drawn days against the published figures. The exit code is 1 if one is not met."""
-    from madang.twin.people import run, summary
+    from madang.twin.people import summary
 
     town, people = _town(city, residents, figures, seed)
     sums = []
     for weekday in (True, False):
         work = partial(summary.sums, weekday=weekday, seed=seed)
-        with _bar("weekday" if weekday else "weekend") as tell:
-            sums.append(sum(run.each(
-                town, people, seed, work, workers=workers, ray=_ray(ray), tell=tell,
-            )))  # fmt: skip
-    found = summary.checked(town.figures.published, *sums)  # type: ignore[arg-type]
+        name = "weekday" if weekday else "weekend"
+        sums.append(_summed(name, work, town, people, seed, workers, ray))
+    found = summary.checked(town.figures.published, *sums)
     rows = [
         {
             "figure": one.published.title, "published": one.published.value,
@@ -151,16 +147,13 @@ def effect(
 ) -> None:
     """Show what a policy changes in how people move, by district and group."""
     from madang.twin.people import policy as policies
-    from madang.twin.people import run, summary
+    from madang.twin.people import summary
 
     town, people = _town(city, residents, figures, seed)
     chosen = policies.read(policy, town)
     work = partial(summary.moved, weekday=not weekend, seed=seed, policy=chosen)
-    with _bar("residents, twice") as tell:
-        moves = sum(run.each(
-            town, people, seed, work, workers=workers, ray=_ray(ray), tell=tell,
-        ))  # fmt: skip
-    found = summary.effects(moves, town)  # type: ignore[arg-type]
+    moves = _summed("residents, twice", work, town, people, seed, workers, ray)
+    found = summary.effects(moves, town)
     rows = [
         {"district": one.district, "group": one.group, "persons": one.persons}
         | {name: {"before": one.before[name], "after": one.after[name]} for name in one.before}
@@ -208,10 +201,20 @@ def _number(district: str, town: Town) -> int:
     raise BadOption(f"there is no district {district!r}; there are {known}")
 
 
-def _ray(given: str | None) -> str:
-    from madang import settings
+def _summed(
+    what: str, work: Work[Any], town: Town, people: int, seed: int, workers: int, ray: str | None
+) -> Any:
+    """Return the sum of the work on all residents, and show how far it is."""
+    from madang.twin.people import run
 
-    return settings.load({}).ray if given is None else given
+    with _bar(what) as tell:
+        return sum(run.each(town, people, seed, work, workers=workers, ray=_ray(ray), tell=tell))
+
+
+def _ray(given: str | None) -> str:
+    from madang import settings_sources
+
+    return settings_sources.load({}).ray if given is None else given
 
 
 # --- showing --------------------------------------------------------------------------------------

@@ -16,10 +16,10 @@ def backup(
     config: Config = None,
 ) -> None:
     """Copy all data, also while the hub runs, and check the copy."""
-    from madang import settings
+    from madang import settings_sources
     from madang.commands import keep
 
-    keep.backup(settings.load({"data": data}, config=config), target, console())
+    keep.backup(settings_sources.load({"data": data}, config=config), target, console())
 
 
 def restore(
@@ -29,10 +29,10 @@ def restore(
     config: Config = None,
 ) -> None:
     """Check a backup and put it in the place of the data. The hub must not be running."""
-    from madang import settings
+    from madang import settings_sources
     from madang.commands import keep
 
-    chosen = settings.load({"data": data}, config=config)
+    chosen = settings_sources.load({"data": data}, config=config)
     if chosen.store:
         raise keep.BackupError(
             f"the state is in {chosen.store}: restore into a new data folder without the setting"

@@ -37,6 +37,16 @@ def box_of(document: Document, names: tuple[str, ...]) -> Box | None:
     return min(west), min(south), max(east), max(north)
 
 
+def kept(old: Box | None, document: Document, names: tuple[str, ...]) -> tuple[Box | None, bool]:
+    """Return the box to keep around the named GeoProperties, and whether it is not the old one."""
+    box = box_of(document, names)
+    if box is None or old is None:
+        return box, box is not old
+    if holds(old, box):
+        return old, False
+    return moved(old, box), True
+
+
 def _geometries(attribute: Any) -> list[dict[str, Any]]:
     instances = attribute if isinstance(attribute, list) else [attribute]
     return [i["value"] for i in instances if i["type"] == "GeoProperty"]

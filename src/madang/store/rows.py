@@ -8,10 +8,27 @@ import orjson
 
 from madang.model.attributes import instances
 from madang.model.entity import INSTANCE, Document, Entity, Stamp, path_of
+from madang.store.places import Box
 from madang.store.protocol import Change, Row
 
 Texts = dict[str, tuple[Entity, bytes]]
 """Entities and the JSON text of their documents, by id."""
+
+
+class Head:
+    """What a store knows of an entity's row: which one it is and what its indexes hold."""
+
+    __slots__ = ("box", "entity", "expires", "row", "shape")
+
+    def __init__(
+        self, row: int, shape: int, box: Box | None, expires: int | None, entity: Entity
+    ) -> None:
+        self.row = row
+        """What a write finds the row by: SQLite's rowid; in PostgreSQL the version it has."""
+        self.shape = shape
+        self.box = box
+        self.expires = expires
+        self.entity = entity
 
 
 def entity_of(row: Row) -> Entity:

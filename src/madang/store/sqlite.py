@@ -21,7 +21,7 @@ from madang.query.tree import Query
 from madang.store import schema, sql
 from madang.store.connection import connect
 from madang.store.log import Log
-from madang.store.places import Box, box_of, holds, moved
+from madang.store.places import kept
 from madang.store.protocol import (
     Batch,
     Block,
@@ -33,8 +33,8 @@ from madang.store.protocol import (
     Row,
     Shape,
 )
-from madang.store.rows import Texts, outbox_row, read_times, times_text
-from madang.store.shapes import Known, SqliteShapes
+from madang.store.rows import Head, Texts, outbox_row, read_times, times_text
+from madang.store.shapes import SqliteShapes
 from madang.store.sqlite_pool import ReaderPool
 from madang.store.sqlite_read import Plan, Reader, plan, tally
 from madang.store.upkeep import blocks, copy, faults, forget
@@ -62,21 +62,6 @@ _OUTBOX = "INSERT INTO outbox (seq, count, body) VALUES (?, ?, ?)"
 _DELIVERY = "INSERT INTO delivery (subscription, at, body) VALUES (?, ?, ?) RETURNING key"
 
 
-class _Head:
-    """What the store knows of an entity's row: where it is and what its indexes hold."""
-
-    __slots__ = ("box", "entity", "expires", "rowid", "shape")
-
-    def __init__(
-        self, rowid: int, shape: int, box: Box | None, expires: int | None, entity: Entity
-    ) -> None:
-        self.rowid = rowid
-        self.shape = shape
-        self.box = box
-        self.expires = expires
-        self.entity = entity
-
-
 class SqliteStore:
     """The state of one tenant in one SQLite file. See :class:`madang.store.protocol.Store`."""
 
@@ -85,7 +70,7 @@ class SqliteStore:
         self._writer = connect(file)
         schema.migrate(self._writer, file)
         self._shapes = SqliteShapes(self._writer)
-        self._heads: dict[str, _Head] = {}
+        self._heads: dict[str, Head] = {}
         self._rows: dict[str, Row] = {}
         self._seq: int = self._one(
             "SELECT max(coalesce((SELECT max(seq) FROM outbox), 0),"
@@ -132,7 +117,7 @@ class SqliteStore:
             earliest = None
             if times is not None:
                 earliest = read_times(entity, times)
-            heads[id] = _Head(rowid, shape, box, earliest, entity)
+            heads[id] = Head(rowid, shape, box, earliest, entity)
             found[id] = entity
 
     async def commit(self, batch: Batch) -> Sequence[int]:
@@ -177,7 +162,7 @@ class SqliteStore:
             if entity is None:
                 if head is not None:
                     del heads[id]
-                    removed.append((head.rowid,))
+                    removed.append((head.row,))
                     counts[head.shape] = counts.get(head.shape, 0) - 1
                 continue
             document = entity.document
@@ -186,12 +171,12 @@ class SqliteStore:
             raw = dumps(document)
             texts[id] = entity, raw
             text = raw.decode()
-            box, outgrown = self._box(document, shape, head)
+            box, outgrown = kept(head.box if head else None, document, shape.geometries)
             if head is None:
                 self._rowid += 1
                 rowid = self._rowid
             else:
-                rowid = head.rowid
+                rowid = head.row
                 head.entity = entity
                 if head.shape == shape.id and not outgrown and head.expires == expires:
                     updates.append(
@@ -202,7 +187,7 @@ class SqliteStore:
                 id, shape.id, entity.created, entity.modified, entity.written, expires,
                 *(box or (None, None, None, None)), times, text, rowid,
             )  # fmt: skip
-            heads[id] = _Head(rowid, shape.id, box, expires, entity)
+            heads[id] = Head(rowid, shape.id, box, expires, entity)
             if head is None:
                 inserts.append(row)
                 counts[shape.id] = counts.get(shape.id, 0) + 1
@@ -238,17 +223,6 @@ class SqliteStore:
     @property
     def last_change(self) -> int:
         return self._seq
-
-    @staticmethod
-    def _box(document: Any, shape: Known, head: _Head | None) -> tuple[Box | None, bool]:
-        """Return the box to keep, and whether it differs from the one the tree has."""
-        box = box_of(document, shape.geometries)
-        old = head.box if head is not None else None
-        if box is None or old is None:
-            return box, box is not old
-        if holds(old, box):
-            return old, False
-        return moved(old, box), True
 
     def _write_outbox(self, changes: list[Change], texts: Texts) -> None:
         rows = [outbox_row(change, texts) for change in changes]

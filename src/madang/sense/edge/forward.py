@@ -107,7 +107,7 @@ class Forwarder:
         """Number of the last change that was read."""
         self._clock = 0
         """When windows were last looked at. [us since 1970]"""
-        self._before = position.told
+        self._before = position.content
         """What was kept before the start: windows that ended until then have been sent."""
         self._is_replayed = False
         self._done = self._before.read
@@ -129,7 +129,7 @@ class Forwarder:
     def status(self) -> dict[str, Any]:
         """Return how it goes, for operators."""
         return {
-            "position": self._position.told.position,
+            "position": self._position.content.position,
             "behind": self.behind,
             "sent": self.sent,
             "reached": self.reached,
@@ -167,7 +167,7 @@ class Forwarder:
                 await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
-        told = self._position.told
+        told = self._position.content
         self._windows = Windows()
         self._before = told
         self._is_replayed = False
@@ -298,7 +298,7 @@ class Forwarder:
         told = Told(self._read if first is None else first - 1, self._done, self._clock)
         # What did not leave moves the position, too, but there is no hurry.
         is_due = clocks.monotonic() - self._saved_at > LONGEST_WAIT_S
-        if has_sent or (is_due and told.read > self._position.told.read):
+        if has_sent or (is_due and told.read > self._position.content.read):
             await asyncio.to_thread(self._position.save, told)
             self._saved_at = clocks.monotonic()
 

@@ -6,15 +6,9 @@ the same changes are told by the same rules again, so that they give the same ag
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import orjson
-import structlog
-
-from madang.sense.edge.durable import replace
-
-log = structlog.get_logger("madang.edge")
+from madang.sense.edge.durable import OfCentre
 
 
 class Kept(NamedTuple):
@@ -30,31 +24,19 @@ class Kept(NamedTuple):
     """Number of a change; 0: the rules are the same as before."""
 
 
-class KeptFile:
-    """The file of one node; what another centre said is not taken up.
+class KeptFile(OfCentre[Kept]):
+    """The file of one node."""
 
-    Blocks for a sync when saved, so that is done in a thread.
-    """
+    subject = "configuration"
 
-    def __init__(self, path: Path, upstream: str) -> None:
-        self._path = path
-        self._upstream = upstream
-        self.kept = self._read()
+    def parsed(self, found: dict[str, Any] | None) -> Kept:
+        if found is None:
+            return Kept()
+        body, before = found["body"].encode(), found["before"].encode()
+        return Kept(body, float(found["taken"]), before, int(found["after"]))
 
-    def _read(self) -> Kept:
-        try:
-            found = orjson.loads(self._path.read_bytes())
-            if found["upstream"] == self._upstream:
-                body, before = found["body"].encode(), found["before"].encode()
-                return Kept(body, float(found["taken"]), before, int(found["after"]))
-        except FileNotFoundError:
-            pass
-        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-            log.error("edge.configuration.unreadable", path=str(self._path), error=str(error))
-        return Kept()
-
-    def save(self, kept: Kept) -> None:
-        """Keep a configuration; when this returns it is on the disk."""
-        found = kept._asdict() | {"body": kept.body.decode(), "before": kept.before.decode()}
-        replace(self._path, orjson.dumps({"upstream": self._upstream, **found}))
-        self.kept = kept
+    def members(self, content: Kept) -> dict[str, Any]:
+        return content._asdict() | {
+            "body": content.body.decode(),
+            "before": content.before.decode(),
+        }

@@ -69,7 +69,7 @@ class Edge:
         key = settings.edge_key.get_secret_value()
         centre = self._centre = Centre(settings.edge_upstream, key, settings.edge_name)
         file = KeptFile(folder / CONFIGURATION, centre.url)
-        rules, turned = self._own.at_start(file.kept)
+        rules, turned = self._own.at_start(file.content)
         position, late = Position(folder / FILE, centre.url), Late(folder / LATE)
         forwarder = self._forwarder = Forwarder(
             station.tenant, centre, position, late, rules, self._keep, turned

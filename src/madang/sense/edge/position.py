@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import orjson
-import structlog
-
-from madang.sense.edge.durable import replace
-
-log = structlog.get_logger("madang.edge")
+from madang.sense.edge.durable import OfCentre
 
 
 class Told(NamedTuple):
@@ -24,31 +18,19 @@ class Told(NamedTuple):
     """When windows were last looked at. [us since 1970]"""
 
 
-class Position:
-    """The durable position towards one centre; another centre is told everything anew.
+class Position(OfCentre[Told]):
+    """The durable position towards one centre.
 
-    Blocks for a sync when saved, so that is done in a thread.
+    Another centre is told everything anew, and so is one whose position cannot be read: what was
+    sent before is known to it, so sending it again does no harm.
     """
 
-    def __init__(self, path: Path, upstream: str) -> None:
-        self._path = path
-        self._upstream = upstream
-        self.told = self._read()
+    subject = "position"
 
-    def _read(self) -> Told:
-        try:
-            kept = orjson.loads(self._path.read_bytes())
-            if kept["upstream"] == self._upstream:
-                return Told(int(kept["position"]), int(kept["read"]), int(kept["clock"]))
-        except FileNotFoundError:
-            pass
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            # What was sent before is known to the centre, so sending it again does no harm.
-            log.error("edge.position.unreadable", path=str(self._path), error=str(error))
-        return Told()
+    def parsed(self, found: dict[str, Any] | None) -> Told:
+        if found is None:
+            return Told()
+        return Told(int(found["position"]), int(found["read"]), int(found["clock"]))
 
-    def save(self, told: Told) -> None:
-        """Keep the position; when this returns it is on the disk."""
-        content = orjson.dumps({"upstream": self._upstream, **told._asdict()})
-        replace(self._path, content)
-        self.told = told
+    def members(self, content: Told) -> dict[str, Any]:
+        return content._asdict()

@@ -86,7 +86,7 @@ class Taking:
         self._own = own
         self._parts = parts
         self._forwarder = forwarder
-        self._last = file.kept.body
+        self._last = file.content.body
         """What the centre said last; the forwarder may have to finish a batch before it is kept."""
         self._asked: float | None = None
         self._problem: str | None = None
@@ -97,7 +97,7 @@ class Taking:
 
     def status(self) -> dict[str, Any]:
         """Return what is in force, for operators. Times in seconds since 1970."""
-        kept = self._file.kept
+        kept = self._file.content
         return {
             "version": short(version(kept.body)) if kept.body else None,
             "taken": kept.taken if kept.body else None,
@@ -148,7 +148,7 @@ class Taking:
 
     async def _keep(self, body: bytes, after: int) -> None:
         """Make durable what holds for all changes after that of a number."""
-        before = self._file.kept.body if after else b""
+        before = self._file.content.body if after else b""
         await asyncio.to_thread(self._file.save, Kept(body, clocks.time(), before, after))
         log.info("edge.configured", version=short(version(body)) if body else None)
 

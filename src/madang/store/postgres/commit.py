@@ -12,12 +12,11 @@ from typing import Any
 import orjson
 
 from madang.model.entity import Entity
-from madang.store.places import Box, box_of, holds, moved
+from madang.store.places import kept
 from madang.store.postgres.schema import Connection
 from madang.store.postgres.shapes import PostgresShapes
 from madang.store.protocol import Batch, Outdated
-from madang.store.rows import Texts, outbox_row, times_text
-from madang.store.shapes import Known
+from madang.store.rows import Head, Texts, outbox_row, times_text
 
 ROWS = (
     'json_to_recordset(%s::json) AS v(i text COLLATE "C", v int, s int, c bigint, m bigint,'
@@ -51,21 +50,6 @@ _DELIVERIES = (
 )
 
 
-class Head:
-    """What the store knows of an entity's row: its version and what its indexes hold."""
-
-    __slots__ = ("box", "entity", "expires", "shape", "version")
-
-    def __init__(
-        self, version: int, shape: int, box: Box | None, expires: int | None, entity: Entity
-    ) -> None:
-        self.version = version
-        self.shape = shape
-        self.box = box
-        self.expires = expires
-        self.entity = entity
-
-
 class Writing:
     """The rows of one batch, and what is true once they are committed."""
 
@@ -86,7 +70,7 @@ class Writing:
                 self._put(id, entity, head, texts)
             elif head is not None:
                 self.heads[id] = None
-                self._removed.append({"i": id, "v": head.version})
+                self._removed.append({"i": id, "v": head.row})
                 self._count(head.shape, -1)
         rows = [outbox_row(change, texts) for change in batch.changes]
         self._outbox = orjson.dumps(rows) if rows else b""
@@ -98,10 +82,10 @@ class Writing:
         times, expires = times_text(entity) if entity.times or entity.expires else (None, None)
         raw = orjson.dumps(document)
         texts[id] = entity, raw
-        box, outgrown = _box(document, shape, head)
-        self.heads[id] = Head(head.version + 1 if head else 1, shape.id, box, expires, entity)
+        box, outgrown = kept(head.box if head else None, document, shape.geometries)
+        self.heads[id] = Head(head.row + 1 if head else 1, shape.id, box, expires, entity)
         row = {
-            "i": id, "v": head.version if head else 0, "s": shape.id, "c": entity.created,
+            "i": id, "v": head.row if head else 0, "s": shape.id, "c": entity.created,
             "m": entity.modified, "w": entity.written, "n": entity.expires, "e": expires,
             "b": box, "g": outgrown, "t": times, "d": raw.decode(),
         }  # fmt: skip
@@ -194,14 +178,3 @@ async def _write_item(
     await connection.execute(f"DELETE FROM {schema}.item WHERE kind = %s AND id = %s", (kind, id))
     if kind == "subscription":
         await connection.execute(f"DELETE FROM {schema}.delivery WHERE subscription = %s", (id,))
-
-
-def _box(document: Any, shape: Known, head: Head | None) -> tuple[Box | None, bool]:
-    """Return the box to keep, and whether it differs from the one the row has."""
-    box = box_of(document, shape.geometries)
-    old = head.box if head is not None else None
-    if box is None or old is None:
-        return box, box is not old
-    if holds(old, box):
-        return old, False
-    return moved(old, box), True

@@ -15,18 +15,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, cast
 
-from madang.query import values
-from madang.query.tree import (
-    Boolean,
-    Compare,
-    Date,
-    DateTime,
-    Operator,
-    Range,
-    Scalar,
-    Time,
-    Values,
-)
+from madang.query import tree, values
 
 
 class Test(NamedTuple):
@@ -72,7 +61,7 @@ def either(tests: Iterable[Test]) -> Test:
     return Test(" || ".join(f"({test.text})" for test in found), all(test.exact for test in found))
 
 
-def instance(wanted: Compare) -> Test:
+def instance(wanted: tree.Compare) -> Test:
     """Return the comparison of an attribute instance, whichever member has its value."""
     members = wanted.path.members
     if not members:
@@ -92,19 +81,19 @@ def instance(wanted: Compare) -> Test:
     return either(found)
 
 
-def plain(at: str, wanted: Compare) -> Test:
+def plain(at: str, wanted: tree.Compare) -> Test:
     """Return the comparison of a value that may be an array or wrapped in ``@value``."""
     return _there(at, wanted, lambda test: _some(at, test, wanted.operator))
 
 
-def _inside(at: str, members: tuple[str, ...], wanted: Compare) -> Test:
+def _inside(at: str, members: tuple[str, ...], wanted: tree.Compare) -> Test:
     held = [at + steps(members[:end]) for end in range(len(members))]
     objects = " && ".join(f'{one}.type() == "object"' for one in held)
     inner = plain(at + steps(members), wanted)
     return inner if inner == FALSE else Test(f"{objects} && ({inner.text})", inner.exact)
 
 
-def _there(at: str, wanted: Compare, positive: Callable[[Scalars], str]) -> Test:
+def _there(at: str, wanted: tree.Compare, positive: Callable[[Scalars], str]) -> Test:
     """Return the test, or for ``!=`` that there is a value which does not pass it."""
     test = _scalar(wanted.operator, wanted.value)
     if wanted.operator != "!=":
@@ -115,7 +104,7 @@ def _there(at: str, wanted: Compare, positive: Callable[[Scalars], str]) -> Test
     return Test(f"exists({at}){inner}")
 
 
-def _array(at: str, wanted: Compare) -> Test:
+def _array(at: str, wanted: tree.Compare) -> Test:
     """Return the comparison of a whole JsonProperty or ListProperty: arrays equal by element."""
     if wanted.operator not in ("==", "!="):
         return FALSE
@@ -132,11 +121,11 @@ def _elements(at: str, test: Scalars) -> str:
     return f'{at}.type() == "array" && exists({at} ? ({test.of("@")}))'
 
 
-def _targets(at: str, wanted: Compare) -> Test:
+def _targets(at: str, wanted: tree.Compare) -> Test:
     return _texts(at, wanted.operator, map(values.text_of, values.items_of(wanted.value)))
 
 
-def _names(at: str, wanted: Compare) -> Test:
+def _names(at: str, wanted: tree.Compare) -> Test:
     return _texts(at, wanted.operator, map(values.name_of, values.items_of(wanted.value)))
 
 
@@ -165,8 +154,8 @@ class Scalars(NamedTuple):
 NEVER = Scalars(lambda at: FALSE.text)
 
 
-def _scalar(operator: Operator, value: Scalar | Range | Values) -> Scalars:
-    if isinstance(value, Values):
+def _scalar(operator: tree.Operator, value: tree.Scalar | tree.Range | tree.Values) -> Scalars:
+    if isinstance(value, tree.Values):
         every = [_scalar(operator, item) for item in value.items]
         return Scalars(
             lambda at: " || ".join(f"({one.of(at)})" for one in every),
@@ -174,20 +163,20 @@ def _scalar(operator: Operator, value: Scalar | Range | Values) -> Scalars:
         )
     if operator in ("~=", "!~="):
         return Scalars(lambda at: f'{at}.type() == "string"', exact=False)
-    if isinstance(value, Range):
+    if isinstance(value, tree.Range):
         low, high = _one(">=", value.low), _one("<=", value.high)
         return Scalars(lambda at: f"({low.of(at)}) && ({high.of(at)})", low.exact and high.exact)
     return _one("==" if operator == "!=" else operator, value)
 
 
-def _one(operator: str, value: Scalar) -> Scalars:
+def _one(operator: str, value: tree.Scalar) -> Scalars:
     sign = _SIGNS[operator]
-    if isinstance(value, Boolean):
+    if isinstance(value, tree.Boolean):
         word = "true" if value.value else "false"
         return NEVER if sign != "==" else _typed("boolean", f"== {word}")
-    if isinstance(value, DateTime):
+    if isinstance(value, tree.DateTime):
         return _moment(sign, value.text)
-    if isinstance(value, Date | Time):
+    if isinstance(value, tree.Date | tree.Time):
         return _typed("string", "", exact=False)
     if isinstance(value, int | float):
         if not -_EXACT <= value <= _EXACT:

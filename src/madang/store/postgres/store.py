@@ -21,7 +21,7 @@ from madang.model.entity import Entity
 from madang.model.errors import Unavailable
 from madang.query.tree import Query
 from madang.store.postgres import read, upkeep
-from madang.store.postgres.commit import Head, Writing
+from madang.store.postgres.commit import Writing
 from madang.store.postgres.connections import PAUSE, Connections, is_lost
 from madang.store.postgres.copy import to_file
 from madang.store.postgres.plan import COLUMNS, Plan, plan, tally
@@ -38,7 +38,7 @@ from madang.store.protocol import (
     Row,
     Shape,
 )
-from madang.store.rows import read_times
+from madang.store.rows import Head, read_times
 from madang.store.sql import shape_condition
 
 T = TypeVar("T")

@@ -1,4 +1,5 @@
 // What the control room says, from the one catalogue of Madang (src/madang/web/texts).
+import { filled } from './filled'
 import { ROOT } from './place'
 
 export type Language = 'ko' | 'en'
@@ -21,8 +22,7 @@ export function language(): Language {
 
 /** A text, with its values put in; a key that is not there is shown, so that it is found. */
 export function t(key: string, values: Record<string, string | number> = {}): string {
-  const text = state.texts[key] ?? key
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+  return filled(state.texts[key] ?? key, values)
 }
 
 /** Whether there is such a text: for words of the hub that may have no translation. */
