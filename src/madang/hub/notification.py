@@ -8,7 +8,9 @@ Source: ETSI GS CIM 009 clauses 5.3.1 (Notification), 5.8.6.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import cache
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -25,7 +27,6 @@ from madang.model.entity import Entity, Stamp
 from madang.model.linked import Join, Known, missing
 from madang.store.protocol import Change
 
-_PROCESS = uuid4().hex
 _numbers = count(1)
 
 
@@ -121,7 +122,13 @@ async def _renewed(subscription: Subscription, old: Message, lookup: Lookup) -> 
 
 def _new_id() -> str:
     """Return an id that no other process, nor this one after a restart, gives again."""
-    return f"urn:ngsi-ld:Notification:{_PROCESS}-{next(_numbers)}"
+    return f"urn:ngsi-ld:Notification:{_mark(os.getpid())}-{next(_numbers)}"
+
+
+@cache
+def _mark(_process: int) -> str:
+    """Return what tells the notifications of a process; one that was forked has its own."""
+    return uuid4().hex
 
 
 def _message(
