@@ -28,6 +28,7 @@ if __name__ == "__main__":
 
 from bench import machine
 from bench.report import Value
+from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.periods import parse
@@ -104,7 +105,7 @@ def blocks(count: int) -> Iterator[tuple[int, int, bytes]]:
 
 def drain(engine: Engine, folder: Path) -> list[Value]:
     """Measure taking and draining what a hub has written, while somebody reads."""
-    lake = DuckLake(engine, folder / "drained")
+    lake = DuckLake(engine, SqliteCatalog(folder / "drained"))
     waiting = list(blocks(200))
     done = threading.Event()
     reads = []
@@ -249,14 +250,14 @@ def measure(folder: Path, rows: int, console: Console) -> list[Value]:
     engine = Engine(folder / "scratch")
     console.print("drain", highlight=False)
     values = drain(engine, folder)
-    lake = DuckLake(engine, folder / "lake")
+    lake = DuckLake(engine, SqliteCatalog(folder / "lake"))
     few = max(rows // 10, SENSORS * QUANTITIES * PART)  # so that the day asked for is there
     console.print(f"backfill of {few:,}", highlight=False)
     values.append(Value(f"backfill of {few:,}", backfill(engine, lake, folder, few), "rows/s"))
     console.print("questions", highlight=False)
     before = answers(lake)
     lake.close()
-    lake = DuckLake(engine, folder / "large")
+    lake = DuckLake(engine, SqliteCatalog(folder / "large"))
     console.print(f"backfill of {rows:,}", highlight=False)
     values.append(Value(f"backfill of {rows:,}", backfill(engine, lake, folder, rows), "rows/s"))
     values.append(Value("bytes a row", _bytes(folder / "large") / rows, "B", 4))

@@ -25,6 +25,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import machine
+from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.frozen import freeze
@@ -85,7 +86,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         engine = Engine(folder / "scratch")
-        lake = DuckLake(engine, folder / "lake")
+        lake = DuckLake(engine, SqliteCatalog(folder / "lake"))
         lake.load(rows, created=start + 90 * DAY)
         for runs in (1, 2):
             took, changes = [], 0

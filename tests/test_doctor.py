@@ -13,6 +13,7 @@ import pytest
 
 from madang import doctor
 from madang.doctor import Finding, examine
+from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.settings import Settings
@@ -76,7 +77,7 @@ def other_program() -> Iterator[int]:
 async def test_a_damaged_lake_is_found(settings: Settings) -> None:
     folder = settings.data / "lake" / "default"
     engine = Engine(settings.data / "lake" / "scratch")
-    lake = DuckLake(engine, folder)
+    lake = DuckLake(engine, SqliteCatalog(folder))
     lake.take([Outbox().put(entity("urn:ngsi-ld:Room:1", n=1))])
     lake.drain()
     lake.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
@@ -19,6 +20,8 @@ from typing import Literal, NamedTuple
 import apsw
 
 from madang import __version__
+from madang.hub.lakes import Lakes
+from madang.lake.catalog import Catalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.model.errors import MadangError
@@ -49,7 +52,8 @@ async def examine(settings: Settings) -> list[Finding]:
     """Run all checks; they change nothing in the data."""
     findings = [*_versions(), *_disk(settings.data), *_ports(settings), *_exposure(settings)]
     stores = [finding async for finding in _stores(settings)]
-    return [*findings, *stores, *_lakes(settings.data)]
+    tenants = await _tenants(settings)
+    return [*findings, *stores, *await asyncio.to_thread(lambda: [*_lakes(settings, tenants)])]
 
 
 def _versions() -> Iterator[Finding]:
@@ -201,34 +205,69 @@ async def _stores(settings: Settings) -> AsyncIterator[Finding]:
         await engine.close()
 
 
-def _lakes(data: Path) -> Iterator[Finding]:
-    """Compare the files of each lake with its catalog."""
-    engine = Engine(data / "lake" / "scratch")
+async def _tenants(settings: Settings) -> list[str]:
+    """Return the tenants whose lakes are to be looked at; those of files are found by their files.
+
+    What is wrong with a database is told with its stores.
+    """
+    if not settings.store:
+        return []
+    engine = engine_of(settings)
     try:
-        for catalog in sorted((data / "lake").glob("*/catalog.sqlite")):
-            yield from _lake(engine, catalog.parent)
+        return await engine.tenants()
+    except MadangError:
+        return []
+    finally:
+        await engine.close()
+
+
+def _lakes(settings: Settings, tenants: list[str]) -> Iterator[Finding]:
+    """Compare the files of each lake with its catalog."""
+    lakes = Lakes(settings)
+    engine = Engine(lakes.folder / "scratch")
+    try:
+        for name, catalog in lakes.existing(tenants):
+            yield from _lake(engine, name, catalog)
     finally:
         engine.close()
 
 
-def mend(data: Path) -> Iterator[Finding]:
-    """Remove what crashes left in the lakes; no hub may run on the data folder."""
-    engine = Engine(data / "lake" / "scratch")
+async def mend(settings: Settings) -> list[Finding]:
+    """Remove what crashes left in the lakes; no hub may run on the data folder or the database.
+
+    Raises:
+        UnusableDatabase: a hub works on the database.
+        OSError: a lake cannot be opened, or another process has it open.
+    """
+    if not settings.store:
+        return [*_mended(settings, [])]
+    state = engine_of(settings)
     try:
-        for catalog in sorted((data / "lake").glob("*/catalog.sqlite")):
-            lake = DuckLake(engine, catalog.parent)
+        await state.claim()
+        tenants = await state.tenants()
+        return await asyncio.to_thread(lambda: [*_mended(settings, tenants)])
+    finally:
+        await state.close()
+
+
+def _mended(settings: Settings, tenants: list[str]) -> Iterator[Finding]:
+    lakes = Lakes(settings)
+    engine = Engine(lakes.folder / "scratch")
+    try:
+        for name, catalog in lakes.existing(tenants):
+            lake = DuckLake(engine, catalog)
             count = lake.mend()
             lake.close()
             text = f"{count:,} files that a crash had left were removed"
-            yield Finding("good", f"History in {catalog.parent.name}", text)
+            yield Finding("good", f"History in {name}", text)
     finally:
         engine.close()
 
 
-def _lake(engine: Engine, folder: Path) -> Iterator[Finding]:
-    subject = f"History in {folder.name}"
+def _lake(engine: Engine, name: str, catalog: Catalog) -> Iterator[Finding]:
+    subject = f"History in {name}"
     try:
-        lake = DuckLake(engine, folder)
+        lake = DuckLake(engine, catalog)
         faults, figures = lake.check(), lake.figures()
         lake.close()
     except (OSError, MadangError) as error:

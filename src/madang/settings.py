@@ -136,6 +136,12 @@ class Settings(BaseModel):
         10.0, "Limits", "Seconds a query may take; more is answered 403 TooComplexQuery.", gt=0
     )
 
+    history_path: Path | None = _setting(
+        None,
+        "History",
+        "Folder for the files of history, with `store` only; below `data` if left out. All"
+        " processes of the city must see the same folder there.",
+    )
     history_drain_s: float = _setting(
         10.0,
         "History",
@@ -298,6 +304,12 @@ class Settings(BaseModel):
             raise ValueError("store must be empty or begin with postgres://")
         if address.password is not None or "password=" in address.query:
             raise ValueError("store holds a password; set it as store_password, or as PGPASSWORD")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_files_have_a_shared_catalog(self) -> Self:
+        if self.history_path is not None and not self.store:
+            raise ValueError("history_path needs store: without, history lies below data")
         return self
 
     @model_validator(mode="after")

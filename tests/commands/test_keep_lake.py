@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from madang.lake.questions import Wanted
 from madang.model.context import CORE
 from madang.model.normalize import entity as normalized
 from madang.settings import Settings
-from madang.store.engine import SqliteEngine
+from madang.store import engine_of
+from tests.contract.cluster import shared
 
+fresh = count(1)
 TENANTS = ("", "강남구/1")
 ROOM = "urn:ngsi-ld:Room:1"
 
@@ -31,9 +34,10 @@ def console() -> Console:
 class City:
     """A hub over one data folder."""
 
-    def __init__(self, data: Path) -> None:
-        self._tenants = Tenants(Settings(data=data, history_drain_s=3600))
-        self.hub = Hub(SqliteEngine(data / "state"), self._tenants.make)
+    def __init__(self, data: Path, store: str = "", files: Path | None = None) -> None:
+        settings = Settings(data=data, store=store, history_path=files, history_drain_s=3600)
+        self._tenants = Tenants(settings)
+        self.hub = Hub(engine_of(settings), self._tenants.make)
 
     async def __aenter__(self) -> City:
         await self.hub.start()
@@ -57,16 +61,22 @@ class City:
         return [one.value for past in pasts for one in past.instances]
 
 
-async def _furnish(data: Path) -> None:
-    async with City(data) as city:
+@pytest.fixture(params=["embedded", "postgres"])
+def store(request: pytest.FixtureRequest) -> str:
+    """Return where the state is, and with it the catalog of history."""
+    return "" if request.param == "embedded" else shared().make(f"keep_{next(fresh)}")
+
+
+async def _furnish(data: Path, store: str = "") -> None:
+    async with City(data, store) as city:
         for number, name in enumerate(TENANTS):
             await city.write(name, number, 10, 11)
             await (await city.tenant(name)).history.drain()
             await city.write(name, 12)
 
 
-async def _check(data: Path) -> None:
-    async with City(data) as city:
+async def _check(data: Path, store: str = "") -> None:
+    async with City(data, store) as city:
         for number, name in enumerate(TENANTS):
             assert await city.values(name) == [number, 10, 11, 12]
             await city.write(name, 13)
@@ -75,23 +85,24 @@ async def _check(data: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["copy", "copy.tar"])
-def test_history_comes_back_with_the_state(tmp_path: Path, name: str) -> None:
+def test_history_comes_back_with_the_state(tmp_path: Path, name: str, store: str) -> None:
     data, other = tmp_path / "data", tmp_path / "other"
-    asyncio.run(_furnish(data))
-    backup(Settings(data=data), tmp_path / name, console())
+    asyncio.run(_furnish(data, store))
+    backup(Settings(data=data, store=store), tmp_path / name, console())
     restore(other, tmp_path / name, force=False, console=console())
     asyncio.run(_check(other))
 
 
-def test_a_backup_of_a_running_hub_has_every_change_once(tmp_path: Path) -> None:
+def test_a_backup_of_a_running_hub_has_every_change_once(tmp_path: Path, store: str) -> None:
     data = tmp_path / "data"
+    settings = Settings(data=data, store=store)
 
     async def run() -> int:
-        async with City(data) as city:
+        async with City(data, store) as city:
             await city.write("", *range(20))
             await (await city.tenant("")).history.drain()
             copying = asyncio.create_task(
-                asyncio.to_thread(backup, Settings(data=data), tmp_path / "copy", console())
+                asyncio.to_thread(backup, settings, tmp_path / "copy", console())
             )
             written = 20
             while not copying.done():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from madang.hub.history import Histories
 from madang.hub.hub import Hub
+from madang.hub.lakes import Lakes
 from madang.hub.operations import Delete, DeleteAttribute, Operation, Upsert
 from madang.hub.tenant import Tenant
 from madang.hub.tenants import Tenants
@@ -24,19 +26,21 @@ from madang.model.entity import INSTANCE
 from madang.model.normalize import entity as normalized
 from madang.query.tree import Query
 from madang.settings import Settings
-from madang.store.engine import SqliteEngine
+from madang.store import engine_of
 from madang.store.protocol import Change
+from tests.contract.cluster import shared
 
 Told = tuple[str | None, Any, int | None, bool]
 """dataset, value, observedAt, deleted."""
+fresh = count(1)
 Model = dict[tuple[str, str], list[Told]]
 
 
 class City:
     """A hub over one folder that can be cut off and started again."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.settings = Settings(data=folder, history_drain_s=3600)
+    def __init__(self, folder: Path, seed: int, store: str = "") -> None:
+        self.settings = Settings(data=folder, store=store, history_drain_s=3600)
         self.random = random.Random(seed)
         self.model: Model = defaultdict(list)
         self.changes = 0
@@ -44,7 +48,7 @@ class City:
 
     async def start(self) -> None:
         self.tenants = Tenants(self.settings)
-        self.hub = Hub(SqliteEngine(self.settings.data / "state"), self.tenants.make)
+        self.hub = Hub(engine_of(self.settings), self.tenants.make)
         await self.hub.start()
         self.tenant = await self.hub.tenant("", create=True)
         self.tenant.writer.on_changes = self.note
@@ -156,10 +160,18 @@ def _ordered(told: list[Told]) -> list[Told]:
     return sorted(told, key=repr)
 
 
+@pytest.fixture(params=["embedded", "postgres"])
+def store(request: pytest.FixtureRequest) -> str:
+    """Return where the state is, and with it the catalog of history."""
+    return "" if request.param == "embedded" else shared().make(f"model_{next(fresh)}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-async def test_history_is_what_was_written_whatever_happened(tmp_path: Path, seed: int) -> None:
-    city = City(tmp_path, seed)
+async def test_history_is_what_was_written_whatever_happened(
+    tmp_path: Path, seed: int, store: str
+) -> None:
+    city = City(tmp_path, seed, store)
     await city.start()
     between = [city.drain, city.maintain, city.restart, city.cut_off_in_a_drain, city.fail_to_drain]
     for _ in range(12):
@@ -173,8 +185,10 @@ async def test_history_is_what_was_written_whatever_happened(tmp_path: Path, see
 
 
 @pytest.mark.slow
-async def test_readers_see_every_acknowledged_write_once_while_rows_move(tmp_path: Path) -> None:
-    city = City(tmp_path, 1)
+async def test_readers_see_every_acknowledged_write_once_while_rows_move(
+    tmp_path: Path, store: str
+) -> None:
+    city = City(tmp_path, 1, store)
     await city.start()
     acknowledged = reads = 0
     done = asyncio.Event()
@@ -210,7 +224,7 @@ async def test_readers_see_every_acknowledged_write_once_while_rows_move(tmp_pat
 
 
 async def test_an_engine_that_nobody_asks_is_not_started(tmp_path: Path) -> None:
-    shared = Histories(tmp_path / "lake", 256, 3600)
+    shared = Histories(Lakes(Settings(data=tmp_path)), 256, 3600)
     assert not (tmp_path / "lake").exists()
     shared.close()
     city = City(tmp_path, 1)

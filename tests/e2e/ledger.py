@@ -16,7 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from madang.hub.history import Histories, History
+from madang.hub.lakes import Lakes
 from madang.lake.questions import Logged
+from madang.settings import Settings
 from madang.store.engine import SqliteEngine
 from madang.store.protocol import ItemKind
 
@@ -101,7 +103,7 @@ async def dissect(data: Path) -> Autopsy:
         if store is None:  # killed before there was anything
             return Autopsy([], [])
         faults = await store.check()
-        shared = Histories(copied / "lake", memory_mb=256, drain_s=60)
+        shared = Histories(Lakes(Settings(data=copied)), memory_mb=256, drain_s=60)
         history = History("", store, _nothing_kept, shared)
         changes, found = await history.read(lambda lake: (lake.log(0, 10_000_000), lake.check()))
         faults += found

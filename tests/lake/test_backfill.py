@@ -10,6 +10,7 @@ import polars
 import pytest
 
 from madang.lake.backfill import backfill
+from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 
@@ -63,7 +64,7 @@ def test_another_dataset_is_another_instance(lake: DuckLake, tmp_path: Path) -> 
 def test_a_file_larger_than_the_memory_is_loaded_twice(tmp_path: Path) -> None:
     count, hours = 300_000, 2_000
     engine = Engine(tmp_path / "scratch", 100)
-    lake = DuckLake(engine, tmp_path / "small")
+    lake = DuckLake(engine, SqliteCatalog(tmp_path / "small"))
     names: dict[str, Any] = {"entity": [f"urn:a:{n // hours}" for n in range(count)]}
     target = file(tmp_path, [n % hours for n in range(count)], **names)
     assert backfill(lake, target, 1) == count

@@ -17,6 +17,8 @@ from madang.model import time
 from madang.model.errors import BadRequestData
 from madang.query.tree import Compare, Geo, HasType, InScope, Query, Selector, Temporal
 from madang.query.tree import Path as Term
+from tests.contract import lakes
+from tests.contract.lakes import MakeCatalog
 from tests.lake.outbox import HOUR, SECOND, T0, Outbox, entity
 
 HERE = '{"type":"Point","coordinates":[1,1]}'
@@ -71,10 +73,11 @@ def furnished(lake: DuckLake, how: Callable[[DuckLake], None]) -> DuckLake:
 def city(
     request: pytest.FixtureRequest,
     duckdb_engine: Engine,
+    catalog: MakeCatalog,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[DuckLake]:
     """Three rooms, to be read only: making a lake takes longer than reading it."""
-    lake = DuckLake(duckdb_engine, tmp_path_factory.mktemp("city") / "lake")
+    lake = DuckLake(duckdb_engine, catalog(tmp_path_factory.mktemp("city") / "lake"))
     yield furnished(lake, request.param)
     lake.close()
 
@@ -281,16 +284,19 @@ def test_figures_and_checks_tell_what_is_there(own_city: DuckLake, tmp_path: Pat
     assert any("bytes instead of" in fault for fault in own_city.check())
 
 
-def test_a_lake_is_there_again_after_a_restart(duckdb_engine: Engine, tmp_path: Path) -> None:
+def test_a_lake_is_there_again_after_a_restart(
+    duckdb_engine: Engine, catalog: MakeCatalog, tmp_path: Path
+) -> None:
     folder, moved = tmp_path / "before", tmp_path / "after"
     outbox = Outbox()
-    lake = DuckLake(duckdb_engine, folder)
+    lake = DuckLake(duckdb_engine, catalog(folder))
     lake.take([outbox.put(entity("urn:r:1", a=1))])
     lake.drain()
     lake.take([outbox.put(entity("urn:r:1", a=2, at=T0 + 1))])
     lake.close()
     folder.rename(moved)
-    again = DuckLake(duckdb_engine, moved)
+    lakes.moved(folder, moved)
+    again = DuckLake(duckdb_engine, catalog(moved))
     assert (again.taken, again.drained) == (1, 1)
     again.take(outbox.blocks)
     assert values(again, Wanted(only("urn:r:1"))) == {"urn:r:1": [1, 2]}

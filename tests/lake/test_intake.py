@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from madang.model import time
 from madang.model.entity import Entity
 from madang.query.tree import Query, Selector
 from madang.store.protocol import Change
+from tests.contract.lakes import MakeCatalog
 from tests.lake.outbox import SECOND, T0, Outbox, entity
 from tests.strategies import DATASETS, instances
 
@@ -27,9 +27,9 @@ fresh = count(1)
 
 @pytest.fixture(scope="module")
 def shared(
-    duckdb_engine: Engine, tmp_path_factory: pytest.TempPathFactory
+    duckdb_engine: Engine, catalog: MakeCatalog, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[DuckLake, Outbox]]:
-    lake = DuckLake(duckdb_engine, Path(tmp_path_factory.mktemp("intake")) / "lake")
+    lake = DuckLake(duckdb_engine, catalog(tmp_path_factory.mktemp("intake") / "lake"))
     yield lake, Outbox()
     lake.close()
 

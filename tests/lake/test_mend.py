@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lock import held
@@ -25,7 +26,7 @@ def doctor(data: Path) -> subprocess.CompletedProcess[str]:
 
 def test_files_without_an_owner_go_and_history_stays(tmp_path: Path) -> None:
     engine = Engine(tmp_path / "lake" / "scratch")
-    lake = DuckLake(engine, tmp_path / "lake" / "default")
+    lake = DuckLake(engine, SqliteCatalog(tmp_path / "lake" / "default"))
     frame = pl.DataFrame(
         {
             "entity": ["urn:ngsi-ld:T:1"],

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
-from madang.lake.engine import extension
+from madang.lake.engine import Engine, extension
 from madang.lake.periods import parse
 from madang.lake.questions import Method, Series, Wanted
 from madang.query.tree import HasType, Query, Selector, Temporal
@@ -146,9 +147,11 @@ print(*c.execute(sql).fetchone())
 """
 
 
-def test_other_programs_read_the_files(lake: DuckLake, tmp_path: Path) -> None:
+def test_other_programs_read_the_files(duckdb_engine: Engine, tmp_path: Path) -> None:
     _, rows = los_angeles()
+    lake = DuckLake(duckdb_engine, SqliteCatalog(tmp_path / "lake"))
     lake.load(rows, created=T0)
+    lake.close()
     folder = tmp_path / "lake"
     command = [sys.executable, "-c", OUTSIDE, str(extension("ducklake"))]
     command += [str(extension("sqlite_scanner")), str(folder / "catalog.sqlite")]

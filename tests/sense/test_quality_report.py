@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.questions import Instance
@@ -32,7 +33,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture
 def lake(engine: Engine, tmp_path: Path) -> Iterator[DuckLake]:
-    lake = DuckLake(engine, tmp_path / "lake")
+    lake = DuckLake(engine, SqliteCatalog(tmp_path / "lake"))
     yield lake
     lake.close()
 

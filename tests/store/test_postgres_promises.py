@@ -85,12 +85,15 @@ async def test_a_move_that_was_cut_off_goes_on_and_no_hub_starts_before(
         if len(copied) == 2:
             raise CutOff
 
+    async def nothing() -> None:
+        """Do what there is to be done beside the state: none has a history."""
+
     engine = PostgresEngine(url)
     with pytest.raises(CutOff):
-        await moving.move(engine, tmp_path, found, cut)
+        await moving.move(engine, tmp_path, found, cut, nothing)
     with pytest.raises(UnusableDatabase, match="run `madang move` again"):
         await engine.claim()
-    await moving.move(engine, tmp_path, found, lambda what, more: None)
+    await moving.move(engine, tmp_path, found, lambda what, more: None, nothing)
     await engine.claim()
     moved = await engine.open("", create=False)
     assert moved is not None
@@ -102,7 +105,7 @@ async def test_a_move_that_was_cut_off_goes_on_and_no_hub_starts_before(
     await engine.close()
     other = PostgresEngine(url)
     with pytest.raises(moving.MoveError, match="name an empty database"):
-        await moving.move(other, tmp_path, found, lambda what, more: None)
+        await moving.move(other, tmp_path, found, lambda what, more: None, nothing)
     await other.close()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from madang.api.map import film_of
+from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.questions import Instance
@@ -26,7 +27,7 @@ FILM = Film(Query(selectors=(Selector(HasType("Bus")),)), T0, MINUTE, 5, value="
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[DuckLake]:
     engine = Engine(tmp_path / "scratch", 200)
-    lake = DuckLake(engine, tmp_path / "lake")
+    lake = DuckLake(engine, SqliteCatalog(tmp_path / "lake"))
     yield lake
     lake.close()
     engine.close()

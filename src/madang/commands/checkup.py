@@ -11,7 +11,8 @@ from rich.markup import escape
 
 from madang import settings_sources
 from madang.doctor import Finding, examine, mend
-from madang.lock import FolderInUse, held
+from madang.lock import held
+from madang.model.errors import MadangError
 from madang.settings import Settings
 
 _MARKS = {"good": "[green]✓[/]", "warning": "[yellow]![/]", "bad": "[red]✗[/]"}
@@ -50,8 +51,8 @@ def show(
 def _mended(chosen: Settings) -> list[Finding]:
     try:
         with held(chosen.data):
-            return list(mend(chosen.data))
-    except FolderInUse as error:
+            return asyncio.run(mend(chosen))
+    except (MadangError, OSError) as error:
         return [Finding("bad", "Mending", str(error), "stop the hub, then run this again")]
 
 

@@ -27,6 +27,7 @@ from rich.console import Console
 from madang import __version__
 from madang.commands import keep_lake
 from madang.commands.keep_lake import LAKE
+from madang.lake.transfer import TransferError
 from madang.lock import held
 from madang.model.errors import MadangError
 from madang.settings import Settings
@@ -66,7 +67,7 @@ def backup(settings: Settings, target: Path, console: Console) -> None:
         _remove(folder)
         (folder / STATE).mkdir(parents=True)
         tenants = asyncio.run(_copy_stores(settings, folder / STATE))
-        lakes = _copy_lakes(data, folder)
+        lakes = _copy_lakes(settings, [item["tenant"] for item in tenants], folder)
         others = _copy_others(settings, folder / STATE)
         _write(folder / MANIFEST, _manifest(tenants, lakes, others))
         if target.suffix == ".tar":
@@ -168,10 +169,13 @@ def _counts(size: dict[str, int]) -> dict[str, int]:
     return {name: size.get(name, 0) for name in ("entities", "outbox", "deliveries")}
 
 
-def _copy_lakes(data: Path, folder: Path) -> list[dict[str, Any]]:
+def _copy_lakes(settings: Settings, tenants: list[str], folder: Path) -> list[dict[str, Any]]:
     try:
-        files = keep_lake.copy(data, folder)
-    except keep_lake.LakeChanged as error:
+        if settings.store:
+            files = keep_lake.copy_shared(settings, tenants, folder)
+        else:
+            files = keep_lake.copy(settings.data, folder)
+    except (keep_lake.LakeChanged, TransferError) as error:
         raise BackupError(str(error)) from error
     for file in files:
         _sync(folder / file)

@@ -1,5 +1,8 @@
 """The lakes of a backup: of each tenant the catalog of one moment and the files it names.
 
+A lake whose catalog is in PostgreSQL is copied row by row into one with a catalog of its own, so a
+backup is the same whatever the city ran on.
+
 They are copied after the stores. Whatever has left an outbox by then is in its lake, so a store and
 a lake of the same backup have every change once between them.
 """
@@ -7,14 +10,19 @@ a lake of the same backup have every change once between them.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from madang.hub.lakes import Lakes
+from madang.lake.catalog import Catalog, SqliteCatalog
+from madang.lake.ducklake import DuckLake
+from madang.lake.engine import Engine
 from madang.model.errors import MadangError
+from madang.settings import Settings
 from madang.store.upkeep import copy as copy_database
 
 LAKE = "lake"
@@ -50,6 +58,34 @@ def copy(data: Path, folder: Path) -> list[str]:
                     ) from error
         found += [p.relative_to(folder).as_posix() for p in target.rglob("*") if p.is_file()]
     return sorted(found)
+
+
+def copy_shared(settings: Settings, tenants: Iterable[str], folder: Path) -> list[str]:
+    """Copy all lakes of a city on PostgreSQL; return the paths of their files within ``folder``.
+
+    Raises:
+        TransferError: a copy is not like its original.
+        OSError: a lake cannot be read.
+    """
+    lakes = Lakes(settings)
+    engine = Engine(lakes.folder / "scratch")
+    try:
+        for name, catalog in lakes.existing(tenants):
+            _copy_shared(engine, catalog, folder / LAKE / name)
+    finally:
+        engine.close()
+    found = (folder / LAKE).rglob("*")
+    return sorted(p.relative_to(folder).as_posix() for p in found if p.is_file())
+
+
+def _copy_shared(engine: Engine, catalog: Catalog, target: Path) -> None:
+    with (
+        closing(DuckLake(engine, catalog)) as source,
+        closing(DuckLake(engine, SqliteCatalog(target))) as copied,
+    ):
+        copied.take_over(source, lambda more: None)
+    with closing(apsw.Connection(str(target / CATALOG))) as made:
+        made.pragma("journal_mode", "delete")
 
 
 def _copy(lake: Path, target: Path) -> None:

@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from madang.hub.lakes import Lakes
 from madang.lake.backfill import backfill
+from madang.lake.catalog import CatalogAway
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.protocol import Lake
 from madang.lake.questions import Figures, Series
 from madang.lake.rules import Rules, dump, parse
 from madang.lake.sql_run import Moment, moment
-from madang.model.errors import NgsiError
+from madang.model.errors import NgsiError, Unavailable
 from madang.query.reach import WHOLE
-from madang.store.engine import stem
 from madang.store.protocol import ItemKind, Store
 
 if TYPE_CHECKING:
@@ -58,10 +59,10 @@ class HistoryBehind(NgsiError):
 class Histories:
     """What the histories of all tenants share: the engine and its threads."""
 
-    def __init__(self, folder: Path, memory_mb: int, drain_s: float) -> None:
-        self.folder = folder
+    def __init__(self, lakes: Lakes, memory_mb: int, drain_s: float) -> None:
+        self.lakes = lakes
         self.drain_s = drain_s
-        self.engine = Engine(folder / "scratch", memory_mb)
+        self.engine = Engine(lakes.folder / "scratch", memory_mb)
         self.readers = ThreadPoolExecutor(READERS, "history")
         self.writers = ThreadPoolExecutor(2, "history-write")
 
@@ -79,7 +80,7 @@ class History:
         name: the tenant's.
         store: its state, with the outbox.
         keep: stores one of the hub's own things; see :meth:`madang.hub.writer.Writer.keep`.
-        shared: engine, threads and the folder of all lakes.
+        shared: engine, threads and the places of all lakes.
     """
 
     def __init__(self, name: str, store: Store, keep: Keep, shared: Histories) -> None:
@@ -91,7 +92,6 @@ class History:
         self._rules = Rules()
         self._retained = 0.0
         self._shared = shared
-        self._folder = shared.folder / stem(name)
         self._lake: Lake | None = None
         self._opening = asyncio.Lock()
         self._taking = asyncio.Lock()
@@ -119,9 +119,13 @@ class History:
 
         Raises:
             HistoryBehind: the lake could not be written for so long that it cannot be read.
+            Unavailable: the database that has its catalog does not answer.
         """
-        lake = await self._current()
-        return await self._thread(self._shared.readers, lambda: question(lake))
+        try:
+            lake = await self._current()
+            return await self._thread(self._shared.readers, lambda: question(lake))
+        except CatalogAway as error:
+            raise Unavailable(f"history cannot be read ({error}); try again later") from error
 
     async def frame(self, series: Series) -> polars.DataFrame:
         """Return values over time as a Polars frame."""
@@ -148,6 +152,9 @@ class History:
         """
         async with self._changing:
             lake = await self._drained()
+            if self._shared.lakes.is_shared:  # another hub may have put other holds in force
+                body = await self._store.item("setting", RULES)
+                lake.hold((parse(body) if body else Rules()).holds)
             return await self._thread(self._shared.writers, lambda: order(lake))
 
     async def load(self, file: Path, created: int) -> int:
@@ -211,7 +218,8 @@ class History:
             if self._lake is None:
                 shared = self._shared
                 lake = await self._thread(
-                    shared.writers, lambda: DuckLake(shared.engine, self._folder)
+                    shared.writers,
+                    lambda: DuckLake(shared.engine, shared.lakes.catalog(self.name)),
                 )
                 await self._agree(lake)
                 lake.hold(self._rules.holds)
@@ -220,17 +228,20 @@ class History:
 
     async def _agree(self, lake: Lake) -> None:
         """Make sure that lake and outbox mean the same by a number."""
-        if lake.drained > self._began:
+        began = self._began
+        if self._shared.lakes.is_shared:  # another hub may have written and drained more
+            began = await self._store.newest()
+        if lake.drained > began:
             # The state was put back from an older copy, so its numbers come a second time.
             log.warning("history.newer_than_state", tenant=self.name, drained=lake.drained)
-            await self._thread(self._shared.writers, lambda: lake.rewind(self._began))
+            await self._thread(self._shared.writers, lambda: lake.rewind(began))
         # A crash may have come between the lake's commit and the outbox's.
         await self._store.drained(lake.drained)
 
     async def _current(self) -> Lake:
         """Return the lake when it has taken all that the outbox has now."""
         lake = await self._opened()
-        target = self._store.last_change
+        target = await self._store.newest()
         if lake.taken >= target:
             return lake
         async with self._taking:
@@ -250,7 +261,7 @@ class History:
     async def _drained(self) -> Lake:
         """Return the lake when all that the outbox has now is in its files."""
         lake = await self._opened()
-        target = self._store.last_change
+        target = await self._store.newest()
         while lake.drained < target:
             if lake.taken < target and lake.waiting < BULK:
                 async with self._taking:

@@ -15,6 +15,7 @@ from madang.hub.delivery_http import Bodies, HttpSender
 from madang.hub.delivery_mqtt import MqttSender
 from madang.hub.history import Histories, History
 from madang.hub.hosts import Bounds
+from madang.hub.lakes import Lakes
 from madang.hub.remote_contexts import RemoteContexts
 from madang.hub.subscription import Subscription
 from madang.hub.subscriptions import Subscriptions, nobody
@@ -61,7 +62,7 @@ class Tenants:
             age_s=settings.context_cache_age_s,
         )
         self._histories = Histories(
-            settings.data / "lake", settings.history_memory_mb, settings.history_drain_s
+            Lakes(settings), settings.history_memory_mb, settings.history_drain_s
         )
         named = tuple(host for host in settings.notify_hosts if host != "*")
         self._bounds = Bounds(named, (urlsplit(settings.url).hostname or ""))

@@ -41,7 +41,8 @@ def backfill(lake: Lake, file: Path, created: int) -> int:
         duckdb.InvalidInputException,
     )
     try:
-        return _backfill(lake, file, created)
+        with lake.alone():
+            return _backfill(lake, file, created)
     except (duckdb.Error, OSError) as error:
         cause = error.__cause__ if isinstance(error, OSError) else error
         if isinstance(cause, wrong):

@@ -40,7 +40,12 @@ class Arrow:
 
 def load(files: Files, source: polars.DataFrame | Path, created: int) -> int:
     """Answer :meth:`madang.lake.protocol.Lake.load`."""
-    with files.writing, _given(files, source) as given, files.transaction() as cursor:
+    with (
+        files.catalog.alone(),
+        files.writing,
+        _given(files, source) as given,
+        files.transaction() as cursor,
+    ):
         return _load(files, cursor, given, created)
 
 
@@ -170,7 +175,7 @@ def add(files: Files, instances: Sequence[Instance], only_news: bool) -> None:
         return
     concerned = window.among("entity", sorted({one.entity for one in instances}))
     table = f"(SELECT * FROM {files.files}.instance WHERE {concerned}) AS old"
-    with files.reshaping, files.writing, files.transaction() as cursor:
+    with files.changing() as cursor:
         stage(cursor, instances, files.number(len(instances)))
         if only_news:
             cursor.execute(
@@ -245,7 +250,7 @@ def _append(files: Files, cursor: duckdb.DuckDBPyConnection, created: int) -> No
 
 def change(files: Files, entity: str, attribute: str, instance: str, new: Instance) -> bool:
     """Answer :meth:`madang.lake.protocol.Lake.change`."""
-    with files.reshaping, files.writing, files.transaction() as cursor:
+    with files.changing() as cursor:
         old = find(cursor, f"{files.files}.instance", entity, attribute, instance)
         if old is None:
             return False
@@ -289,7 +294,7 @@ def remove(
     datasets: Collection[str | None] | None,
 ) -> int:
     """Answer :meth:`madang.lake.protocol.Lake.remove`."""
-    with files.reshaping, files.writing, files.transaction() as cursor:
+    with files.changing() as cursor:
         condition = f"entity = {window.text(entity)}"
         if attribute is not None:
             condition += f" AND attribute = {window.text(attribute)}"

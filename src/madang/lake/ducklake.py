@@ -1,4 +1,4 @@
-"""The engine of history that every installation has: a DuckLake in the data folder."""
+"""The engine of history: a DuckLake, with its catalog beside its files or in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from madang.lake import aggregate, corrections, frames, journal, pasts, states, upkeep
+from madang.lake import aggregate, corrections, frames, journal, pasts, states, transfer, upkeep
+from madang.lake.catalog import Catalog
 from madang.lake.engine import Engine
 from madang.lake.files import Files
 from madang.lake.questions import (
@@ -86,16 +87,17 @@ class SeenLake(Reader):
         self._files: SeenFiles = SeenFiles(files, reach)
 
     def kinds(self) -> list[Kind]:
+        self._files.refresh()
         seen = self._files.types()
         found = self._files.kinds.attributes()
         return [k for k in found if k.type in seen and k.attribute not in seen[k.type]]
 
 
 class DuckLake(Reader):
-    """The history of one tenant in one folder. See :class:`madang.lake.protocol.Lake`."""
+    """The history of one tenant in one catalog. See :class:`madang.lake.protocol.Lake`."""
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
-        self._files: Files = Files(engine, folder)
+    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+        self._files: Files = Files(engine, catalog)
 
     def seen(self, reach: Reach) -> SeenLake:
         return SeenLake(self._files, reach)
@@ -104,7 +106,11 @@ class DuckLake(Reader):
         return self._files.reading()
 
     def kinds(self) -> list[Kind]:
+        self._files.refresh()
         return self._files.kinds.attributes()
+
+    def alone(self) -> AbstractContextManager[None]:
+        return self._files.catalog.alone()
 
     def take(self, blocks: Sequence[tuple[int, int, bytes]]) -> None:
         self._files.take(blocks)
@@ -129,6 +135,16 @@ class DuckLake(Reader):
 
     def load(self, source: polars.DataFrame | Path, *, created: int) -> int:
         return corrections.load(self._files, source, created)
+
+    def take_over(self, source: DuckLake, told: transfer.Told) -> int:
+        """Copy all of another lake of the same engine, compared; return how many instances it has.
+
+        What was copied already stays, so a copy that was cut off goes on.
+
+        Raises:
+            TransferError: there is something else here, or the copy is not like its original.
+        """
+        return transfer.transfer(source._files, self._files, told)
 
     # --- correcting ---------------------------------------------------------------------------
 

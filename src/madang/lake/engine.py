@@ -78,12 +78,18 @@ class Engine:
             self._names += 1
             return f"lake{self._names}"
 
+    def require(self, name: str) -> None:
+        """Load an extension that only some lakes need."""
+        with self.cursor() as cursor:
+            cursor.execute(f"LOAD '{extension(name)}'")
+
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = connect(
             {
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "allow_community_extensions": "false",
+                "secret_directory": str(self._scratch / "secrets"),  # there are none
                 "memory_limit": f"{self._memory_mb}MB",
                 "temp_directory": str(self._scratch),
                 "preserve_insertion_order": "false",

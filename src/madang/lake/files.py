@@ -1,10 +1,11 @@
-"""History in a DuckLake: rows in Parquet files, a catalog of them in SQLite.
+"""History in a DuckLake: rows in Parquet files, a catalog of them in SQLite or PostgreSQL.
 
 What was taken from the outbox waits in the **tail**, a table in memory, and goes to the files in
 bulk. The number up to which the outbox has been drained is written in the same transaction as the
 rows, so after a crash the tail is taken from the outbox again from that number on. Readers see the
 files and the tail through one view, which is replaced in the transaction that empties the tail:
-whatever moment a read sees, each row is there once.
+whatever moment a read sees, each row is there once. Where other processes write the same lake, each
+read first takes up what they have committed.
 Source: DuckLake 1.0 specification, https://ducklake.select.
 """
 
@@ -13,13 +14,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from madang.lake import schema, window
+from madang.lake.catalog import Catalog, CatalogAway, Version
 from madang.lake.engine import Engine
 from madang.lake.intake import TAKE, one_text
 from madang.lake.kinds import Kinds
@@ -31,12 +33,19 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("madang.lake")
 
+LOWEST = "SELECT least(coalesce(min(seq), 0), 0) FROM {lake}.instance"
+"""The lowest number of a row that came from no change, as SQL."""
+
+
+class Outpaced(OSError):
+    """Another process was faster to change the same; nothing of this was done."""
+
 
 class Files:
     """The tables of one lake and how rows get into them; reading is built on it."""
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+        self.catalog = catalog
         self.name = engine.name()
         """Schema in memory that has the tail and the view of everything."""
         self.files = f"{self.name}_files"
@@ -49,28 +58,32 @@ class Files:
         self.reshaping = threading.Lock()
         """Held by whoever rewrites files or deletes from them; taken before ``writing``."""
         self._cursor = engine.cursor()
-        self._synced = {file.name for file in (folder / "files").rglob("*.parquet")}
+        self._synced = {file.name for file in catalog.folder.rglob("*.parquet")}
+        self._version: Version | None = None
         self.waiting = 0
         self.holds: Sequence[Hold] = ()
         self.kinds = Kinds()
         self._open()
-        self.taken = self.drained
-        self._own = self._lowest()
-        """The lowest number given so far to a row that came from no change."""
+        if not catalog.is_shared:
+            catalog.begin(self._number(LOWEST))
 
     def _open(self) -> None:
         import duckdb
 
         try:
-            schema.attach(self._cursor, self.files, self.name, self.folder)
-            self.drained = self._number("SELECT upto FROM {lake}.mark")
+            with self.catalog.alone():
+                self.catalog.attach(self._engine, self._cursor, self.files)
+                schema.make(self._cursor, self.files)
+            schema.make_tail(self._cursor, self.name)
+            self.drained = self.taken = self._number("SELECT upto FROM {lake}.mark")
             self.kinds.read(self._cursor, self.files)
             self.publish()
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             with suppressed("lake.not_detached"):
                 self._cursor.execute(f"DROP SCHEMA IF EXISTS memory.{self.name} CASCADE")
                 self._cursor.execute(f"DETACH DATABASE IF EXISTS {self.files}")
-            raise OSError(f"the lake in {self.folder} cannot be opened: {error}") from error
+            self.catalog.close()
+            raise OSError(f"the lake in {self.catalog.shown} cannot be opened: {error}") from error
 
     def _number(self, sql: str) -> int:
         row = self._cursor.execute(sql.format(lake=self.files)).fetchone()
@@ -98,15 +111,42 @@ class Files:
 
     def drain(self) -> int:
         with self.writing:
-            upto = self.taken
-            if upto > self.drained:
-                with self.transaction(upto) as cursor:
-                    cursor.execute(
-                        f"INSERT INTO {self.files}.instance ({NAMES}) SELECT {NAMES}"
-                        f" FROM memory.{self.name}.tail"
-                        f" WHERE seq > {self.drained} AND seq <= {upto} ORDER BY {ORDER}"
-                    )
-            return self.drained
+            while True:
+                self.refresh()
+                upto = self.taken
+                if upto > self.drained:
+                    try:
+                        self._drain(upto)
+                    except Outpaced as error:
+                        if not self.catalog.is_shared:
+                            raise
+                        log.debug("lake.outpaced", lake=self.catalog.shown, error=str(error))
+                        continue
+                return self.drained
+
+    def _drain(self, upto: int) -> None:
+        with self.transaction(upto) as cursor:
+            cursor.execute(
+                f"INSERT INTO {self.files}.instance ({NAMES}) SELECT {NAMES}"
+                f" FROM memory.{self.name}.tail"
+                f" WHERE seq > {self.drained} AND seq <= {upto} ORDER BY {ORDER}"
+            )
+
+    # --- what readers see ---------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Take up what other processes have committed.
+
+        Raises:
+            CatalogAway: the catalog cannot be read.
+        """
+        import duckdb
+
+        if self.catalog.is_shared and self.catalog.version() != self._version:
+            try:
+                self.publish()
+            except duckdb.Error as error:
+                raise CatalogAway(f"{self.catalog.shown} cannot be read: {error}") from error
 
     def publish(self) -> None:
         """Let readers see the files as they are now, and no longer the tail's rows in them.
@@ -117,51 +157,62 @@ class Files:
         """
         with self._taking:
             cursor = self._cursor
-            found = cursor.execute(
-                "SELECT data_file, delete_file IS NOT NULL"
-                f" FROM ducklake_list_files('{self.files}', 'instance')"
-            ).fetchall()
-            tail = f"memory.{self.name}.tail"
+            version = self.catalog.version()  # before the files: it may be too old, never too new
             cursor.execute("BEGIN")
-            cursor.execute(
-                f"CREATE OR REPLACE VIEW memory.{self.name}.history AS"
-                f" {self._view([row[0] for row in found], any(row[1] for row in found))}"
-            )
-            cursor.execute(f"DELETE FROM {tail} WHERE seq <= {self.drained}")
-            cursor.execute("COMMIT")
+            try:
+                found = cursor.execute(
+                    "SELECT data_file, delete_file IS NOT NULL"
+                    f" FROM ducklake_list_files('{self.files}', 'instance')"
+                ).fetchall()
+                drained = self._learned(cursor) if self.catalog.is_shared else self.drained
+                names, deleted = [row[0] for row in found], any(row[1] for row in found)
+                tail = f"memory.{self.name}.tail"
+                cursor.execute(
+                    f"CREATE OR REPLACE VIEW memory.{self.name}.history AS"
+                    f" {self._view(names, deleted, drained)}"
+                )
+                cursor.execute(f"DELETE FROM {tail} WHERE seq <= {drained}")
+                cursor.execute("COMMIT")
+            except BaseException:
+                rolled_back(cursor)
+                raise
+            self.drained, self._version = drained, version
+            self.taken = max(self.taken, drained)
             self.waiting = self._number(f"SELECT count(*) FROM {tail}")
             with suppressed("tail.not_compacted"):
                 cursor.execute("CHECKPOINT memory")
 
-    def _view(self, names: Sequence[str], deleted: bool) -> str:
+    def _learned(self, cursor: duckdb.DuckDBPyConnection) -> int:
+        """Learn what other processes have noted; return up to where they have drained."""
+        self.kinds.read(cursor, self.files)
+        row = cursor.execute(f"SELECT upto FROM {self.files}.mark").fetchone()
+        return self.drained if row is None else int(row[0])
+
+    def _view(self, names: Sequence[str], deleted: bool, drained: int) -> str:
         tail = f"SELECT {NAMES} FROM memory.{self.name}.tail WHERE seq >"
         if deleted:
             mark = f"(SELECT upto FROM {self.files}.mark)"
             return f"SELECT {NAMES} FROM {self.files}.instance UNION ALL {tail} {mark}"
         if not names:
-            return f"{tail} {self.drained}"
+            return f"{tail} {drained}"
         files = f"read_parquet({window.strings(names)}, hive_partitioning = false)"
-        return f"SELECT {NAMES} FROM {files} UNION ALL {tail} {self.drained}"
+        return f"SELECT {NAMES} FROM {files} UNION ALL {tail} {drained}"
 
     def rewind(self, upto: int) -> None:
-        with self.writing:
-            with self.transaction(upto) as cursor:
-                first = self._own - 1
-                cursor.execute(
-                    f"UPDATE {self.files}.instance SET seq = {upto} - seq + {first}"
-                    f" WHERE seq > {upto}"
-                )
-            self._own = self._lowest()
+        with self.catalog.alone(), self.writing:
+            self.refresh()
+            if upto < self.drained:
+                first = self.catalog.number(self.drained - upto)
+                with self.transaction(upto) as cursor:
+                    cursor.execute(
+                        f"UPDATE {self.files}.instance SET seq = {first} - (seq - {upto + 1})"
+                        f" WHERE seq > {upto}"
+                    )
             self.taken = upto
-
-    def _lowest(self) -> int:
-        return self._number("SELECT least(coalesce(min(seq), 0), 0) FROM {lake}.instance")
 
     def number(self, count: int) -> int:
         """Return the first of so many new numbers for rows that come from no change; they fall."""
-        first = self._own - 1
-        self._own -= count
-        return first
+        return self.catalog.number(count)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own, outside any transaction."""
@@ -176,7 +227,9 @@ class Files:
         New kinds of series are written along with it, and how far the outbox is drained by it.
 
         Raises:
-            OSError: the disk is full or broken; nothing of it happened.
+            Outpaced: another process has moved the mark of the drain, or changed the same rows.
+            OSError: the disk is full or broken; nothing of it happened. Where a database keeps the
+                catalog and its connection broke, it may have happened; :meth:`refresh` knows.
         """
         import duckdb
 
@@ -186,35 +239,48 @@ class Files:
             yield cursor
             kinds = self.kinds.write(cursor, self.files)
             if drained is not None:
-                cursor.execute(f"UPDATE {self.files}.mark SET upto = {drained}")
+                self._move_mark(cursor, drained)
             self._sync()
+            self.catalog.confirm()
             cursor.execute("COMMIT")
             self.kinds.written(kinds)
             self.drained = self.drained if drained is None else drained
             self.publish()
         except duckdb.Error as error:
             rolled_back(cursor)
-            raise OSError(f"the lake in {self.folder} could not be written: {error}") from error
+            kind = Outpaced if _is_conflict(error) else OSError
+            raise kind(f"the lake in {self.catalog.shown} could not be written: {error}") from error
         except BaseException:
             rolled_back(cursor)
             raise
         finally:
             cursor.close()
 
+    @contextmanager
+    def changing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a cursor as :meth:`transaction` does, for who changes what is in files already."""
+        with self.catalog.alone(), self.reshaping, self.writing, self.transaction() as cursor:
+            yield cursor
+
+    def _move_mark(self, cursor: duckdb.DuckDBPyConnection, to: int) -> None:
+        moved = cursor.execute(
+            f"UPDATE {self.files}.mark SET upto = {to} WHERE upto = {self.drained}"
+        ).fetchone()
+        if moved is None or moved[0] != 1:
+            raise Outpaced(f"{self.catalog.shown} was drained by another process")
+
     def _sync(self) -> None:
         """Make sure that new files are on the disk before the catalog names them."""
-        for file in (self.folder / "files").rglob("*.parquet"):
+        for file in self.catalog.folder.rglob("*.parquet"):
             if file.name not in self._synced:
-                for path in (file, file.parent):
-                    descriptor = os.open(path, os.O_RDONLY)
-                    try:
-                        os.fsync(descriptor)
-                    finally:
-                        os.close(descriptor)
+                with suppress(FileNotFoundError):  # of another process, which gave it up
+                    for path in (file, file.parent):
+                        _synced(path)
                 self._synced.add(file.name)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self.refresh()
         cursor = self._engine.cursor()
         try:
             cursor.execute(f"USE memory.{self.name}")
@@ -231,6 +297,21 @@ class Files:
             self._cursor.execute(f"DROP SCHEMA memory.{self.name} CASCADE")
             self._cursor.execute(f"DETACH {self.files}")
             self._cursor.close()
+            self.catalog.close()
+
+
+def _synced(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_conflict(error: duckdb.Error) -> bool:
+    """Tell whether DuckLake refused a commit for what another one has done meanwhile."""
+    text = str(error)
+    return "Transaction conflict" in text or "maximum retry count" in text
 
 
 @contextmanager

@@ -37,6 +37,7 @@ class Kinds:
         """Read what the lake has noted."""
         rows = cursor.execute(f"SELECT type, attribute, kind, form, unit FROM {lake}.series")
         self._known = {Kind(*row) for row in rows.fetchall()}
+        self._new = self._new - self._known
 
     def learn(
         self, cursor: duckdb.DuckDBPyConnection, table: str, after: int | None = None
@@ -50,6 +51,10 @@ class Kinds:
         found = {Kind(*row) for row in rows.fetchall()}
         if len(self._known) < MOST:
             self._new = self._new | (found - self._known)
+
+    def add(self, kinds: Iterable[Kind]) -> None:
+        """Note kinds that somebody else has learned."""
+        self._new = self._new | (set(kinds) - self._known)
 
     def write(self, cursor: duckdb.DuckDBPyConnection, lake: str) -> set[Kind]:
         """Write what is new into the lake; tell :meth:`written` when that is committed."""

@@ -158,6 +158,12 @@ class Lake(Correctable, Protocol):
             OSError: the disk is full or broken. Nothing was moved, nothing is lost.
         """
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other processes from changing history, but for drains, while the block runs.
+
+        For who reads history to find out what to add to it.
+        """
+
     def load(self, source: polars.DataFrame | Path, *, created: int) -> int:
         """Append instances in bulk, without any change of state; return how many.
 

@@ -68,21 +68,20 @@ _TABLE_OPTIONS = (
 )
 
 
-def attach(cursor: duckdb.DuckDBPyConnection, lake: str, schema: str, folder: Path) -> None:
-    """Attach the lake of a folder as a catalog, made if it is not there; make its tail."""
-    folder.mkdir(parents=True, exist_ok=True)
-    cursor.execute(
-        f"ATTACH 'ducklake:sqlite:{quoted(folder / 'catalog.sqlite')}' AS {lake}"
-        f" (DATA_PATH '{quoted(folder / 'files')}/',"
-        " OVERRIDE_DATA_PATH true, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000)"
-    )
-    if not _is_whole(cursor, lake):
-        for name, value in _OPTIONS.items():
-            cursor.execute(f"CALL {lake}.set_option('{name}', '{value}')")
-        cursor.execute(f"BEGIN; {_CREATE.format(lake=lake)}; COMMIT")
-        for table, option, value in _TABLE_OPTIONS:
-            cursor.execute(f"CALL {lake}.set_option('{option}', {value}, table_name => '{table}')")
-        cursor.execute(f"INSERT INTO {lake}.mark VALUES (0)")
+def make(cursor: duckdb.DuckDBPyConnection, lake: str) -> None:
+    """Make the tables of an attached lake, unless they are there."""
+    if _is_whole(cursor, lake):
+        return
+    for name, value in _OPTIONS.items():
+        cursor.execute(f"CALL {lake}.set_option('{name}', '{value}')")
+    cursor.execute(f"BEGIN; {_CREATE.format(lake=lake)}; COMMIT")
+    for table, option, value in _TABLE_OPTIONS:
+        cursor.execute(f"CALL {lake}.set_option('{option}', {value}, table_name => '{table}')")
+    cursor.execute(f"INSERT INTO {lake}.mark VALUES (0)")
+
+
+def make_tail(cursor: duckdb.DuckDBPyConnection, schema: str) -> None:
+    """Make the tail of a lake, in a schema in memory."""
     cursor.execute(
         f"""
         CREATE SCHEMA memory.{schema};

@@ -49,6 +49,10 @@ class SeenFiles:
             )
             yield cursor
 
+    def refresh(self) -> None:
+        """Take up what other processes have committed."""
+        self._files.refresh()
+
     def types(self) -> dict[str, frozenset[str]]:
         """Return the texts of types of which something may be seen, each with what is hidden."""
         condition, names = self._reach.condition, HiddenNames(self._reach.hidden)

@@ -38,7 +38,7 @@ ABOUT = f"attribute IN ('{TYPE}', '{SCOPE}')"
 def maintain(files: Files, whole: bool) -> None:
     """Answer :meth:`madang.lake.protocol.Lake.maintain`."""
     name = f"'{files.files}', 'instance'"
-    with files.reshaping:
+    with files.catalog.alone(), files.reshaping:
         threshold = ", delete_threshold => 0" if whole else ""
         with files.writing, files.transaction() as cursor:
             cursor.execute(f"CALL ducklake_rewrite_data_files({name}{threshold})")
@@ -70,7 +70,7 @@ def _due_tiers(files: Files, name: str) -> list[str]:
 
 
 def _forget(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
-    _comparable(files, cursor)
+    files.catalog.tidy(cursor, files.files)
     older = f"older_than => now() - INTERVAL '{SNAPSHOT_MINUTES} minutes'"
     lost = f"older_than => now() - INTERVAL '{ORPHAN_HOURS} hours'"
     for call in (
@@ -81,26 +81,10 @@ def _forget(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(f"SELECT count(*) FROM {call}").fetchall()
 
 
-def _comparable(files: Files, cursor: duckdb.DuckDBPyConnection) -> None:
-    """Write times in the catalog as those are that DuckLake compares them with.
-
-    In SQLite they are texts: DuckLake puts ``2026-11-22 02:39:12+00`` there and compares it with
-    ``2026-11-22T02:29:12+00``, by which all of a day is older than any moment of it, and files went
-    that somebody was just reading.
-    """
-    for table, column in (
-        ("ducklake_snapshot", "snapshot_time"),
-        ("ducklake_files_scheduled_for_deletion", "schedule_start"),
-    ):
-        cursor.execute(
-            f"UPDATE __ducklake_metadata_{files.files}.{table}"
-            f" SET {column} = replace({column}, ' ', 'T') WHERE contains({column}, ' ')"
-        )
-
-
 def mend(files: Files) -> int:
     """Answer :meth:`madang.lake.protocol.Lake.mend`."""
-    with files.reshaping, files.writing:
+    with files.catalog.alone(), files.reshaping, files.writing:
+        files.catalog.sole()
         cursor = files.cursor()
         try:
             (count,) = _row(
@@ -117,7 +101,7 @@ def retain(files: Files, policies: Sequence[Policy], now: int) -> int:
     """Answer :meth:`madang.lake.protocol.Lake.retain`."""
     gone = 0
     for policy in policies:
-        with files.reshaping, files.writing, files.transaction() as cursor:
+        with files.changing() as cursor:
             went = _apply(files, cursor, policy, now)
         if went:
             log.info("history.retained", policy=policy.name, instances=went)
@@ -208,11 +192,10 @@ def figures(files: Files) -> Figures:
             "SELECT count(*), coalesce(sum(data_file_size_bytes), 0)"
             f" FROM ducklake_list_files('{files.files}', 'instance')",
         )
-    catalog = files.folder / "catalog.sqlite"
     return Figures(
         rows=int(rows),
         waiting=files.waiting,
-        bytes=int(size) + catalog.stat().st_size,
+        bytes=int(size) + files.catalog.bytes(),
         files=int(count),
         drained=files.drained,
         first=first,

@@ -169,6 +169,9 @@ class Store(Protocol):
     def last_change(self) -> int:
         """The sequence number of the last change."""
 
+    async def newest(self) -> int:
+        """Return the sequence number of the last change, whichever hub it came from."""
+
     async def load(self, ids: Collection[str]) -> dict[str, Entity]:
         """Return those of the entities that exist, expired or not, for the writer's turn."""
 

@@ -108,8 +108,7 @@ class SqliteStore:
             if head is not None:
                 found[id] = head.entity
                 continue
-            row = execute(_LOAD, (id,)).fetchone()
-            if row is None:
+            if (row := execute(_LOAD, (id,)).fetchone()) is None:
                 continue
             rowid, shape, west, south, east, north, created, modified, written, times, doc = row
             box = None if west is None else (west, south, east, north)
@@ -222,6 +221,9 @@ class SqliteStore:
 
     @property
     def last_change(self) -> int:
+        return self._seq
+
+    async def newest(self) -> int:
         return self._seq
 
     def _write_outbox(self, changes: list[Change], texts: Texts) -> None:
@@ -354,12 +356,11 @@ class SqliteStore:
             "SELECT (SELECT seq - count FROM outbox ORDER BY seq LIMIT 1),"
             " (SELECT count(*) FROM delivery)"
         )[0]
-        log = self.file.with_name(self.file.name + "-wal")
-        bytes_used = self.file.stat().st_size + (log.stat().st_size if log.exists() else 0)
+        files = self.file, self.file.with_name(self.file.name + "-wal")
         return {
             "entities": entities,
             "shapes": len(self._shapes.where(None)),
-            "bytes": bytes_used,
+            "bytes": sum(file.stat().st_size for file in files if file.exists()),
             "outbox": 0 if drained is None else self._seq - drained,
             "deliveries": waiting,
         }

@@ -8,7 +8,7 @@ which folder is being moved until all of them are done; no hub starts on the dat
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,21 @@ async def sources(folder: Path) -> list[Source]:
     return [*found, Source(SYSTEM_NAME, SYSTEM, system)] if system.exists() else found
 
 
-async def move(engine: PostgresEngine, folder: Path, found: list[Source], told: Told) -> None:
+async def move(
+    engine: PostgresEngine,
+    folder: Path,
+    found: list[Source],
+    told: Told,
+    rest: Callable[[], Awaitable[None]],
+) -> None:
     """Copy all tenants and compare them; raises if a hub could not go on with the copies.
+
+    Args:
+        engine: where to.
+        folder: the state folder they come from.
+        found: see :func:`sources`.
+        told: is told how far it is.
+        rest: does what else there is to be done before a hub may start on the database.
 
     Raises:
         MoveError: the database has a city already, or a copy is not like its original.
@@ -83,6 +96,7 @@ async def move(engine: PostgresEngine, folder: Path, found: list[Source], told: 
             with closing(connect(source.file)) as file:
                 await _copy(connection, source.schema, file, lambda n: told("copying", n))
                 await _compare(connection, source, file, lambda n: told("comparing", n))
+        await rest()
         async with connection.transaction():
             for source in found:
                 await connection.execute(f"DELETE FROM {source.schema}.turn WHERE writer = 'move'")

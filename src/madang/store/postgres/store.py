@@ -200,6 +200,9 @@ class PostgresStore:
     def last_change(self) -> int:
         return self._seq
 
+    async def newest(self) -> int:
+        return int((await self._all(f"SELECT seq FROM {self._schema}.counter"))[0][0])
+
     # --- reading ------------------------------------------------------------------------------
 
     async def get(self, id: str) -> Row | None:
