@@ -60,6 +60,8 @@ class Files:
         self._cursor = engine.cursor()
         self._synced = {file.name for file in catalog.folder.rglob("*.parquet")}
         self._version: Version | None = None
+        self._tidying: duckdb.DuckDBPyConnection | None = None
+        self._is_closing = False
         self.waiting = 0
         self.holds: Sequence[Hold] = ()
         self.kinds = Kinds()
@@ -262,6 +264,22 @@ class Files:
         with self.catalog.alone(), self.reshaping, self.writing, self.transaction() as cursor:
             yield cursor
 
+    @contextmanager
+    def tidying(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a cursor as :meth:`transaction` does, for what can wait: :meth:`close` ends it.
+
+        Raises:
+            OSError: the lake is being closed; see :meth:`transaction` for other reasons.
+        """
+        with self.writing, self.transaction() as cursor:
+            self._tidying = cursor
+            try:
+                if self._is_closing:
+                    raise OSError(f"the lake in {self.catalog.shown} is being closed")
+                yield cursor
+            finally:
+                self._tidying = None
+
     def _move_mark(self, cursor: duckdb.DuckDBPyConnection, to: int) -> None:
         moved = cursor.execute(
             f"UPDATE {self.files}.mark SET upto = {to} WHERE upto = {self.drained}"
@@ -293,11 +311,17 @@ class Files:
             cursor.close()
 
     def close(self) -> None:
-        with self.reshaping, self.writing, self._taking:
+        """Let go of everything; what is only being tidied is broken off, and changes nothing."""
+        self._is_closing = True
+        while not self.reshaping.acquire(timeout=0.1):
+            if (tidying := self._tidying) is not None:
+                tidying.interrupt()
+        with self.writing, self._taking:
             self._cursor.execute(f"DROP SCHEMA memory.{self.name} CASCADE")
             self._cursor.execute(f"DETACH {self.files}")
             self._cursor.close()
             self.catalog.close()
+        self.reshaping.release()
 
 
 def _synced(path: Path) -> None:

@@ -40,10 +40,10 @@ def maintain(files: Files, whole: bool) -> None:
     name = f"'{files.files}', 'instance'"
     with files.catalog.alone(), files.reshaping:
         threshold = ", delete_threshold => 0" if whole else ""
-        with files.writing, files.transaction() as cursor:
+        with files.tidying() as cursor:
             cursor.execute(f"CALL ducklake_rewrite_data_files({name}{threshold})")
         for sizes in [""] if whole else _due_tiers(files, name):
-            with files.writing, files.transaction() as cursor:
+            with files.tidying() as cursor:
                 cursor.execute(f"CALL ducklake_merge_adjacent_files({name}{sizes})")
         cursor = files.cursor()
         try:
