@@ -217,10 +217,16 @@ class History:
         async with self._opening:
             if self._lake is None:
                 shared = self._shared
-                lake = await self._thread(
-                    shared.writers,
-                    lambda: DuckLake(shared.engine, shared.lakes.catalog(self.name)),
-                )
+                try:
+                    lake = await self._thread(
+                        shared.writers,
+                        lambda: DuckLake(shared.engine, shared.lakes.catalog(self.name)),
+                    )
+                except OSError as error:
+                    log.error("history.not_opened", tenant=self.name, reason=str(error))
+                    raise HistoryBehind(
+                        "history cannot be opened; the hub's log says why"
+                    ) from error
                 await self._agree(lake)
                 lake.hold(self._rules.holds)
                 self._lake = lake
