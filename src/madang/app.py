@@ -47,6 +47,7 @@ from madang.supervisor import Supervisor
 from madang.trust.trust import Trust
 from madang.twin.branch.branches import Branches
 from madang.twin.branch.trials import Trials
+from madang.web.dashboards.held import HeldDashboards
 
 log = structlog.get_logger("madang")
 
@@ -81,7 +82,7 @@ class City:
         self.sense.equipment.told = self.commands.answered
         self.services = Services(self.hub, trust.gate)
         self.notices = Notices(settings, self.hub, trust.records, trust.identities.secrets)
-        trust.personal.held.append(HeldContacts(self.notices))
+        trust.personal.held += [HeldContacts(self.notices), HeldDashboards(self.hub)]
         self.replays = Replays(self.services, settings.data / "lake" / "replays")
         twin = settings.data / "twin"
         self.trials = Trials(twin, settings.twin_city, settings.trial_processes, settings.ray)

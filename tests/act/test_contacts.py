@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from madang.act.notify import contacts
@@ -153,6 +154,18 @@ async def test_a_contact_of_an_account_is_erased_with_it(directory: Directory) -
     assert "hana" not in directory
     assert directory.names == ["kim", "lee", "park"]
     assert await directory.erase("4f1c") == []
+
+
+async def test_a_contact_kept_under_the_id_of_a_principal_belongs_to_its_account(
+    directory: Directory, tenant: Tenant
+) -> None:
+    await directory.put("hana", person(account="4f1c"), inside=False)
+    about = f"contact {tenant.name} hana"
+    body = orjson.dumps(person(account="person:4f1c"))  # as the page of web push kept it once
+    await tenant.writer.keep("contact", "hana", KEY.seal(body, about).encode())
+    again = Directory(tenant, KEY)
+    await again.load()
+    assert await again.erase("4f1c") == ["hana"]
 
 
 async def test_an_empty_place_stays_where_a_group_or_rota_needs_who_is_erased(

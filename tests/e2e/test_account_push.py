@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from html import unescape
 from typing import Any
@@ -95,6 +97,30 @@ async def test_a_browser_that_was_added_on_the_page_is_told_and_can_be_removed(
         page = await kim.post("/account/push/remove", data=form, headers=SAME)
         assert "That browser is told no more." in page.text
         assert push["endpoint"] not in unescape(page.text)
+
+
+async def test_a_browser_that_was_added_is_handed_out_and_erased_with_its_person(
+    hub: Server, web: WebTaker
+) -> None:
+    body = {"login": "lee", "name": "Lee", "password": PASSWORD, "roles": ["operator"]}
+    made = await asyncio.to_thread(hub.request, "POST", "/trust/users", body, hub.local_key())
+    account: Any = made.json()
+    push, _, _ = browser(web)
+    async with visitor(hub) as lee:
+        assert (await subscribe(lee, await sign_in(lee, "lee"), push)).status_code == 201
+    # What the city took down of the same person, and what the browser told, is one contact.
+    listed: Any = hub.request("GET", "/contacts/lee", None, hub.local_key()).json()
+    assert listed["account"] == account["id"]
+
+    person = f"/trust/persons/{account['id']}"
+    archive = hub.request("GET", f"{person}/export", None, hub.local_key()).body
+    held = zipfile.ZipFile(io.BytesIO(archive)).read("account.jsonl").decode()
+    assert push["endpoint"] in held
+
+    erased = hub.request("POST", f"{person}/erasure", {"reason": "asked"}, hub.local_key())
+    told: Any = erased.json()
+    assert "contact lee" in {one["id"] for one in told["removed"]}
+    assert hub.request("GET", "/contacts/lee", None, hub.local_key()).status == 404
 
 
 async def test_the_page_is_only_for_those_who_look_after_incidents(hub: Server) -> None:

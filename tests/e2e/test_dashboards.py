@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.e2e.small_city import CLOSED, OPEN, PAGE, City, small_city
@@ -200,6 +203,29 @@ def test_names_and_contents_that_will_not_do_are_refused_with_their_place(city: 
     answer = city.ask("PUT", "/dashboards/x", {"content": board(tiles=[{"kind": "number"}])})
     assert answer.status == 400
     assert b"tiles[0]" in answer.body
+
+
+def test_what_somebody_kept_is_handed_out_and_erased_with_them(city: City) -> None:
+    leaving = city.person("leaving", "operator")
+    for name, visibility in (("my-own", "private"), ("shared", "signedIn"), ("shown", "public")):
+        assert put(city, name, leaving, board(visibility)) == 201
+
+    archive = zipfile.ZipFile(io.BytesIO(city.ask("GET", "/me/export", who=leaving).body))
+    held = [orjson.loads(line) for line in archive.read("account.jsonl").splitlines()]
+    kept = {one["dashboard"]["name"]: one["dashboard"] for one in held if "dashboard" in one}
+    assert set(kept) == {"my-own", "shared", "shown"}
+    assert kept["my-own"]["content"]["title"] == {"en": "Mine"}
+
+    report: Any = city.ask("POST", "/me/erasure", {"confirm": "erase"}, leaving).json()
+    assert report["account"] == "removed"
+    gone = {one["id"]: one["attributes"] for one in report["removed"]}
+    assert gone["dashboard my-own"] == ["content", "owner"]
+    assert gone["dashboard shared"] == gone["dashboard shown"] == ["owner"]
+    assert city.ask("GET", "/dashboards/my-own").status == 404
+    for name in ("shared", "shown"):  # others look at them
+        left: Any = city.ask("GET", f"/dashboards/{name}").json()
+        assert (left["owner"], left["title"]["en"]) == ("", "Mine")
+    assert b"leaving" not in city.ask("GET", "/dashboards").body
 
 
 def test_dashboards_are_there_after_a_restart(

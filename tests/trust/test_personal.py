@@ -379,7 +379,7 @@ class Shelf:
     def __init__(self, *accounts: str) -> None:
         self.accounts = list(accounts)
 
-    def about(self, account: str) -> list[dict[str, Any]]:
+    async def about(self, account: str) -> list[dict[str, Any]]:
         return [{"contact": one} for one in self.accounts if one == account]
 
     async def erase(self, account: str) -> list[dict[str, Any]]:
@@ -396,6 +396,16 @@ async def test_what_else_is_held_about_a_person_is_handed_out_and_erased(town: T
     report = await town.personal.erase(town.kim.entity, "asked", by="person:x")
     assert {"tenant": "", "id": "contact kim", "attributes": ["channels"]} in report.removed
     assert shelf.accounts == ["somebody else"]
+
+
+async def test_what_else_is_held_is_found_when_the_account_is_gone(town: Town) -> None:
+    shelf = Shelf(town.kim.id, "")
+    town.personal.held.append(shelf)
+    await town.city.identities.people.remove(town.kim, "person:x")
+    archive = await town.personal.export(town.kim.entity, by="person:x")
+    assert parts(archive.read_bytes())["account"] == [{"contact": town.kim.id}]
+    await town.personal.erase(town.kim.entity, "asked", by="person:x")
+    assert shelf.accounts == [""]
 
 
 async def test_the_last_administrator_stays_and_is_told_why(town: Town) -> None:

@@ -58,7 +58,7 @@ class PushPages:
 
     async def page(self, request: Request) -> Response:
         who = request.state.principal
-        mine = (await self._directory(request)).of_account(who.id)
+        mine = (await self._directory(request)).of_account(_account(who))
         channels = [one for person in mine.values() for one in person.channels]
         return self._site.answer(
             request,
@@ -85,15 +85,15 @@ class PushPages:
             raise BadRequestData(f"{first['loc'][0]}: {first['msg']}") from None
         directory = await self._directory(request)
         language: Language = "ko" if self._site.texts(request).language == "ko" else "en"
-        name = await directory.subscribe(who.id, who.name, language, push)
+        name = await directory.subscribe(_account(who), who.name, language, push)
         await self._record(request, name)
         return JSONResponse({"next": self._site.pages.url(f"{_PATH}?done=added")}, 201)
 
     async def remove(self, request: Request) -> Response:
         form, who = await self._site.form(request), _person(request)
         directory = await self._directory(request)
-        names = ", ".join(directory.of_account(who.id))
-        await directory.unsubscribe(who.id, form.get("endpoint", ""))
+        names = ", ".join(directory.of_account(_account(who)))
+        await directory.unsubscribe(_account(who), form.get("endpoint", ""))
         await self._record(request, names)
         return self._site.redirect(f"{_PATH}?done=removed")
 
@@ -112,6 +112,11 @@ class PushPages:
                 address=state.address,
             )
         )
+
+
+def _account(who: Principal) -> str:
+    """Return the id of somebody's account, to which their contact belongs."""
+    return who.id.removeprefix("person:")
 
 
 def _person(request: Request) -> Principal:

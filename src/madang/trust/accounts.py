@@ -21,6 +21,8 @@ from madang.trust.principal import ROLES, Principal, Role
 from madang.trust.records import Body, Records
 
 LONGEST_NAME: Final = 128
+PERSON: Final = "urn:ngsi-ld:Person:"
+"""What the id of the entity that is a person begins with, before the id of the account."""
 MOST: Final = 500_000
 _MOST_ITEMS = 100  # roles, tenants or scopes of one account
 _LONGEST_ITEM = 1000
@@ -118,7 +120,7 @@ class Account:
     @property
     def entity(self) -> str:
         """The id of the entity that is this person."""
-        return f"urn:ngsi-ld:Person:{self.id}"
+        return PERSON + self.id
 
     def principal(self) -> Principal:
         return Principal(

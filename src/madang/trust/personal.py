@@ -17,6 +17,7 @@ from madang.hub.records import Own
 from madang.lake.questions import HeldBack
 from madang.model.errors import BadRequestData, NgsiError
 from madang.model.names import check_uri, is_uri
+from madang.trust.accounts import PERSON
 from madang.trust.audit import Audit
 from madang.trust.audit_file import Entry, Wanted
 from madang.trust.consents import Consents
@@ -89,7 +90,7 @@ class Erasure:
 class Held(Protocol):
     """What else is held about people who have an account, beside entities."""
 
-    def about(self, account: str) -> list[dict[str, Any]]:
+    async def about(self, account: str) -> list[dict[str, Any]]:
         """Return what there is about the account of this id."""
 
     async def erase(self, account: str) -> list[dict[str, Any]]:
@@ -204,9 +205,9 @@ class PersonalData:
             yield account.shown()
             for session in self._identities.sessions.of(account.principal_id):
                 yield {"session": session.shown()}
-            for held in self.held:
-                for one in held.about(account.id):
-                    yield one
+        for held in self.held:
+            for one in await held.about(_account_id(subject)):
+                yield one
 
     async def _about_consents(self, subject: str) -> AsyncIterator[dict[str, Any]]:
         for consent in await self.consents.of(subject):
@@ -280,6 +281,8 @@ class PersonalData:
             await self._erase_history(subject, found, report)
             report.consents, laws = await self.consents.erase(subject, by=by, address=address)
             report.kept += [{"what": "consents", "law": law} for law in laws]
+            for held in self.held:
+                report.removed += await held.erase(_account_id(subject))
             await self._erase_account(subject, by, report)
             await self._audit.record(event("erasureDone", report.figures()))
         return report
@@ -317,13 +320,16 @@ class PersonalData:
         account = self._account(subject)
         if account is None:
             return
-        for held in self.held:
-            report.removed += await held.erase(account.id)
         try:
             await self._identities.people.remove(account, by)
             report.account = "removed"
         except NgsiError as error:  # the last administrator, say
             report.account = str(error)
+
+
+def _account_id(subject: str) -> str:
+    """Return the id of a person's account, which may be gone already; empty if there was none."""
+    return subject.removeprefix(PERSON) if subject.startswith(PERSON) else ""
 
 
 class _Plan(NamedTuple):

@@ -20,9 +20,9 @@ CHUNK = 500  # lines that are compressed at once
 PARTS = {
     "account": (
         "계정",
-        "계정과 로그인 장치",
+        "계정, 로그인 장치, 연락처, 대시보드",
         "Account",
-        "your account and where you are signed in",
+        "your account, where you are signed in, your contacts and dashboards",
     ),
     "consents": (
         "동의",

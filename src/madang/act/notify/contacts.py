@@ -81,6 +81,12 @@ class Person(Part):
     erased: datetime | None = None
     """When that happened; nobody is reached then, in a place that somebody should take."""
 
+    @field_validator("account")
+    @classmethod
+    def _is_account(cls, value: str | None) -> str | None:
+        """Take the id of a principal for that of its account: the page of web push kept those."""
+        return value and value.removeprefix("person:")
+
     @model_validator(mode="after")
     def _is_reached(self) -> Self:
         if not self.channels and self.erased is None:

@@ -20,7 +20,7 @@ class HeldContacts:
     def __init__(self, notices: Notices) -> None:
         self._notices = notices
 
-    def about(self, account: str) -> list[dict[str, Any]]:
+    async def about(self, account: str) -> list[dict[str, Any]]:
         """Return the contacts of an account, without secrets."""
         return [
             {"tenant": tenant, "contact": told(name, person)}

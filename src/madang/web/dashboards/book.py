@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -160,6 +160,24 @@ class Book:
 
     async def _texts(self) -> list[tuple[str, bytes]]:
         return await self._tenant.store.items("dashboard")
+
+
+async def owned(tenant: Tenant, owner: str) -> list[Kept]:
+    """Return the dashboards that a principal made."""
+    found = [_read(name, text) for name, text in await tenant.store.items("dashboard")]
+    return [one for one in found if one.owner == owner]
+
+
+async def disown(tenant: Tenant, one: Kept) -> bool:
+    """Remove a dashboard that only its owner sees; of another, forget the owner.
+
+    Returns:
+        whether it was removed.
+    """
+    is_private = one.content.visibility == "private" and one.name != CITY
+    left = None if is_private else _written(replace(one, owner="", owner_name=""))
+    await tenant.writer.keep("dashboard", one.name, left)
+    return is_private
 
 
 @cache
