@@ -93,7 +93,7 @@ class History:
         self._retained = 0.0
         self._shared = shared
         self._lake: Lake | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[Lake] | None = None
         self._taking = asyncio.Lock()
         self._changing = asyncio.Lock()
         self._work: asyncio.Task[None] | None = None
@@ -207,6 +207,8 @@ class History:
         if self._work is not None:
             self._work.cancel()
             await asyncio.wait([self._work])
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
         async with self._changing, self._taking:
             if self._lake is not None:
                 await self._thread(self._shared.writers, self._lake.close)
@@ -214,23 +216,33 @@ class History:
     # --- from the outbox to the lake ----------------------------------------------------------
 
     async def _opened(self) -> Lake:
-        async with self._opening:
-            if self._lake is None:
-                shared = self._shared
-                try:
-                    lake = await self._thread(
-                        shared.writers,
-                        lambda: DuckLake(shared.engine, shared.lakes.catalog(self.name)),
-                    )
-                except OSError as error:
-                    log.error("history.not_opened", tenant=self.name, reason=str(error))
-                    raise HistoryBehind(
-                        "history cannot be opened; the hub's log says why"
-                    ) from error
-                await self._agree(lake)
-                lake.hold(self._rules.holds)
-                self._lake = lake
-            return self._lake
+        """Return the lake. Whoever is cancelled while it is opened leaves it to all others."""
+        if self._lake is None:
+            if self._opening is None:
+                self._opening = asyncio.get_running_loop().create_task(self._open())
+            return await asyncio.shield(self._opening)
+        return self._lake
+
+    async def _open(self) -> Lake:
+        shared = self._shared
+        try:
+            lake = await self._thread(
+                shared.writers, lambda: DuckLake(shared.engine, shared.lakes.catalog(self.name))
+            )
+        except OSError as error:
+            self._opening = None
+            log.error("history.not_opened", tenant=self.name, reason=str(error))
+            raise HistoryBehind("history cannot be opened; the hub's log says why") from error
+        try:
+            await self._agree(lake)
+        except BaseException:
+            await self._thread(shared.writers, lake.close)
+            raise
+        finally:
+            self._opening = None
+        lake.hold(self._rules.holds)
+        self._lake = lake
+        return lake
 
     async def _agree(self, lake: Lake) -> None:
         """Make sure that lake and outbox mean the same by a number."""
