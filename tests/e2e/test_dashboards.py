@@ -207,22 +207,26 @@ def test_names_and_contents_that_will_not_do_are_refused_with_their_place(city: 
 
 def test_what_somebody_kept_is_handed_out_and_erased_with_them(city: City) -> None:
     leaving = city.person("leaving", "operator")
-    for name, visibility in (("my-own", "private"), ("shared", "signedIn"), ("shown", "public")):
+    for name, visibility in (
+        ("my-own", "private"),
+        ("my-shared", "signedIn"),
+        ("my-shown", "public"),
+    ):
         assert put(city, name, leaving, board(visibility)) == 201
 
     archive = zipfile.ZipFile(io.BytesIO(city.ask("GET", "/me/export", who=leaving).body))
     held = [orjson.loads(line) for line in archive.read("account.jsonl").splitlines()]
     kept = {one["dashboard"]["name"]: one["dashboard"] for one in held if "dashboard" in one}
-    assert set(kept) == {"my-own", "shared", "shown"}
+    assert set(kept) == {"my-own", "my-shared", "my-shown"}
     assert kept["my-own"]["content"]["title"] == {"en": "Mine"}
 
     report: Any = city.ask("POST", "/me/erasure", {"confirm": "erase"}, leaving).json()
     assert report["account"] == "removed"
     gone = {one["id"]: one["attributes"] for one in report["removed"]}
     assert gone["dashboard my-own"] == ["content", "owner"]
-    assert gone["dashboard shared"] == gone["dashboard shown"] == ["owner"]
+    assert gone["dashboard my-shared"] == gone["dashboard my-shown"] == ["owner"]
     assert city.ask("GET", "/dashboards/my-own").status == 404
-    for name in ("shared", "shown"):  # others look at them
+    for name in ("my-shared", "my-shown"):  # others look at them
         left: Any = city.ask("GET", f"/dashboards/{name}").json()
         assert (left["owner"], left["title"]["en"]) == ("", "Mine")
     assert b"leaving" not in city.ask("GET", "/dashboards").body
