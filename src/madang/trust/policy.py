@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import structlog
+
 from madang.model.errors import BadRequestData, ResourceNotFound
 from madang.model.names import check_name, shown
 from madang.query.reach import Reach
@@ -19,6 +21,8 @@ from madang.trust.explain import Explanation, explain
 from madang.trust.marks import MOST_MARKS, Mark, mark_of
 from madang.trust.principal import LOCAL, Principal
 from madang.trust.records import Records
+
+log = structlog.get_logger("madang.trust")
 
 MOST_CACHED = 65_536  # decisions; those first made are forgotten first
 MOST_PUBLIC = 1000  # types that are open data, in all tenants
@@ -52,9 +56,8 @@ class Policies:
             BadPolicy: a policy is kept that an earlier version took and this one cannot use.
         """
         for name, body in (await self._records.all("policy")).items():
-            self._texts[name] = body["text"]
             try:
-                self._own[name] = [compiled(rule) for rule in rules.read(name, body["text"])]
+                self._put(name, body["text"])
             except rules.BadPolicy as error:
                 raise rules.BadPolicy(
                     f"{error}. An earlier version took this policy: start that version and change "
@@ -65,6 +68,34 @@ class Policies:
             self._marks[mark.id] = mark
         for body in (await self._records.all("public")).values():
             self._open(body["tenant"], body["type"])
+        self._renew()
+
+    def _put(self, name: str, text: str) -> None:
+        self._own[name] = [compiled(rule) for rule in rules.read(name, text)]
+        self._texts[name] = text
+
+    def take(self, kind: str, id: str, body: dict[str, Any] | None) -> None:
+        """Put into force what another hub has changed: a policy, a mark, what is public.
+
+        A policy that this version cannot use, as the other hub's could, is left out.
+        """
+        if kind == "policy":
+            self._own.pop(id, None)
+            self._texts.pop(id, None)
+            if body is not None:
+                try:
+                    self._put(id, body["text"])
+                except rules.BadPolicy as error:
+                    log.error("policy.unusable", name=id, reason=str(error))
+        elif kind == "mark":
+            self._marks.pop(id, None)
+            if body is not None:
+                self._marks[id] = mark_of(body)
+        else:
+            tenant, _, name = id.rpartition(" ")
+            self._public[tenant] = self._public.get(tenant, frozenset()) - {name}
+            if body is not None:
+                self._open(tenant, name)
         self._renew()
 
     # --- questions ----------------------------------------------------------------------------
