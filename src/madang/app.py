@@ -11,7 +11,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import structlog
@@ -43,9 +43,10 @@ from madang.services.replay.replays import Replays
 from madang.services.services import Services
 from madang.settings import Settings
 from madang.store import engine_of
-from madang.store.protocol import Engine
+from madang.store.protocol import Engine, Item
 from madang.supervisor import Supervisor
 from madang.trust.records import Records
+from madang.trust.rules import BadPolicy
 from madang.trust.trust import Trust
 from madang.twin.branch.branches import Branches
 from madang.twin.branch.trials import Trials
@@ -147,10 +148,20 @@ class City:
 
         assert isinstance(self.engine, PostgresEngine), "the settings see to it"
         password = self.settings.bus_password.get_secret_value()
-        take = self.trust.take
-        peers = Peers(self.engine, self.hub, self.settings.bus, password, place, take)
+        peers = Peers(self.engine, self.hub, self.settings.bus, password, place, self._take)
         self.trust.gate.catch_up = peers.catch_up
         return peers
+
+    def _take(self, items: Sequence[Item]) -> None:
+        """Take up what another hub has changed; end, as a start would, at a policy of the future.
+
+        To go on without it would let in whom it keeps out.
+        """
+        try:
+            self.trust.take(items)
+        except BadPolicy as error:
+            log.error("policy.unusable", reason=str(error), hint="start a version that knows it")
+            self.stop()
 
     async def run(self, listening: socket.socket) -> None:
         """Serve until told to stop."""

@@ -14,8 +14,10 @@ from itertools import count
 from pathlib import Path
 
 import orjson
+import psycopg
 import pytest
 
+from madang.store.postgres.schema import SYSTEM
 from tests.contract.cluster import shared
 from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.receiver import Receiver
@@ -269,6 +271,31 @@ def test_a_key_works_on_the_other_hub_at_once_and_no_longer_once_revoked(
             gone = one.request("DELETE", f"/trust/keys/{made['id']}", headers=local)
             assert gone.status == 204
             assert until(lambda asked=asked: asked() == 401, 1.0) < 1.0  # type: ignore[misc]
+
+
+def test_a_policy_of_a_newer_version_ends_a_hub_that_cannot_read_it(
+    tmp_path: Path, nats: NatsServer
+) -> None:
+    url = database()
+    with two(tmp_path, url, nats) as hubs:
+        body = orjson.dumps({"text": "forbid (principal, action, resource) unless tomorrow;"})
+        with psycopg.connect(url, autocommit=True) as newer:
+            newer.execute(
+                f"WITH c AS (UPDATE {SYSTEM}.counter SET items = items + 1 RETURNING items)"
+                f" INSERT INTO {SYSTEM}.item (kind, id, body, number)"
+                " SELECT 'policy', 'newer', %s, items FROM c",
+                (body,),
+            )
+        for server in hubs:
+            until(lambda server=server: not answers(server), 30.0)  # type: ignore[misc]
+            assert "policy.unusable" in server.log_end()
+
+
+def answers(server: Server) -> bool:
+    try:
+        return server.ready()
+    except OSError:
+        return False
 
 
 async def test_a_killed_hub_loses_nothing_and_the_other_takes_its_work(

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import structlog
-
 from madang.model.errors import BadRequestData, ResourceNotFound
 from madang.model.names import check_name, shown
 from madang.query.reach import Reach
@@ -21,8 +19,6 @@ from madang.trust.explain import Explanation, explain
 from madang.trust.marks import MOST_MARKS, Mark, mark_of
 from madang.trust.principal import LOCAL, Principal
 from madang.trust.records import Records
-
-log = structlog.get_logger("madang.trust")
 
 MOST_CACHED = 65_536  # decisions; those first made are forgotten first
 MOST_PUBLIC = 1000  # types that are open data, in all tenants
@@ -77,16 +73,16 @@ class Policies:
     def take(self, kind: str, id: str, body: dict[str, Any] | None) -> None:
         """Put into force what another hub has changed: a policy, a mark, what is public.
 
-        A policy that this version cannot use, as the other hub's could, is left out.
+        Raises:
+            BadPolicy: this version cannot use a policy as the other hub's could; what was in force
+                stays so.
         """
         if kind == "policy":
-            self._own.pop(id, None)
-            self._texts.pop(id, None)
             if body is not None:
-                try:
-                    self._put(id, body["text"])
-                except rules.BadPolicy as error:
-                    log.error("policy.unusable", name=id, reason=str(error))
+                self._put(id, body["text"])
+            else:
+                self._own.pop(id, None)
+                self._texts.pop(id, None)
         elif kind == "mark":
             self._marks.pop(id, None)
             if body is not None:
