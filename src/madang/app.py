@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import gc
 import os
+import secrets
 import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any, Self
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 import uvicorn
@@ -34,7 +35,7 @@ from madang.hub.hub import Hub
 from madang.hub.tenants import Tenants
 from madang.lock import FolderInUse, held
 from madang.logs import configure
-from madang.model.errors import MadangError
+from madang.model.errors import Conflict, MadangError
 from madang.sense.edge.crossing import Crossings
 from madang.sense.sense import Sense
 from madang.sense.sentilo import notifications
@@ -42,12 +43,17 @@ from madang.services.replay.replays import Replays
 from madang.services.services import Services
 from madang.settings import Settings
 from madang.store import engine_of
-from madang.store.protocol import Engine
+from madang.store.protocol import Engine, Item
 from madang.supervisor import Supervisor
+from madang.trust.records import Records
+from madang.trust.rules import BadPolicy
 from madang.trust.trust import Trust
 from madang.twin.branch.branches import Branches
 from madang.twin.branch.trials import Trials
 from madang.web.dashboards.held import HeldDashboards
+
+if TYPE_CHECKING:
+    from madang.hub.peers import Peers
 
 log = structlog.get_logger("madang")
 
@@ -67,15 +73,17 @@ class Server(uvicorn.Server):
 class City:
     """All parts of one running process."""
 
-    def __init__(self, settings: Settings, engine: Engine, trust: Trust) -> None:
+    def __init__(self, settings: Settings, engine: Engine, trust: Trust, place: str) -> None:
         self.settings = settings
         self.engine = engine
         self.trust = trust
+        self._demo: asyncio.Task[None] | None = None
         self.metrics = Metrics()
         self.tenants = Tenants(
             settings, trust.reach_of, trust.on_notified, {"sentilo": notifications.bodies}
         )
         self.hub = Hub(engine, self.tenants.make)
+        self.peers = self._peers(place)
         trust.watch(self.hub)
         self.sense = Sense(settings, self.hub, trust)
         self.commands = Commands(self.hub, self.sense.equipment)
@@ -127,7 +135,33 @@ class City:
         """Open what is kept and make the parts."""
         engine = engine_of(settings, settings.query_time_limit_s)
         await engine.claim()
-        return cls(settings, engine, await Trust.open(settings, engine))
+        trust = await Trust.open(settings, engine)
+        place = await _place(trust.records) if settings.bus else ""
+        return cls(settings, engine, trust, place)
+
+    def _peers(self, place: str) -> Peers | None:
+        """Return this hub among those that share its database; None if it is alone."""
+        if not self.settings.bus:
+            return None
+        from madang.hub.peers import Peers  # only who uses it pays for it
+        from madang.store.postgres.engine import PostgresEngine
+
+        assert isinstance(self.engine, PostgresEngine), "the settings see to it"
+        password = self.settings.bus_password.get_secret_value()
+        peers = Peers(self.engine, self.hub, self.settings.bus, password, place, self._take)
+        self.trust.gate.catch_up = peers.catch_up
+        return peers
+
+    def _take(self, items: Sequence[Item]) -> None:
+        """Take up what another hub has changed; end, as a start would, at a policy of the future.
+
+        To go on without it would let in whom it keeps out.
+        """
+        try:
+            self.trust.take(items)
+        except BadPolicy as error:
+            log.error("policy.unusable", reason=str(error), hint="start a version that knows it")
+            self.stop()
 
     async def run(self, listening: socket.socket) -> None:
         """Serve until told to stop."""
@@ -136,23 +170,26 @@ class City:
             loop.add_signal_handler(name, self.stop)
         await self.hub.start()
         await self.trust.personal.start()
-        await self.commands.start()  # before a device can answer
-        await self.sense.start()
-        await self.services.start()
-        self.crossings.start()
+        if self.peers is None:
+            await self._work()
+        else:
+            self.peers.start(self._begin_work, self.stop)
         self.trust.listening(listening.getsockname()[1])
         self.system.ready = True
         log.info("madang.ready", url=self.settings.url)
         listening.listen(BACKLOG)  # who follows the link at once must wait, not be refused
         self.supervisor.ready()
         self._welcome()
-        demo = self._start_demo()
+        if self.peers is None:
+            self._start_demo()
         try:
             await self.server.serve(sockets=[listening])
         finally:
-            if demo is not None:
-                demo.cancel()
-                await asyncio.gather(demo, return_exceptions=True)
+            if self.peers is not None:
+                await self.peers.settle()
+            if self._demo is not None:
+                self._demo.cancel()
+                await asyncio.gather(self._demo, return_exceptions=True)
             await self.crossings.close()
             await self.replays.close()
             await self.trials.close()
@@ -165,6 +202,19 @@ class City:
             await self.tenants.close()
             await self.trust.close()
             log.info("madang.stopped")
+
+    async def _begin_work(self) -> None:
+        """Do what one of several hubs does for all: this one has been given the lease."""
+        await self.hub.work()
+        await self._work()
+        self._start_demo()
+
+    async def _work(self) -> None:
+        """Carry out commands, take in what feeds and brokers bring, let services work."""
+        await self.commands.start()  # before a device can answer
+        await self.sense.start()
+        await self.services.start()
+        self.crossings.start()
 
     def stop(self) -> None:
         """End gracefully: no new requests, those under way finish, everything is written out."""
@@ -184,18 +234,28 @@ class City:
         if link is not None:
             print(f"\nMake the first administrator here (works once):\n  {link}\n", flush=True)
 
-    def _start_demo(self) -> asyncio.Task[None] | None:
-        if not self.settings.demo:
-            return None
-        demo = asyncio.get_running_loop().create_task(self._live())
-        demo.add_done_callback(_tell_of_fault)
-        return demo
+    def _start_demo(self) -> None:
+        if self.settings.demo:
+            self._demo = asyncio.get_running_loop().create_task(self._live())
+            self._demo.add_done_callback(_tell_of_fault)
 
     async def _live(self) -> None:
         """Run the demo city against the default tenant."""
         from madang.demo.run import run
 
         await run(self.parts)
+
+
+async def _place(records: Records) -> str:
+    """Return what tells the hubs of this database from those of others; made at the first start."""
+    kept = await records.get("setting", "place")
+    if kept is None:
+        kept = {"id": secrets.token_hex(8)}
+        try:
+            await records.put("setting", "place", kept)
+        except Conflict:  # another hub has been started at the same moment
+            return await _place(records)
+    return str(kept["id"])
 
 
 def _tell_of_fault(task: asyncio.Task[None]) -> None:

@@ -53,6 +53,16 @@ class Settings(BaseModel):
         "Place",
         "Password of `store`; empty is what libpq finds (`PGPASSWORD`, ...).",
     )
+    bus: str = _setting(
+        "",
+        "Place",
+        "NATS servers, `nats://user@host:4222,...`, by which hubs that share the `store` on"
+        " PostgreSQL tell one another of changes; empty is one hub alone.",
+        pattern=r"^((nats|tls)://[^\s,]+(,(nats|tls)://[^\s,]+)*)?$",
+    )
+    bus_password: SecretStr = _setting(
+        SecretStr(""), "Place", "Password of the user that `bus` names."
+    )
     host: str = _setting("127.0.0.1", "Place", "Address to listen on.", min_length=1)
     port: int = _setting(8080, "Place", "Port of HTTP; 0 takes a free one.", ge=0, le=65535)
     mqtt_port: int = _setting(
@@ -310,6 +320,14 @@ class Settings(BaseModel):
     def _shared_files_have_a_shared_catalog(self) -> Self:
         if self.history_path is not None and not self.store:
             raise ValueError("history_path needs store: without, history lies below data")
+        return self
+
+    @model_validator(mode="after")
+    def _bus_is_of_a_shared_store(self) -> Self:
+        if self.bus and not self.store:
+            raise ValueError("bus is for hubs that share a store on PostgreSQL; set store as well")
+        if any(urlsplit(server).password is not None for server in self.bus.split(",")):
+            raise ValueError("bus holds a password; set it as bus_password")
         return self
 
     @model_validator(mode="after")

@@ -89,6 +89,8 @@ class OneTenant:
     def __init__(self, tenant: Tenant) -> None:
         self.open = {"": tenant}
         self.on_open: list[Any] = []
+        self.on_work: list[Any] = []
+        self.works = True
 
     async def tenant(self, name: str, create: bool) -> Tenant:
         return self.open[name]

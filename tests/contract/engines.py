@@ -92,6 +92,8 @@ def _sqlite(store: Store) -> SqliteStore:
 class PostgresPlace:
     """A database, the same in all tests: emptied for each, for to make its tables takes long."""
 
+    is_shared = False
+
     def __init__(self, _folder: Path) -> None:
         self._cluster = shared()
         self.url = _database()
@@ -100,7 +102,9 @@ class PostgresPlace:
         self._engines: list[PostgresEngine] = []
 
     def engine(self, query_seconds: float = 30.0) -> Engine:
-        self._engines.append(PostgresEngine(self.url, query_seconds=query_seconds))
+        self._engines.append(
+            PostgresEngine(self.url, query_seconds=query_seconds, is_shared=self.is_shared)
+        )
         return self._engines[-1]
 
     async def close(self) -> None:
@@ -144,6 +148,12 @@ class PostgresPlace:
         return engine
 
 
+class SharedPlace(PostgresPlace):
+    """The same database, as one of several hubs works on it."""
+
+    is_shared = True
+
+
 _EMPTY = """
 DELETE FROM madang_default.entity;
 DELETE FROM madang_default.shape;
@@ -183,4 +193,4 @@ def _connection() -> psycopg.Connection[Any]:
 
 
 AnyPlace = type[SqlitePlace] | type[PostgresPlace]
-PLACES: list[AnyPlace] = [SqlitePlace, PostgresPlace]
+PLACES: list[AnyPlace] = [SqlitePlace, PostgresPlace, SharedPlace]

@@ -18,7 +18,7 @@ from madang.query.tree import InScope, Query
 from madang.store.protocol import Batch, Change, ChangeKind, Page, Store
 from madang.store.rows import entity_of
 from tests.contract.city import T0, document, faster_than, ids, of_type, outbox, sequence, within
-from tests.contract.engines import PLACES, AnyPlace, PostgresPlace
+from tests.contract.engines import PLACES, AnyPlace, SqlitePlace
 
 numbers = st.integers(0, 11)
 kinds = st.sampled_from(["Car", "Bus", ["Bus", "Car"]])
@@ -250,7 +250,7 @@ def test_a_store_answers_as_a_dict_would(kind: AnyPlace) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=12 if kind is PostgresPlace else 40,
+            max_examples=40 if kind is SqlitePlace else 12,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

@@ -20,6 +20,7 @@ class Receiver:
         self.taken: list[dict[str, Any]] = []
         self._server: asyncio.Server | None = None
         self.uri = ""
+        self.open: set[asyncio.Transport] = set()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -31,6 +32,9 @@ class Receiver:
         assert self._server is not None
         self._server.close()
         self.mood = "gone"
+        for transport in self.open:  # a hub keeps its connections for the next notification
+            transport.abort()
+        await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
@@ -42,9 +46,13 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._receiver.open.add(self._transport)
         self._parser = httptools.HttpRequestParser(self)
         if self._receiver.mood == "gone":
             self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._receiver.open.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         if self._receiver.mood == "gone":

@@ -77,8 +77,8 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data.with_name(data.name + ".log")
         self._options = (*options, "--open") if open else options
-        self._environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
-        self._environ.update(environ or {})
+        self.environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
+        self.environ.update(environ or {})
         self._core = core
         self._process: subprocess.Popen[bytes] | forked.Forked | None = None
 
@@ -96,15 +96,15 @@ class Server:
 
     def _run(self, *words: str) -> None:
         with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
-            if not self.imports and "PYTHONPATH" not in self._environ:
+            if not self.imports and "PYTHONPATH" not in self.environ:
                 streams = (nothing, log, log)
-                self._process = forked.Forked(words, self._environ, streams, core=self._core)
+                self._process = forked.Forked(words, self.environ, streams, core=self._core)
                 return
             command = [str(COMMAND), *words]
             if self._core is not None and shutil.which("taskset"):
                 command = ["taskset", "-c", str(self._core), *command]
             self._process = subprocess.Popen(
-                command, env=self._environ, stdin=nothing, stdout=log, stderr=log
+                command, env=self.environ, stdin=nothing, stdout=log, stderr=log
             )
 
     def start(self, wait_s: float = 30.0) -> float:

@@ -95,7 +95,12 @@ class Follower:
         self._following = None
 
     def look(self, id: str) -> None:
-        """Handle an entity now if it waits: something beside it has changed."""
+        """Handle an entity now if it waits: something beside it has changed.
+
+        Nothing is done before the start: then another hub has the work.
+        """
+        if self._following is None:
+            return
         timer = self._timers.pop(id, None)
         if timer is not None:
             timer.cancel()

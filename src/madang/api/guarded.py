@@ -98,7 +98,9 @@ class _Guard:
             credential = session_of(request)
             if credential is not None:
                 refuse_forged(request)
-            if credential is not None and not self._gate.holds(credential, request.state.address):
+            if credential is not None and not await self._gate.holds(
+                credential, request.state.address
+            ):
                 credential = None  # the session has ended: the page to sign in must be reached
         await self._enter(request, surface, credential)
 
@@ -135,7 +137,7 @@ class _Guard:
         For answers without an end, ``holds`` tells whether that tenant still is what may be seen.
         """
         gate, state, now = self._gate, connection.state, time.perf_counter()
-        state.principal = gate.principal(credential, state.address)
+        state.principal = await gate.known(credential, state.address)
         gate.admit(state.principal, state.address, "pages", now)
         if surface.action in _OF_THE_SYSTEM:
             gate.allow(state.principal, surface.action, "", state.address)

@@ -129,7 +129,7 @@ class NgsiLane:
         credential = bearer(headers)
         if credential is None:
             credential = credential_in(request.method, headers, self._url)
-            if credential is not None and not self._gate.holds(credential, address):
+            if credential is not None and not await self._gate.holds(credential, address):
                 credential = None  # the session has ended; what is public can still be read
 
         async def find() -> Tenant:

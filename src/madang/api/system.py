@@ -83,7 +83,14 @@ class System:
             }
             for name, tenant in sorted(self.hub.open.items())
         }
-        return JSONResponse({"version": __version__, "ready": self.ready, "tenants": tenants})
+        hub = {
+            "shares": self.hub.is_shared,
+            "works": self.hub.works,
+            "bus": self.hub.is_told(),
+        }
+        return JSONResponse(
+            {"version": __version__, "ready": self.ready, "hub": hub, "tenants": tenants}
+        )
 
     async def changes(self, request: Request) -> Response:
         """Changes as server-sent events, live or from a position; ``type`` and ``id`` narrow them.

@@ -272,6 +272,10 @@ async def status(*, url: str, as_json: bool, console: Console) -> None:
         return
     ready = "[green]ready[/]" if state["ready"] else "[yellow]not ready[/]"
     console.print(f"Madang {state['version']} at {url}: {ready}", highlight=False)
+    if state["hub"]["shares"]:
+        has = "has" if state["hub"]["works"] else "leaves to another hub"
+        bus = "" if state["hub"]["bus"] else " [yellow]The bus is away.[/]"
+        console.print(f"It shares its database, and {has} the city's work.{bus}", highlight=False)
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     table.add_column("tenant")
     figures = list(dict.fromkeys(name for sizes in state["tenants"].values() for name in sizes))

@@ -50,6 +50,12 @@ class Changes:
                 follower.lost = True
             follower.ready.set()
 
+    def lose(self) -> None:
+        """Tell all followers that they have missed some."""
+        for follower in self._followers:
+            follower.lost = True
+            follower.ready.set()
+
     async def follow(
         self, wanted: Callable[[Change], bool] | None = None
     ) -> AsyncGenerator[Change, None]:

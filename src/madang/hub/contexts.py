@@ -151,6 +151,14 @@ class Contexts:
         self._known.clear()
         self._revision = self._remote.revision
 
+    def take(self, id: str, body: bytes | None) -> None:
+        """Take up a stored context as another hub has left it."""
+        if body is None:
+            self._hosted.pop(id, None)
+        else:
+            self._hosted[id] = _Hosted(**orjson.loads(body))
+        self._forget()
+
     # --- stored contexts -----------------------------------------------------------------------
 
     async def add(self, source: object, kind: Kind = "Hosted") -> str:

@@ -125,12 +125,16 @@ class Delivery:
             if queue.task is None and queue.timer is None:
                 self._start(queue)
 
-    async def recover(self) -> None:
-        """Take up all that the store has from before; call it before anything new is enqueued."""
-        after = 0
+    async def recover(self, after: int = 0) -> int:
+        """Take up all that the store has after a key; call it before anything newer is enqueued.
+
+        Returns:
+            The last key there is.
+        """
         while rows := await self._read(None, after, 1000):
             self.enqueue(rows)
             after = rows[-1].key
+        return after
 
     def wake(self, subscription: str) -> None:
         """Try a queue now: its subscription was changed, or somebody asks for it."""

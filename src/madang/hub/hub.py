@@ -27,6 +27,16 @@ class Hub:
         self.open: dict[str, Tenant] = {}
         self.on_open: list[Callable[[Tenant], Awaitable[object]]] = []
         """Called with each tenant that is opened from then on, before anybody else has it."""
+        self.on_work: list[Callable[[Tenant], Awaitable[object]]] = []
+        """Called with each tenant whose work this hub begins from then on."""
+        self.on_close: list[Callable[[], Awaitable[object]]] = []
+        """Called when all tenants are closed, and the engine is not."""
+        self.is_told: Callable[[], bool] = lambda: False
+        """Tells whether word of other hubs comes in at present."""
+        self.is_shared = engine.is_shared
+        """Whether other hubs may work on the same state."""
+        self.works = not engine.is_shared
+        """Whether this hub does what one of several does for all."""
 
     async def start(self) -> None:
         """Open the default tenant and every other that exists, and take up their work."""
@@ -57,12 +67,28 @@ class Hub:
                 await tenant.start()
                 for told in self.on_open:
                     await told(tenant)
+                if self.works:
+                    await self._begin(tenant)
                 self.open[name] = tenant
             return self.open[name]
+
+    async def work(self) -> None:
+        """Begin the work of every tenant: no other hub has it now."""
+        async with self._opening:
+            self.works = True
+            for tenant in self.open.values():
+                await self._begin(tenant)
+
+    async def _begin(self, tenant: Tenant) -> None:
+        await tenant.work()
+        for told in self.on_work:
+            await told(tenant)
 
     async def close(self) -> None:
         """Finish what is under way in every tenant and close the engine."""
         for tenant in self.open.values():
             await tenant.close()
         self.open.clear()
+        for told in self.on_close:
+            await told()
         await self._engine.close()

@@ -25,15 +25,11 @@ from madang.hub.subscription import Record, Subscription
 from madang.hub.subscription_sight import Lookup, OnPersonal
 from madang.model.context import CORE, Context, Names
 from madang.model.entity import Entity
-from madang.model.errors import (
-    AlreadyExists,
-    NgsiError,
-    ResourceNotFound,
-    TooManyResults,
-)
+from madang.model.errors import AlreadyExists, NgsiError, ResourceNotFound, TooManyResults
 from madang.model.view import PLAIN
 from madang.query.reach import Reach
 from madang.store.protocol import Delivery as Waiting
+from madang.store.protocol import Outdated
 
 log = structlog.get_logger("madang.subscriptions")
 
@@ -67,6 +63,7 @@ class Subscriptions:
         self,
         *,
         save: Save,
+        note: Save,
         resolve: Resolve,
         implicit: Implicit,
         lookup: Lookup,
@@ -87,6 +84,7 @@ class Subscriptions:
 
         Args:
             save: stores or removes a subscription.
+            note: stores one of which only the statistics have changed.
             resolve: finds an @context.
             implicit: gives an inline @context a URL.
             lookup: finds linked entities.
@@ -104,6 +102,7 @@ class Subscriptions:
             on_personal: see :data:`OnPersonal`.
         """
         self._save = save
+        self._note = note
         self._resolve = resolve
         self._implicit = implicit
         self._lookup = lookup
@@ -129,8 +128,12 @@ class Subscriptions:
         found = await self._contexts({str(record.context): record.context for record in records})
         for record in sorted(records, key=lambda record: (record.created, record.body["id"])):
             self._put(self._ready(record, found.get(str(record.context))))
-        await self.delivery.recover()
+        await self._recover()
         self._upkeep = asyncio.get_running_loop().create_task(self._keep_up())
+
+    async def _recover(self) -> None:
+        """Take up what is still to be sent."""
+        await self.delivery.recover()
 
     async def _contexts(self, sources: dict[str, Any]) -> dict[str, Context]:
         """Return the Contexts that can be had without holding up the start."""
@@ -221,6 +224,8 @@ class Subscriptions:
             check(new.endpoint, self._hosts, self._bounds)
             if new.body.get("jsonldContext") != old.body.get("jsonldContext"):
                 context = await self._own_context(new.body)
+                if self._all.get(id) is not old:
+                    raise Outdated("another hub has changed the subscription meanwhile")
                 new = stored_as.in_context(new, context or old.context)
                 self._without_context.pop(id, None)
             await self._save(id, new.stored())
@@ -375,12 +380,15 @@ class Subscriptions:
     async def _store_statistics(self) -> None:
         touched, self.delivery.touched = self.delivery.touched, set()
         async with self._changing:
-            bodies = {id: self._all[id].stored() for id in touched if id in self._all}
             try:
-                await asyncio.gather(*(self._save(id, body) for id, body in bodies.items()))
+                await asyncio.gather(*map(self._store_statistics_of, touched))
             except NgsiError:
                 self.delivery.touched |= touched
                 raise
+
+    async def _store_statistics_of(self, id: str) -> None:
+        if (subscription := self._all.get(id)) is not None:
+            await self._note(id, subscription.stored())
 
     async def _find_contexts(self) -> None:
         missing = dict(self._without_context)

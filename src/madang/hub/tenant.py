@@ -150,6 +150,9 @@ class Tenant:
         self._set_alarm()
         await self.history.start()
 
+    async def work(self) -> None:
+        """Do from now on what one hub does for all; a hub alone does it from the start."""
+
     async def close(self) -> None:
         """End what runs; the store is closed by its engine."""
         if self._sweep is not None:

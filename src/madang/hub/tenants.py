@@ -16,14 +16,17 @@ from madang.hub.delivery_mqtt import MqttSender
 from madang.hub.history import Histories, History
 from madang.hub.hosts import Bounds
 from madang.hub.lakes import Lakes
+from madang.hub.lent_history import LentHistory
 from madang.hub.remote_contexts import RemoteContexts
+from madang.hub.shared_subscriptions import SharedSubscriptions
+from madang.hub.shared_tenant import SharedTenant
 from madang.hub.subscription import Subscription
 from madang.hub.subscriptions import Subscriptions, nobody
 from madang.hub.tenant import Tenant
 from madang.model.entity import Entity
 from madang.query.reach import Reach
 from madang.settings import Settings
-from madang.store.protocol import ItemKind, Store
+from madang.store.protocol import Store
 from madang.store.rows import entity_of
 
 ReachOf = Callable[[str, str], Reach | None]
@@ -72,46 +75,68 @@ class Tenants:
 
     async def make(self, name: str, store: Store) -> Tenant:
         """Return a tenant with its contexts and subscriptions taken up from the store."""
+        if self._settings.bus:
+            return await self._make_shared(name, store)
         tenant = Tenant(name, store)
         writer = tenant.writer
+        tenant.history = History(name, store, writer.keep, self._histories)
+        await self._add_contexts(tenant)
+        tenant.subscriptions = Subscriptions(**self._parts(tenant))
+        writer.matcher = tenant.subscriptions.matcher
+        writer.on_deliveries = tenant.subscriptions.delivery.enqueue
+        await tenant.subscriptions.start(await store.items("subscription"))
+        return tenant
 
-        async def keep(kind: ItemKind, id: str, body: bytes | None) -> None:
-            await writer.keep(kind, id, body)
+    async def _make_shared(self, name: str, store: Any) -> Tenant:
+        """Return a tenant that other hubs work on as well."""
+        tenant = SharedTenant(name, store)
+        writer = tenant.writer
+        tenant.history = LentHistory(name, store, writer.keep, self._histories)
+        await self._add_contexts(tenant)
+        tenant.subscriptions = SharedSubscriptions(
+            known=tenant.contexts.known, **self._parts(tenant)
+        )
+        writer.matcher = tenant.subscriptions.matcher
+        writer.on_deliveries = tenant.subscriptions.arrivals.own
+        await tenant.subscriptions.start(await store.items("subscription"))
+        tenant.listen()
+        return tenant
 
-        tenant.history = History(name, store, keep, self._histories)
+    async def _add_contexts(self, tenant: Tenant) -> None:
         tenant.contexts = Contexts(
             self._remote,
-            lambda id, body: keep("context", id, body),
-            await store.items("context"),
+            partial(tenant.writer.keep, "context"),
+            await tenant.store.items("context"),
             base_url=self._settings.url,
         )
+
+    def _parts(self, tenant: Tenant) -> dict[str, Any]:
+        """Return what subscriptions need of the hub."""
 
         async def ask(subscription: Subscription) -> AsyncIterator[list[Entity]]:
             async for rows in tenant.stream(subscription.query):
                 yield [entity_of(row) for row in rows]
 
-        tenant.subscriptions = Subscriptions(
-            save=lambda id, body: keep("subscription", id, body),
-            resolve=tenant.contexts.resolve,
-            implicit=tenant.contexts.implicit,
-            lookup=tenant.entities,
-            ask=ask,
-            add=writer.add_deliveries,
-            read=store.deliveries,
-            settle=writer.settle,
-            senders=self._senders,
-            now=tenant.clock.now,
-            tenant=name,
-            hosts=self._settings.notify_hosts,
-            bounds=self._bounds,
-            policy=Policy(keep_s=self._settings.notify_keep_s),
-            reach_of=partial(self._reach_of, name) if self._reach_of else nobody,
-            on_personal=partial(self._on_personal, name) if self._on_personal else None,
-        )
-        writer.matcher = tenant.subscriptions.matcher
-        writer.on_deliveries = tenant.subscriptions.delivery.enqueue
-        await tenant.subscriptions.start(await store.items("subscription"))
-        return tenant
+        name, writer = tenant.name, tenant.writer
+        return {
+            "save": partial(writer.keep, "subscription", is_guarded=True),
+            "note": partial(writer.keep, "subscription"),
+            "resolve": tenant.contexts.resolve,
+            "implicit": tenant.contexts.implicit,
+            "lookup": tenant.entities,
+            "ask": ask,
+            "add": writer.add_deliveries,
+            "read": tenant.store.deliveries,
+            "settle": writer.settle,
+            "senders": self._senders,
+            "now": tenant.clock.now,
+            "tenant": name,
+            "hosts": self._settings.notify_hosts,
+            "bounds": self._bounds,
+            "policy": Policy(keep_s=self._settings.notify_keep_s),
+            "reach_of": partial(self._reach_of, name) if self._reach_of else nobody,
+            "on_personal": partial(self._on_personal, name) if self._on_personal else None,
+        }
 
     async def close(self) -> None:
         """Close the connections; the tenants must have been closed before."""

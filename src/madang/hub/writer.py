@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -50,6 +50,13 @@ class _Work:
         self.results: list[Result] = []
 
 
+class _Kept(NamedTuple):
+    """Who waits for something that is no operation to be durable, and for which item, if one."""
+
+    future: asyncio.Future[None]
+    item: tuple[ItemKind, str] | None = None
+
+
 class Writer:
     """Applies operations in order, many to a commit. Everything here runs on the event loop."""
 
@@ -59,7 +66,7 @@ class Writer:
         self._queue: deque[_Work] = deque()
         self.waiting = 0
         self._pending = Batch()
-        self._kept: list[asyncio.Future[None]] = []
+        self._kept: list[_Kept] = []
         self._turn: asyncio.Task[None] | None = None
         self.matcher: Matcher | None = None
         self.on_changes: Callable[[list[Change]], None] | None = None
@@ -99,11 +106,26 @@ class Writer:
         self._wake()
         return future
 
-    async def keep(self, kind: ItemKind, id: str, body: bytes | None) -> None:
-        """Store or remove one of the hub's own things; return when that is durable."""
+    async def keep(
+        self, kind: ItemKind, id: str, body: bytes | None, *, is_guarded: bool = False
+    ) -> None:
+        """Store or remove one of the hub's own things; return when that is durable.
+
+        Args:
+            kind: of thing.
+            id: of the thing.
+            body: None removes it.
+            is_guarded: other hubs take it up before they commit anything more.
+
+        Raises:
+            Outdated: another hub has changed this subscription meanwhile; it was not stored.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._pending.known is None:
+            self._pending.known = self._store.taken_up
         self._pending.items[kind, id] = body
-        self._kept.append(future)
+        self._pending.is_guarded |= is_guarded
+        self._kept.append(_Kept(future, (kind, id)))
         self._wake()
         await future
 
@@ -121,7 +143,7 @@ class Writer:
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.deliveries += deliveries
-        self._kept.append(future)
+        self._kept.append(_Kept(future))
         self._wake()
         await future
 
@@ -157,7 +179,7 @@ class Writer:
         batch, self._pending = self._pending, Batch()
         kept, self._kept = self._kept, []
         try:
-            keys = await self._commit(group, batch)
+            keys = await self._commit(group, batch, kept)
         except Exception as error:
             # A full disk or a fault of ours: this group was not done, and the next ones go on.
             if isinstance(error, Unavailable):
@@ -175,12 +197,12 @@ class Writer:
         for work in group:
             if not work.future.done():
                 work.future.set_result(work.results)
-        for future in kept:
-            if not future.done():
-                future.set_result(None)
+        for one in kept:
+            if not one.future.done():
+                one.future.set_result(None)
         self._publish(batch, keys)
 
-    async def _commit(self, group: list[_Work], batch: Batch) -> Sequence[int]:
+    async def _commit(self, group: list[_Work], batch: Batch, kept: list[_Kept]) -> Sequence[int]:
         """Apply and commit a group, anew for as long as another writer is faster."""
         periodic = list(batch.deliveries)
         while True:
@@ -189,7 +211,9 @@ class Writer:
                 self.on_applied(batch.changes)
             try:
                 return await self._store.commit(batch)
-            except Outdated:
+            except Outdated as error:
+                _leave_out(batch, kept, error)
+                batch.known = self._store.taken_up
                 batch.states.clear()
                 batch.changes.clear()
                 batch.deliveries[:] = periodic
@@ -205,8 +229,9 @@ class Writer:
             self.on_changes(batch.changes)
 
     @staticmethod
-    def _fail(group: list[_Work], kept: list[asyncio.Future[None]], error: NgsiError) -> None:
-        waiting: list[asyncio.Future[Any]] = [*(work.future for work in group), *kept]
+    def _fail(group: list[_Work], kept: list[_Kept], error: NgsiError) -> None:
+        futures = [one.future for one in kept]
+        waiting: list[asyncio.Future[Any]] = [*(work.future for work in group), *futures]
         for future in waiting:
             if not future.done():
                 future.set_exception(error)
@@ -215,6 +240,8 @@ class Writer:
         now = self._clock.tick()
         ids = {operation.id for work in group for operation in work.operations}
         entities: dict[str, Entity | None] = {**await self._store.load(ids)}
+        if batch.known is None:
+            batch.known = self._store.taken_up
         states, changes = batch.states, batch.changes
         due = self._store.next_expiry
         if due is not None and due <= now:
@@ -256,6 +283,16 @@ class Writer:
                 outcome = Expire(id).apply(entity, now)
                 entities[id] = batch.states[id] = outcome.entity
                 batch.changes.append(_change(entity, outcome, id, now))
+
+
+def _leave_out(batch: Batch, kept: list[_Kept], error: Outdated) -> None:
+    """Leave subscriptions out that another hub has changed since they were worked out."""
+    late = {item for item in error.items if item[0] == "subscription" and item in batch.items}
+    for item in late:
+        del batch.items[item]
+    for one in kept:
+        if one.item in late and not one.future.done():
+            one.future.set_exception(error)
 
 
 def _change(before: Entity | None, outcome: Outcome, id: str, now: int) -> Change:

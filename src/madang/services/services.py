@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
+from madang.hub.shared_tenant import SharedTenant
 from madang.model import time
 from madang.model.errors import BadRequestData, Conflict, ResourceNotFound
 from madang.services.live import Live, skipping
@@ -62,11 +64,15 @@ class Working:
     workers: Workers
     options: Options
     is_on: bool = False
+    works: bool = True
+    """It works here if it is on; False: another hub has the work."""
     live: Live | None = None
     _task: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> str:
+        if self.is_on and not self.works:
+            return "running"
         if not self.is_on or self.live is None:
             return "off"
         if self.live.failure is None:
@@ -74,7 +80,9 @@ class Working:
         return "failed" if self._task is None or self._task.done() else "retrying"
 
     async def start(self) -> None:
-        """Begin to work, from where it stopped."""
+        """Begin to work, from where it stopped, unless another hub has the work."""
+        if not self.works:
+            return
         principal = principal_of(self.service.fitted(self.options), self.tenant.name)
         self.live = Live(
             self.service,
@@ -173,13 +181,39 @@ class Services:
         self._working: dict[str, dict[str, Working]] = {}
         self._changing = asyncio.Lock()
         self.catalogue = installed()
+        hub.on_open.append(self._listen)
+
+    async def _listen(self, tenant: Tenant) -> None:
+        """Hear of what other hubs that share the database switch."""
+        if isinstance(tenant, SharedTenant):
+            tenant.takers["service"].append(partial(self._hear, tenant))
+
+    def _hear(self, tenant: SharedTenant, name: str, body: bytes | None) -> None:
+        if not name.startswith(_KEPT):
+            tenant.soon(self.take(tenant.name, name, body))
 
     async def start(self) -> None:
         """Start what was on."""
-        for name in self._hub.open:
-            for working in (await self._of(name)).values():
-                if working.is_on:
-                    await working.start()
+        async with self._changing:
+            for name in self._hub.open:
+                for working in (await self._of(name)).values():
+                    working.works = True
+                    if working.is_on:
+                        await working.start()
+
+    async def take(self, tenant: str, name: str, body: bytes | None) -> None:
+        """Take up how another hub has set a service."""
+        async with self._changing:
+            working = (await self._of(tenant)).get(name)
+            if working is None:
+                return
+            options, is_on = _said(working.service, body)
+            if (options, is_on) == (working.options, working.is_on):
+                return
+            await working.stop()
+            working.options, working.is_on = options, is_on
+            if is_on:
+                await working.start()
 
     async def list(self, tenant: str) -> list[Working]:
         """Return all services, as they are in a tenant."""
@@ -262,13 +296,19 @@ class Services:
         return found
 
     def _restored(self, service: Service, tenant: Tenant, body: bytes | None) -> Working:
-        said = {} if body is None else orjson.loads(body)
-        try:
-            options, is_on = options_of(service, said.get("options", {})), said.get("on", False)
-        except BadRequestData as error:  # of another version: better off than working otherwise
-            log.error("service.options_unknown", service=service.name, reason=error.detail)
-            options, is_on = service.given({}), False
-        return Working(service, tenant, self._gate, self.workers, options, is_on)
+        options, is_on = _said(service, body)
+        works = self._hub.works
+        return Working(service, tenant, self._gate, self.workers, options, is_on, works)
+
+
+def _said(service: Service, body: bytes | None) -> tuple[Options, bool]:
+    """Return the options of a service as they are kept, and whether it is on."""
+    said = {} if body is None else orjson.loads(body)
+    try:
+        return options_of(service, said.get("options", {})), said.get("on", False)
+    except BadRequestData as error:  # of another version: better off than working otherwise
+        log.error("service.options_unknown", service=service.name, reason=error.detail)
+        return service.given({}), False
 
 
 def options_of(service: Service, values: dict[str, Any]) -> Options:

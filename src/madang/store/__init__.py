@@ -15,7 +15,8 @@ def engine_of(settings: Settings, query_seconds: float = 30.0) -> Engine:
         from madang.store.postgres.engine import PostgresEngine  # only who uses it pays for it
 
         password = settings.store_password.get_secret_value()
-        return PostgresEngine(settings.store, password, query_seconds)
+        shared = bool(settings.bus)
+        return PostgresEngine(settings.store, password, query_seconds, is_shared=shared)
     from madang.store.engine import SqliteEngine
 
     return SqliteEngine(settings.data / "state", query_seconds)

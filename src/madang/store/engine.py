@@ -20,6 +20,8 @@ class SqliteEngine:
     ``system.sqlite`` is the system store. Why: docs/decisions/0002-one-sqlite-file-per-tenant.md.
     """
 
+    is_shared = False
+
     def __init__(self, folder: Path, query_seconds: float = 30.0) -> None:
         self.folder = folder
         self._query_seconds = query_seconds

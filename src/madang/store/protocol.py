@@ -150,13 +150,31 @@ class Batch:
     """Keys of deliveries that are done with."""
     failed: list[tuple[int, int, str]] = field(default_factory=list)
     """Deliveries that failed: key, attempts so far, what went wrong."""
+    is_guarded: bool = False
+    """Its items bear on what other hubs commit: they take them up before they commit any more."""
+    known: int | None = None
+    """:attr:`Store.taken_up` when it, or the first of its items, was worked out; None is now."""
 
 
 class Outdated(MadangError):
-    """A commit is based on an entity that another writer has changed since it was loaded.
+    """A commit is based on what another writer has changed since it was loaded.
 
     Nothing was committed; loading again and working it out anew will do.
     """
+
+    def __init__(self, reason: str, items: Collection[tuple[ItemKind, str]] = ()) -> None:
+        super().__init__(reason)
+        self.items = items
+        """The hub's own things that another hub has changed since; they have been taken up."""
+
+
+class Item(NamedTuple):
+    """One of the hub's own things, as another hub has left it."""
+
+    kind: ItemKind
+    id: str
+    body: bytes | None
+    """None: it is gone."""
 
 
 class Store(Protocol):
@@ -171,6 +189,10 @@ class Store(Protocol):
 
     async def newest(self) -> int:
         """Return the sequence number of the last change, whichever hub it came from."""
+
+    @property
+    def taken_up(self) -> int:
+        """Up to which number the items of other hubs have been taken up; 0 if there are none."""
 
     async def load(self, ids: Collection[str]) -> dict[str, Entity]:
         """Return those of the entities that exist, expired or not, for the writer's turn."""
@@ -258,8 +280,14 @@ class Store(Protocol):
 class Engine(Protocol):
     """Opens the stores of all tenants of one place."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Several hubs work there at the same time."""
+
     async def claim(self) -> None:
         """Make this process the only hub of the place, for as long as the engine is open.
+
+        Where it is shared, it is one of several.
 
         Raises:
             MadangError: another hub works there.

@@ -226,6 +226,10 @@ class SqliteStore:
     async def newest(self) -> int:
         return self._seq
 
+    @property
+    def taken_up(self) -> int:
+        return 0
+
     def _write_outbox(self, changes: list[Change], texts: Texts) -> None:
         rows = [outbox_row(change, texts) for change in changes]
         self._seq += len(rows)

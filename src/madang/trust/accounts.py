@@ -185,6 +185,16 @@ class Accounts:
             self._by_id[account.id] = account
             self._ids[account.login] = account.id
 
+    def take(self, id: str, body: Body | None) -> None:
+        """Take up an account as another hub has left it."""
+        former = self._by_id.pop(id, None)
+        if former is not None:
+            del self._ids[former.login]
+        if body is not None:
+            account = self._by_id[id] = _read(body)
+            self._ids[account.login] = id
+        self._changed(f"person:{id}")
+
     def __iter__(self) -> Iterator[Account]:
         """Go through all accounts in the order of their names."""
         return iter([self._by_id[id] for _, id in sorted(self._ids.items())])

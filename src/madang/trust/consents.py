@@ -138,6 +138,10 @@ class Consents:
         for subject, body in (await self._records.all("consent")).items():
             self._hold(subject, _read(body), now)
 
+    def take(self, subject: str, body: dict[str, Any] | None) -> None:
+        """Take up the consents of a person as another hub has left them."""
+        self._hold(subject, [] if body is None else _read(body), self.now())
+
     def _hold(self, subject: str, consents: Iterable[Consent], now: int) -> None:
         found = {one.terms.purpose: one.terms for one in consents if one.is_in_force(now)}
         if found:

@@ -104,6 +104,8 @@ class Gate:
         self._check_purpose = check_purpose
         self._proxies = proxies
         self.is_open = is_open
+        self.catch_up: Callable[[], Awaitable[bool]] | None = None
+        """Takes up what other hubs have changed; tells whether there was anything."""
         self.local_key = ""
         """The key of this machine, see :mod:`madang.trust.local`."""
         self._doors: dict[tuple[str, str, str], Door] = {}
@@ -147,10 +149,23 @@ class Gate:
             self.admit(PUBLIC, address, "credentials", time.perf_counter())
             raise
 
-    def holds(self, credential: str, address: str) -> bool:
+    async def known(self, credential: str | None, address: str) -> Principal:
+        """Return who asks; a credential that another hub may just have given is looked for.
+
+        Raises:
+            Unauthorized, TooManyRequests: see :meth:`principal`.
+        """
+        try:
+            return self.principal(credential, address)
+        except Unauthorized:
+            if self.catch_up is None or not await self.catch_up():
+                raise
+        return self.principal(credential, address)
+
+    async def holds(self, credential: str, address: str) -> bool:
         """Tell whether a credential is good."""
         try:
-            self.principal(credential, address)
+            await self.known(credential, address)
         except Unauthorized:
             return False
         return True
@@ -191,7 +206,7 @@ class Gate:
             Unauthorized, Forbidden: this principal may not.
             TooManyRequests: the limit is reached.
         """
-        principal = self.principal(credential, address)
+        principal = await self.known(credential, address)
         self.admit(principal, address, "api", now)
         if purpose:
             self._check_purpose(purpose)

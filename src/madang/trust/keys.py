@@ -128,12 +128,23 @@ class Keys:
     async def start(self) -> None:
         """Take up the keys there are."""
         for id, body in (await self._records.all("key")).items():
-            used = body.pop("used", None)
-            sets = {name: self._shared(body[name]) for name in _SETS if name != "entities"}
-            sets["entities"] = frozenset(body["entities"])  # each key has its own
-            self._keys[id] = Key(**(body | sets))
-            if used is not None:
-                self._used[id] = self._used_kept[id] = used
+            self._put(id, body)
+
+    def _put(self, id: str, body: Body) -> Key:
+        used = body.pop("used", None)
+        sets = {name: self._shared(body[name]) for name in _SETS if name != "entities"}
+        sets["entities"] = frozenset(body["entities"])  # each key has its own
+        key = self._keys[id] = Key(**(body | sets))
+        if used is not None:
+            self._used_kept[id] = used
+            self._used[id] = max(used, self._used.get(id, 0))
+        return key
+
+    def take(self, id: str, body: Body | None) -> None:
+        """Take up a key as another hub has left it."""
+        key = self._keys.pop(id, None) if body is None else self._put(id, body)
+        if key is not None:
+            self._changed(key.principal_id)
 
     def __iter__(self) -> Iterator[Key]:
         """Go through all keys in the order of their names."""

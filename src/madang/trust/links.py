@@ -72,9 +72,15 @@ class Links:
     async def start(self) -> None:
         """Take up the links that were made."""
         for id, body in (await self._records.all("link")).items():
-            sets = {name: frozenset(body[name]) for name in _SETS}
-            self._links[id] = Link(**(body | sets))
+            self.take(id, body)
         await self.tidy()
+
+    def take(self, id: str, body: Body | None) -> None:
+        """Take up a link as it is kept."""
+        if body is None:
+            self._links.pop(id, None)
+        else:
+            self._links[id] = Link(**(body | {name: frozenset(body[name]) for name in _SETS}))
 
     def __iter__(self) -> Iterator[Link]:
         """Go through all links that others can be told of."""

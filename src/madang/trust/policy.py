@@ -52,9 +52,8 @@ class Policies:
             BadPolicy: a policy is kept that an earlier version took and this one cannot use.
         """
         for name, body in (await self._records.all("policy")).items():
-            self._texts[name] = body["text"]
             try:
-                self._own[name] = [compiled(rule) for rule in rules.read(name, body["text"])]
+                self._put(name, body["text"])
             except rules.BadPolicy as error:
                 raise rules.BadPolicy(
                     f"{error}. An earlier version took this policy: start that version and change "
@@ -65,6 +64,34 @@ class Policies:
             self._marks[mark.id] = mark
         for body in (await self._records.all("public")).values():
             self._open(body["tenant"], body["type"])
+        self._renew()
+
+    def _put(self, name: str, text: str) -> None:
+        self._own[name] = [compiled(rule) for rule in rules.read(name, text)]
+        self._texts[name] = text
+
+    def take(self, kind: str, id: str, body: dict[str, Any] | None) -> None:
+        """Put into force what another hub has changed: a policy, a mark, what is public.
+
+        Raises:
+            BadPolicy: this version cannot use a policy as the other hub's could; what was in force
+                stays so.
+        """
+        if kind == "policy":
+            if body is not None:
+                self._put(id, body["text"])
+            else:
+                self._own.pop(id, None)
+                self._texts.pop(id, None)
+        elif kind == "mark":
+            self._marks.pop(id, None)
+            if body is not None:
+                self._marks[id] = mark_of(body)
+        else:
+            tenant, _, name = id.rpartition(" ")
+            self._public[tenant] = self._public.get(tenant, frozenset()) - {name}
+            if body is not None:
+                self._open(tenant, name)
         self._renew()
 
     # --- questions ----------------------------------------------------------------------------

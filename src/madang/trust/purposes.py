@@ -104,8 +104,12 @@ class Purposes:
 
     async def start(self) -> None:
         """Take up the city's own."""
-        kept = await self._records.get("setting", _OWN) or {}
-        self._own = {id: purpose_of(body) for id, body in kept.items()}
+        self.take(_OWN, await self._records.get("setting", _OWN))
+
+    def take(self, id: str, body: dict[str, Any] | None) -> None:
+        """Take up a setting as it is kept, if it is the city's own purposes."""
+        if id == _OWN:
+            self._own = {name: purpose_of(one) for name, one in (body or {}).items()}
 
     def __iter__(self) -> Iterator[Purpose]:
         return iter([*shipped().values(), *self._own.values()])

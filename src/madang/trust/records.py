@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from madang.store.protocol import Batch, ItemKind, Store
+from madang.model.errors import Conflict
+from madang.store.protocol import Batch, ItemKind, Outdated, Store
 
 Body = dict[str, Any]
 
@@ -34,7 +35,22 @@ class Records:
         await self.commit({(kind, id): body})
 
     async def commit(self, bodies: Mapping[tuple[ItemKind, str], Body | None]) -> None:
-        """Store and remove several objects, all or none of them."""
+        """Store and remove several objects, all or none of them.
+
+        Raises:
+            Conflict: another hub has changed one of them at this moment.
+        """
         items = {key: None if one is None else orjson.dumps(one) for key, one in bodies.items()}
+        known = self._store.taken_up
         async with self._turn:
-            await self._store.commit(Batch(items=items))
+            while True:
+                try:
+                    await self._store.commit(Batch(items=items, is_guarded=True, known=known))
+                    return
+                except Outdated as error:
+                    if not items.keys().isdisjoint(error.items):
+                        raise Conflict(
+                            "another hub has changed the same at this moment; look at it, and try"
+                            " again"
+                        ) from None
+                    known = self._store.taken_up

@@ -118,6 +118,18 @@ class Sessions:
             self._put(session)
         await self.tidy(0)
 
+    def take(self, id: str, body: Body | None) -> None:
+        """Take up a session as another hub has left it."""
+        known = self._sessions.get(id)
+        if body is not None:
+            session = Session(**body)
+            session.seen_kept = session.seen
+            session.seen = max(session.seen, known.seen if known is not None else 0)
+            self._put(session)
+        elif known is not None:
+            self._drop(known)
+            self._changed(known.principal_id)
+
     def get(self, id: str) -> Session | None:
         """Return a session that holds."""
         session = self._sessions.get(id)

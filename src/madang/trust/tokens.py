@@ -98,11 +98,19 @@ class Tokens:
             SecretKeyError: they cannot be opened.
         """
         for id, body in (await self._records.all("secret")).items():
-            if id.startswith(_PREFIX):
-                private = orjson.loads(self._secrets.unseal(body["sealed"], id))
-                kid = id.removeprefix(_PREFIX)
-                self._signers[kid] = _Signer(ECKey.import_key(private), body["created"])
+            self.take(id, body)
         await self.tidy()
+
+    def take(self, id: str, body: Body | None) -> None:
+        """Take up a secret as it is kept, if it is a signing key."""
+        if not id.startswith(_PREFIX):
+            return
+        kid = id.removeprefix(_PREFIX)
+        if body is None:
+            self._signers.pop(kid, None)
+            return
+        private = orjson.loads(self._secrets.unseal(body["sealed"], id))
+        self._signers[kid] = _Signer(ECKey.import_key(private), body["created"])
 
     async def rotate(self) -> str:
         """Sign with a new key from now on; return its id. Tokens of older keys stay good."""
@@ -127,7 +135,7 @@ class Tokens:
         if since + 2 * ACCESS_S * _SECOND <= now:
             for kid in [kid for kid in self._signers if kid != newest]:
                 await self._records.put("secret", _PREFIX + kid, None)
-                del self._signers[kid]
+                self._signers.pop(kid, None)
 
     def jwks(self) -> Body:
         """Return the public keys with which others can verify our tokens (RFC 7517)."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import orjson
 
 from madang.hub.clock import Clock
 from madang.query.reach import WHOLE, Reach
@@ -27,7 +29,7 @@ from madang.trust.personal import PersonalData
 from madang.trust.policy import Policies
 from madang.trust.principal import LOCAL, OPEN, Principal
 from madang.trust.purposes import Purposes
-from madang.trust.records import Records
+from madang.trust.records import Body, Records
 from madang.trust.secrets import Secrets
 from madang.trust.seen_history import SeenHistory
 from madang.trust.seen_history import event as history_event
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from madang.hub.hub import Hub
     from madang.hub.tenant import Tenant
     from madang.settings import Settings
-    from madang.store.protocol import Engine
+    from madang.store.protocol import Engine, Item
 
 MOST_TENANTS_SHOWN = 20
 _AUDIT_KEY = "audit-signing-key"
@@ -90,6 +92,25 @@ class Trust:
         await trust.consents.purposes.start()
         await trust.consents.start()
         return trust
+
+    def take(self, items: Sequence[Item]) -> None:
+        """Take up what other hubs that share the database have changed."""
+        identities = self.identities
+        policies = self.policies.take
+        parts: dict[str, Callable[[str, Body | None], None]] = {
+            "account": identities.accounts.take,
+            "key": identities.keys.take,
+            "session": identities.sessions.take,
+            "link": identities.links.take,
+            "secret": identities.tokens.take,
+            "setting": self.consents.purposes.take,
+            "consent": self.consents.take,
+            **{kind: partial(policies, kind) for kind in ("policy", "mark", "public")},
+        }
+        for item in items:
+            if item.kind in parts:  # the rest is read when it is needed
+                body = None if item.body is None else orjson.loads(item.body)
+                parts[item.kind](item.id, body)
 
     def watch(self, hub: Hub) -> None:
         """Let the subscriptions of a hub be judged anew whenever something changes."""

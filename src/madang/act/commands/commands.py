@@ -86,11 +86,13 @@ class Commands:
         self._hub = hub
         self._equipment = equipment
         self._desks: dict[str, Desk] = {}
+        self._begun: set[str] = set()
+        """Tenants whose commands are carried out here."""
         self._opening = asyncio.Lock()
 
     async def start(self) -> None:
         """Go on with what was under way, in every tenant there is and will be."""
-        self._hub.on_open.append(self._open)
+        self._hub.on_work.append(self._open)
         for tenant in [*self._hub.open.values()]:
             await self._open(tenant)
 
@@ -114,6 +116,8 @@ class Commands:
             found = self._desks.get(tenant.name)
             if found is None:
                 found = self._desks[tenant.name] = Desk(tenant, self._equipment)
+            if self._hub.works and tenant.name not in self._begun:
+                self._begun.add(tenant.name)
                 await found.start()
             return found
 

@@ -91,15 +91,19 @@ class Notices:
             "push": Pushes(poster, self._push_key, _contact(settings)),
         }
         hub.on_open.append(self.take_up)
+        hub.on_work.append(self.begin)
 
     async def take_up(self, tenant: Tenant) -> None:
-        """Send what waits in a tenant that is opened, and what comes."""
+        """Learn the contacts of a tenant that is opened."""
         directory = Directory(tenant, self._secrets)
         await directory.load()
         sending = _Sending(tenant, directory, self._senders, self._url)
         follower = Follower(tenant, "notices", [NOTICE], 'status=="waiting"', sending.handle)
         self._open[tenant.name] = directory, follower
-        await follower.start()
+
+    async def begin(self, tenant: Tenant) -> None:
+        """Send what waits in a tenant, and what comes."""
+        await self._open[tenant.name][1].start()
 
     async def directory(self, tenant: str) -> Directory:
         """Return the contacts of a tenant.

@@ -41,11 +41,21 @@ class TenantStatus(TypedDict):
 
 
 @shape
+class HubStatus(TypedDict):
+    """This hub among those that share its database."""
+
+    shares: bool
+    works: bool
+    bus: bool
+
+
+@shape
 class Status(TypedDict):
     """How the process goes."""
 
     version: str
     ready: bool
+    hub: HubStatus
     tenants: dict[str, TenantStatus]
 
 

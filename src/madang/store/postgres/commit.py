@@ -6,8 +6,7 @@ version they are based on; if one of them meets another, somebody else has writt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -42,7 +41,19 @@ _COUNT = (
     "UPDATE {s}.shape s SET count = s.count + v.c"
     " FROM json_to_recordset(%s::json) AS v(s int, c bigint) WHERE s.id = v.s"
 )
+_COUNTER = (
+    "UPDATE {s}.counter SET seq = seq + %s, key = key + %s, items = items + %s,"
+    " guard = guard + %s, shapes = shapes + %s RETURNING seq, key, items, guard, shapes"
+)
+_TURN = (
+    "INSERT INTO {s}.turn SELECT %s, %s, ARRAY[seq, key, items, guard, shapes] FROM {s}.counter"
+    " ON CONFLICT (writer) DO UPDATE SET number = excluded.number, last = excluded.last"
+)
 _OUTBOX = "INSERT INTO {s}.outbox SELECT seq, %s, %b FROM {s}.counter"
+_ITEM = (
+    "INSERT INTO {s}.item SELECT %s, %s, %b, items FROM {s}.counter"
+    " ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body, number = excluded.number"
+)
 _DELIVERIES = (
     "INSERT INTO {s}.delivery (key, subscription, at, body)"
     " SELECT c.key - %s + v.n, v.s, v.a, v.b FROM {s}.counter c,"
@@ -50,12 +61,30 @@ _DELIVERIES = (
 )
 
 
+class Last(NamedTuple):
+    """The counters of a tenant as a commit leaves them."""
+
+    seq: int
+    """Of changes, without gaps."""
+    key: int
+    """Of notifications."""
+    items: int
+    """Of commits that changed the hub's own things."""
+    guard: int
+    """Of those that no other commit may miss (:attr:`Batch.is_guarded`)."""
+    shapes: int
+    """Of commits that made a shape."""
+
+
 class Writing:
     """The rows of one batch, and what is true once they are committed."""
 
-    def __init__(self, batch: Batch, heads: dict[str, Head], shapes: PostgresShapes) -> None:
+    def __init__(
+        self, batch: Batch, heads: dict[str, Head], shapes: PostgresShapes, *, is_shared: bool
+    ) -> None:
         self._batch = batch
         self._shapes = shapes
+        self._is_shared = is_shared
         self.heads: dict[str, Head | None] = {}
         """By id as they are after the commit; None is gone."""
         self.counts: dict[int, int] = {}
@@ -98,32 +127,39 @@ class Writing:
     def _count(self, shape: int, by: int) -> None:
         self.counts[shape] = self.counts.get(shape, 0) + by
 
-    async def write(self, connection: Connection, schema: str, turn: tuple[str, int]) -> list[int]:
-        """Begin a transaction and write everything; return the last numbers: change, delivery.
+    @property
+    def known(self) -> int | None:
+        """See :attr:`Batch.known`."""
+        return self._batch.known
+
+    @property
+    def steps(self) -> tuple[int, int, int, int, int]:
+        """By how much the counters rise; see :class:`Last`."""
+        batch = self._batch
+        return (
+            len(batch.changes), len(batch.deliveries), int(bool(batch.items)),
+            int(batch.is_guarded), int(bool(self._fresh)),
+        )  # fmt: skip
+
+    async def write(self, connection: Connection, schema: str, turn: tuple[str, int]) -> Last:
+        """Begin a transaction and write everything; return the counters.
 
         Raises:
-            Outdated: an entity is no longer as it was loaded.
+            Outdated: an entity is no longer as it was loaded, or a shape has another's number.
         """
-        batch = self._batch
         by_rows = [(_UPDATE, self._updates), (INSERT, self._inserts), (_DELETE, self._removed)]
         checked = []
         async with connection.pipeline():
             await connection.execute("BEGIN")
-            counter = await connection.execute(
-                f"UPDATE {schema}.counter SET seq = seq + %s, key = key + %s RETURNING seq, key",
-                (len(batch.changes), len(batch.deliveries)),
-            )
-            await connection.execute(
-                f"INSERT INTO {schema}.turn VALUES (%s, %s)"
-                " ON CONFLICT (writer) DO UPDATE SET number = excluded.number",
-                turn,
-            )
+            counter = await connection.execute(_COUNTER.format(s=schema), self.steps)
+            await connection.execute(_TURN.format(s=schema), turn)
             for id, types, attributes in self._fresh:
                 values = (id, types, attributes)
-                await connection.execute(
+                done = await connection.execute(
                     f"INSERT INTO {schema}.shape VALUES (%s, %s, %s, 0) ON CONFLICT DO NOTHING",
                     values,
                 )
+                checked.append((done, 1))
             for statement, rows in by_rows:
                 if rows:
                     text = statement.format(s=schema)
@@ -137,7 +173,7 @@ class Writing:
             raise Outdated("somebody else has written one of these entities meanwhile")
         last = await counter.fetchone()
         assert last is not None
-        return list(last)
+        return Last(*last)
 
     async def _write_rest(self, connection: Connection, schema: str) -> None:
         batch = self._batch
@@ -158,23 +194,22 @@ class Writing:
                 (attempts, error.replace("\0", "\ufffd"), key),
             )
         for (kind, id), body in batch.items.items():
-            await _write_item(connection, schema, kind, id, body)
+            await self._write_item(connection, schema, kind, id, body)
 
-    def keys(self, last: Sequence[int]) -> list[int]:
+    def keys(self, last: Last) -> list[int]:
         """Return the keys of the deliveries, given the last numbers."""
-        return list(range(last[1] - len(self._batch.deliveries) + 1, last[1] + 1))
+        return list(range(last.key - len(self._batch.deliveries) + 1, last.key + 1))
 
-
-async def _write_item(
-    connection: Connection, schema: str, kind: str, id: str, body: bytes | None
-) -> None:
-    if body is not None:
-        await connection.execute(
-            f"INSERT INTO {schema}.item VALUES (%s, %s, %b)"
-            " ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
-            (kind, id, body),
-        )
-        return
-    await connection.execute(f"DELETE FROM {schema}.item WHERE kind = %s AND id = %s", (kind, id))
-    if kind == "subscription":
-        await connection.execute(f"DELETE FROM {schema}.delivery WHERE subscription = %s", (id,))
+    async def _write_item(
+        self, connection: Connection, schema: str, kind: str, id: str, body: bytes | None
+    ) -> None:
+        if body is not None or self._is_shared:  # that it is gone must reach the other hubs
+            await connection.execute(_ITEM.format(s=schema), (kind, id, body))
+        else:
+            await connection.execute(
+                f"DELETE FROM {schema}.item WHERE kind = %s AND id = %s", (kind, id)
+            )
+        if body is None and kind == "subscription":
+            await connection.execute(
+                f"DELETE FROM {schema}.delivery WHERE subscription = %s", (id,)
+            )

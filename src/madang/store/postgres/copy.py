@@ -25,7 +25,7 @@ _ENTITIES = (
 _OTHERS = (
     ("SELECT id, types, attributes, count FROM {s}.shape ORDER BY id", "shape", 4),
     ("SELECT seq, count, body FROM {s}.outbox ORDER BY seq", "outbox", 3),
-    ("SELECT kind, id, body FROM {s}.item ORDER BY kind, id", "item", 3),
+    ("SELECT kind, id, body FROM {s}.item WHERE body IS NOT NULL ORDER BY kind, id", "item", 3),
     (
         "SELECT key, subscription, at, body, attempts, error FROM {s}.delivery ORDER BY key",
         "delivery",

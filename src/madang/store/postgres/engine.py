@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import psycopg
@@ -11,8 +12,11 @@ import structlog
 from madang.model.errors import MadangError, Unavailable
 from madang.store.postgres import schema as schemas
 from madang.store.postgres.connections import LOOKUPS, PATIENCE, PAUSE, Connections, shown
+from madang.store.postgres.lease import Lease
 from madang.store.postgres.schema import REGISTER, SYSTEM, Connection, schema_of
+from madang.store.postgres.shared import SharedStore
 from madang.store.postgres.store import PostgresStore
+from madang.store.word import Word
 
 log = structlog.get_logger("madang.store")
 
@@ -36,9 +40,15 @@ class PostgresEngine:
         url: ``postgres://user@host/database``, as libpq reads it.
         password: empty for ``PGPASSWORD``, a password file, or none.
         query_seconds: how long a query may take.
+        is_shared: several hubs work on the database at the same time.
     """
 
-    def __init__(self, url: str, password: str = "", query_seconds: float = 30.0) -> None:
+    def __init__(
+        self, url: str, password: str = "", query_seconds: float = 30.0, *, is_shared: bool = False
+    ) -> None:
+        self.is_shared = is_shared
+        self.on_commit: Callable[[Word], None] = lambda _: None
+        """Is told of each commit of this hub, where several share the database."""
         self.shown = shown(url)
         limit = str(max(_SHORTEST_MS, int(query_seconds * 1000)))
         self._query_seconds = query_seconds
@@ -68,11 +78,47 @@ class PostgresEngine:
             if found is None:
                 await self._check()
                 await self._writing.do(lambda c: schemas.migrate(c, name, schema))
-                found = PostgresStore(schema, self._reading, self._writing, self._query_seconds)
+                found = self._made(name, schema)
                 found.refusal = self._refuse
                 await found.refresh()
                 self._stores[name] = found
             return found
+
+    def _made(self, name: str, schema: str) -> PostgresStore:
+        ways = self._reading, self._writing, self._query_seconds
+        if not self.is_shared:
+            return PostgresStore(schema, *ways)
+        store = SharedStore(name, schema, *ways)
+        store.on_commit = lambda word: self.on_commit(word)
+        return store
+
+    # --- several hubs -------------------------------------------------------------------------
+
+    def shared(self, name: str) -> SharedStore | None:
+        """Return a store that is open and shared with other hubs."""
+        found = self._stores.get(name)
+        return found if isinstance(found, SharedStore) else None
+
+    async def counters(self) -> list[Word]:
+        """Return how far each open store has come, whoever wrote it."""
+        stores = list(self._stores.items())
+        parts = [
+            f"SELECT {n}, seq, key, items FROM {store.schema}.counter"
+            for n, (_, store) in enumerate(stores)
+        ]
+
+        async def read(connection: Connection) -> list[Word]:
+            rows = await connection.execute(" UNION ALL ".join(parts))
+            return [
+                Word(stores[n][0], seq, key, items) for n, seq, key, items in await rows.fetchall()
+            ]
+
+        return await self._writing.do(read) if parts else []
+
+    async def lease(self, work: str, holder: str) -> Lease:
+        """Return the lease of some work, which one hub has at a time."""
+        await self._writing.do(schemas.prepare_leases)
+        return Lease(self._writing, work, holder)
 
     async def tenants(self) -> list[str]:
         await self._check()
@@ -133,7 +179,9 @@ class PostgresEngine:
     # --- one hub at a time --------------------------------------------------------------------
 
     async def claim(self) -> None:
-        """Make this process the one hub of the database, for as long as the engine is open.
+        """Make this process the one hub of the database, or one of those that share it.
+
+        It is that for as long as the engine is open.
 
         Raises:
             UnusableDatabase: another hub works on it, or it is still being moved to.
@@ -141,14 +189,14 @@ class PostgresEngine:
         await self._check()
         connection = await self._writing.connect()
         for _ in range(int(PATIENCE / PAUSE)):  # the server may not know yet that a hub has died
-            if await schemas.claim(connection):
+            if await schemas.claim(connection, is_shared=self.is_shared):
                 break
             await asyncio.sleep(PAUSE)
         else:
             await connection.close()
             raise UnusableDatabase(
-                f"another hub works on {self.shown}; stop it first, or name another database in"
-                " the setting store"
+                f"another hub works on {self.shown}; stop it first, name another database in the"
+                " setting store, or let both share it: the setting bus"
             )
         if await schemas.has_register(connection):
             rows = await (await connection.execute(_MOVING)).fetchall()
@@ -169,7 +217,7 @@ class PostgresEngine:
             try:
                 if self._claim.closed:
                     self._claim = await self._writing.connect()
-                    self._is_taken = not await schemas.claim(self._claim)
+                    self._is_taken = not await schemas.claim(self._claim, is_shared=self.is_shared)
                     if self._is_taken:
                         log.error("store.taken", database=self.shown)
                         await self._claim.close()

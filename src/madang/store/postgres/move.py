@@ -107,7 +107,7 @@ async def move(
 
 
 async def _begin(connection: Connection, folder: str) -> None:
-    if not await schemas.claim(connection):
+    if not await schemas.claim(connection, is_shared=False):
         raise MoveError("a hub works on that database; name one without")
     if not await schemas.has_register(connection):
         return

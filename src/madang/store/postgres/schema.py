@@ -76,6 +76,15 @@ _PARTITION = (
     "CREATE TABLE {s}.entity_{n} PARTITION OF {s}.entity"
     " FOR VALUES WITH (MODULUS {of}, REMAINDER {n}) WITH (fillfactor = 85);"
 )
+_FOR_SEVERAL = """
+ALTER TABLE {s}.counter
+    ADD items bigint NOT NULL DEFAULT 0,
+    ADD guard bigint NOT NULL DEFAULT 0,
+    ADD shapes bigint NOT NULL DEFAULT 0;
+ALTER TABLE {s}.turn ADD last bigint[];
+ALTER TABLE {s}.item ADD number bigint NOT NULL DEFAULT 0, ALTER body DROP NOT NULL;
+CREATE INDEX item_number ON {s}.item (number) WHERE number > 0;
+"""
 _REGISTER = f"""
 CREATE EXTENSION IF NOT EXISTS postgis;
 CREATE SCHEMA IF NOT EXISTS madang;
@@ -88,6 +97,16 @@ CREATE TABLE IF NOT EXISTS {REGISTER} (
 """
 
 
+_LEASES = """
+CREATE TABLE IF NOT EXISTS madang.lease (
+    work text PRIMARY KEY,
+    holder text NOT NULL,
+    number bigint NOT NULL,
+    beat bigint NOT NULL
+) WITH (fillfactor = 20)
+"""
+
+
 class NewerStore(MadangError):
     """The schema was written by a newer Madang."""
 
@@ -97,7 +116,15 @@ def _version_1(schema: str) -> str:
     return _TABLES.format(s=schema, partitions="\n".join(partitions))
 
 
-MIGRATIONS = [_version_1]
+def _version_2(schema: str) -> str:
+    """Count what other hubs must learn of: items, those no commit may miss, and shapes.
+
+    An item that is gone stays without a body where there are several hubs, so that all hear of it.
+    """
+    return _FOR_SEVERAL.format(s=schema)
+
+
+MIGRATIONS = [_version_1, _version_2]
 """``MIGRATIONS[n]`` makes the statements that lead from version n to version n + 1."""
 
 
@@ -156,8 +183,16 @@ async def _version(connection: Connection, schema: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-async def claim(connection: Connection) -> bool:
-    """Take the lock that only one hub has, for as long as the connection lasts."""
-    found = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK + 1,))
+async def prepare_leases(connection: Connection) -> None:
+    """Make the table of leases if need be; the register must be there."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        await connection.execute(_LEASES)
+
+
+async def claim(connection: Connection, *, is_shared: bool) -> bool:
+    """Take the lock that one hub has, or several that share, while the connection lasts."""
+    function = "pg_try_advisory_lock_shared" if is_shared else "pg_try_advisory_lock"
+    found = await connection.execute(f"SELECT {function}(%s)", (_LOCK + 1,))
     row = await found.fetchone()
     return row is not None and bool(row[0])

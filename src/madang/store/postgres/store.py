@@ -2,7 +2,8 @@
 
 The hub is the only writer of what it has in memory (``Engine.claim``), so entities it has read or
 written are kept there, as the embedded engine does. The version of each row guards that all the
-same: a commit that is based on another version is refused.
+same: a commit that is based on another version is refused. What differs where several hubs share a
+database is in :mod:`madang.store.postgres.shared`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from madang.model.entity import Entity
 from madang.model.errors import Unavailable
 from madang.query.tree import Query
 from madang.store.postgres import read, upkeep
-from madang.store.postgres.commit import Writing
+from madang.store.postgres.commit import Last, Writing
 from madang.store.postgres.connections import PAUSE, Connections, is_lost
 from madang.store.postgres.copy import to_file
 from madang.store.postgres.plan import COLUMNS, Plan, plan, tally
@@ -64,14 +65,17 @@ class PostgresStore:
         query_seconds: how long a query may take.
     """
 
+    is_shared = False
+    """Other hubs write to the same schema."""
+
     def __init__(
         self, schema: str, reading: Connections, writing: Connections, query_seconds: float
     ) -> None:
-        self._schema = schema
+        self.schema = self._schema = schema
         self._reading = reading
         self._writing = writing
         self._query_seconds = query_seconds
-        self._shapes = PostgresShapes()
+        self._shapes = PostgresShapes(is_shared=self.is_shared)
         self._heads: dict[str, Head] = {}
         self._rows: dict[str, Row] = {}
         self._plans: dict[int, Plan] = {}
@@ -128,18 +132,22 @@ class PostgresStore:
             if not self._is_known:
                 await self.refresh()
             try:
-                writing = Writing(batch, self._heads, self._shapes)
+                writing = Writing(batch, self._heads, self._shapes, is_shared=self.is_shared)
                 last = await self._commit(writing)
             except BaseException as error:
-                self._is_known = False
-                if not isinstance(error, Unavailable):
-                    with suppress(Unavailable):
-                        await self.refresh()
+                await self._failed(batch, error)
                 raise
-            self._remember(writing, last[0])
+            self._remember(writing, last)
             return writing.keys(last)
 
-    async def _commit(self, writing: Writing) -> list[int]:
+    async def _failed(self, _batch: Batch, error: BaseException) -> None:
+        """Learn anew what may not be as it is in memory."""
+        self._is_known = False
+        if not isinstance(error, Unavailable):
+            with suppress(Unavailable):
+                await self.refresh()
+
+    async def _commit(self, writing: Writing) -> Last:
         """Write and commit, again if the database went away before it had committed."""
         while True:
             self._turn = self._turn[0], self._turn[1] + 1
@@ -147,10 +155,11 @@ class PostgresStore:
             if last is not None or (last := await self._settled()) is not None:
                 return last
 
-    async def _attempt(self, connection: Connection, writing: Writing) -> list[int] | None:
+    async def _attempt(self, connection: Connection, writing: Writing) -> Last | None:
         """Write and commit; return the last numbers, None if it is not known what came of it."""
         try:
             last = await writing.write(connection, self._schema, self._turn)
+            self._check(writing, last)
         except Outdated:
             await connection.execute("ROLLBACK")
             raise
@@ -163,7 +172,10 @@ class PostgresStore:
             raise
         return last
 
-    async def _settled(self) -> list[int] | None:
+    def _check(self, _writing: Writing, _last: Last) -> None:
+        """Raise Outdated if another hub has changed what this commit had to go by."""
+
+    async def _settled(self) -> Last | None:
         """Return the last numbers if the commit of this turn was done after all.
 
         Nothing else can be written before that is known, so it waits for the database as long as
@@ -171,19 +183,19 @@ class PostgresStore:
         """
         s, (writer, number) = self._schema, self._turn
         statement = (
-            f"SELECT c.seq, c.key FROM {s}.counter c, {s}.turn t"
+            f"SELECT t.last FROM {s}.counter c, {s}.turn t"
             " WHERE t.writer = %s AND t.number = %s FOR UPDATE"
         )
         while True:
             try:
                 rows = await self._all(statement, (writer, number))
-                return list(rows[0]) if rows else None
+                return Last(*rows[0][0]) if rows else None
             except Unavailable:
                 await asyncio.sleep(PAUSE)
 
-    def _remember(self, writing: Writing, last: int) -> None:
+    def _remember(self, writing: Writing, last: Last) -> None:
         """Take over into memory what is now committed."""
-        self._seq = last
+        self._seq = last.seq
         self._shapes.fresh.clear()
         self._shapes.committed(writing.counts)
         for id, head in writing.heads.items():
@@ -202,6 +214,10 @@ class PostgresStore:
 
     async def newest(self) -> int:
         return int((await self._all(f"SELECT seq FROM {self._schema}.counter"))[0][0])
+
+    @property
+    def taken_up(self) -> int:
+        return 0
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -238,6 +254,9 @@ class PostgresStore:
             if work.is_current(self._shapes):
                 return found
 
+    async def _look(self) -> None:
+        """Learn which shapes there are, if others may have made some."""
+
     async def _limited(
         self,
         do: Callable[[Connection, P, str, read.Clock], Awaitable[T]],
@@ -264,10 +283,13 @@ class PostgresStore:
     async def stream(self, query: Query, now: int) -> AsyncIterator[list[Row]]:
         async with self._reading.lent() as connection:
             while True:
+                await self._look()
                 work, is_first = self._plan(query, now), True
                 async for rows in read.streamed(connection, work, self._schema):
-                    if is_first and not work.is_current(self._shapes):
-                        break
+                    if is_first:
+                        await self._look()
+                        if not work.is_current(self._shapes):
+                            break
                     is_first = False
                     yield rows
                 else:
@@ -312,13 +334,16 @@ class PostgresStore:
         return [str(row[0]) for row in rows]
 
     async def items(self, kind: ItemKind) -> list[tuple[str, bytes]]:
-        statement = f"SELECT id, body FROM {self._schema}.item WHERE kind = %s ORDER BY id"
+        statement = (
+            f"SELECT id, body FROM {self._schema}.item"
+            " WHERE kind = %s AND body IS NOT NULL ORDER BY id"
+        )
         return [(id, bytes(body)) for id, body in await self._all(statement, (kind,))]
 
     async def item(self, kind: ItemKind, id: str) -> bytes | None:
         statement = f"SELECT body FROM {self._schema}.item WHERE kind = %s AND id = %s"
         rows = await self._all(statement, (kind, id))
-        return bytes(rows[0][0]) if rows else None
+        return bytes(rows[0][0]) if rows and rows[0][0] is not None else None
 
     async def deliveries(
         self, subscription: str | None = None, after: int = 0, limit: int = 1000

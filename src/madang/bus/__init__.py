@@ -1,0 +1,1 @@
+"""How word of changes travels between hubs that share a database."""

@@ -1,0 +1,155 @@
+"""The subscriptions of a tenant that several hubs work on.
+
+All of them match; one of them sends. What another hub has changed is taken up (:meth:`take`) before
+this one commits anything more, so every change is matched with the newest subscriptions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from madang.hub import subscription as stored_as
+from madang.hub.arrivals import Arrivals
+from madang.hub.subscription import Subscription
+from madang.hub.subscriptions import Subscriptions
+from madang.model.context import Context, Names
+from madang.model.errors import BadRequestData, NgsiError
+from madang.store.protocol import Outdated
+
+log = structlog.get_logger("madang.subscriptions")
+
+Known = Callable[[object], Context | None]
+"""Returns the Context of an @context if it need not be fetched."""
+
+
+class SharedSubscriptions(Subscriptions):
+    """See :class:`madang.hub.subscriptions.Subscriptions`.
+
+    Args:
+        known: see :data:`Known`.
+    """
+
+    def __init__(self, *, known: Known, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._known_context = known
+        self._works = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.arrivals = Arrivals(self.delivery)
+
+    async def work(self) -> None:
+        """Send from now on, and tell periodic subscriptions: no other hub does."""
+        self._works = True
+        for subscription in self._all.values():
+            self.periodic.put(subscription)
+        await self.arrivals.begin()
+
+    async def _recover(self) -> None:
+        """Leave what is to be sent to the hub that has the work."""
+
+    def _put(self, subscription: Subscription) -> None:
+        super()._put(subscription)
+        if not self._works:
+            self.periodic.remove(subscription.id)
+
+    # --- what another hub has changed ---------------------------------------------------------
+
+    def take(self, id: str, body: bytes | None) -> None:
+        """Take up a subscription as another hub has left it."""
+        known = self._all.get(id)
+        if body is None:
+            if known is not None:
+                self._drop(id)
+                self.delivery.forget(id)
+            return
+        record = stored_as.read(body)
+        if known is not None and self._works:
+            if record.statistics != known.statistics:  # this hub sends, so it knows best
+                self.delivery.touched.add(id)
+            record.statistics = known.statistics
+        self._without_context.pop(id, None)
+        self._put(self._ready(record, self._context_at_hand(record.context)))
+        self.delivery.resend(id)
+        if id in self._without_context:
+            self._soon(self._find_contexts())
+
+    def _context_at_hand(self, source: object) -> Context | None:
+        try:
+            return self._known_context(source)
+        except BadRequestData:
+            return None
+
+    # --- what this hub changes ----------------------------------------------------------------
+
+    async def create(
+        self, given: object, names: Context, *, owner: str | None = None, inside: bool = True
+    ) -> Subscription:
+        while True:
+            try:
+                return await super().create(given, names, owner=owner, inside=inside)
+            except Outdated:  # another hub has made one of this id
+                continue
+
+    async def update(
+        self,
+        id: str,
+        given: object,
+        names: Names,
+        *,
+        owner: str | None = None,
+        inside: bool = True,
+    ) -> Subscription:
+        while True:
+            try:
+                return await super().update(id, given, names, owner=owner, inside=inside)
+            except Outdated:  # another hub was faster: its change comes first
+                continue
+
+    async def delete(self, id: str, owner: str | None = None) -> None:
+        while True:
+            try:
+                return await super().delete(id, owner)
+            except Outdated:  # it has been taken up as the other hub left it
+                continue
+
+    def resend(self, id: str) -> None:
+        if self._works:
+            super().resend(id)
+            return
+        self.get(id)
+        self._soon(self._ask_again(id))
+
+    async def _ask_again(self, id: str) -> None:
+        """Store a subscription as it is: the hub that sends tries again what it takes up."""
+        async with self._changing:
+            while (subscription := self._all.get(id)) is not None:
+                try:
+                    return await self._save(id, subscription.stored())
+                except Outdated:  # it has been taken up as the other hub left it
+                    continue
+                except NgsiError as error:
+                    log.warning("resend.failed", subscription=id, error=str(error))
+                    return None
+        return None
+
+    async def _store_statistics(self) -> None:
+        touched = set(self.delivery.touched)
+        try:
+            await super()._store_statistics()
+        except Outdated:  # one was changed elsewhere: stored with that the next time
+            self.delivery.touched |= touched
+
+    def _soon(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.arrivals.close()
+        await super().close()

@@ -1,0 +1,75 @@
+"""A tenant that several hubs work on: it hears of the others, and one hub has its work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from madang.hub.lent_history import LentHistory
+from madang.hub.others import Others
+from madang.hub.shared_subscriptions import SharedSubscriptions
+from madang.hub.tenant import Tenant
+from madang.store.protocol import Item, ItemKind
+from madang.store.word import Word
+
+if TYPE_CHECKING:
+    from madang.store.postgres.shared import SharedStore
+
+Taker = Callable[[str, bytes | None], None]
+"""Takes up one of the hub's own things as another hub has left it: id, body; None is gone."""
+
+
+class SharedTenant(Tenant):
+    """See :class:`madang.hub.tenant.Tenant`."""
+
+    history: LentHistory
+    subscriptions: SharedSubscriptions
+    store: SharedStore
+
+    def __init__(self, name: str, store: SharedStore) -> None:
+        super().__init__(name, store)
+        self.takers: defaultdict[ItemKind, list[Taker]] = defaultdict(list)
+        self._others = Others(store, self.changes)
+        self.writer.on_changes = self._others.own
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def listen(self) -> None:
+        """Take up what other hubs change; all parts must be there."""
+        self.takers["subscription"].append(self.subscriptions.take)
+        self.takers["context"].append(self.contexts.take)
+        self.takers["setting"].append(lambda *item: self.soon(self.history.take(*item)))
+        self.store.on_items = self._take
+
+    async def work(self) -> None:
+        """Do what one hub does for all: send, tell periodically, keep history."""
+        await self.history.work()
+        await self.subscriptions.work()
+
+    def hear(self, word: Word) -> None:
+        """Take note of what another hub has committed."""
+        self.store.hear(word)
+        self._others.hear(word.last)
+        self.subscriptions.arrivals.hear(word.key)
+        if word.expires is not None:
+            self._set_alarm()
+
+    def _take(self, items: Sequence[Item]) -> None:
+        for item in items:
+            for taker in self.takers[item.kind]:
+                taker(item.id, item.body)
+
+    def soon(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something that takes a while, as long as the tenant is open."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        self.store.on_items = None
+        for task in [*self._tasks]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._others.close()
+        await super().close()

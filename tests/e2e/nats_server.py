@@ -1,0 +1,55 @@
+"""A real NATS server on a port of its own, to be killed and started again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from tests.e2e.server import free_port
+
+PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+PROGRAM = shutil.which("nats-server", path=PATH)
+
+needs_nats = pytest.mark.skipif(
+    PROGRAM is None,
+    reason="NATS is not installed; sh tools/programs.sh installs it on Debian",
+)
+
+
+class NatsServer:
+    """A server that keeps nothing, for one user."""
+
+    def __init__(self, password: str = "secret") -> None:
+        self.port = free_port()
+        self.password = password
+        self.url = f"nats://madang@127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        assert PROGRAM is not None
+        words = ["-a", "127.0.0.1", "-p", str(self.port), "--user", "madang"]
+        self._process = subprocess.Popen(
+            [PROGRAM, *words, "--pass", self.password],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        end = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                assert time.monotonic() < end, "nats-server does not listen"
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None

@@ -1,0 +1,142 @@
+"""Two hubs on one database, as their stores see it: leases, items of one another, new shapes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import count
+
+import pytest
+
+from madang.model.entity import Entity
+from madang.query.tree import Query
+from madang.store.postgres.engine import PostgresEngine
+from madang.store.postgres.lease import SILENCE_S
+from madang.store.postgres.shared import SharedStore
+from madang.store.protocol import Batch, Change, Item, Outdated
+from tests.contract.cluster import shared
+
+numbers = count()
+
+
+@pytest.fixture
+def url() -> str:
+    return shared().make(f"two_{next(numbers)}")
+
+
+async def stores(url: str) -> tuple[list[PostgresEngine], list[SharedStore]]:
+    """Open the default tenant as two hubs do."""
+    engines = [PostgresEngine(url, is_shared=True) for _ in range(2)]
+    found = []
+    for engine in engines:
+        await engine.claim()
+        await engine.open("", create=True)
+        store = engine.shared("")
+        assert store is not None
+        found.append(store)
+    return engines, found
+
+
+def batch(id: str, type: str, value: int, before: Entity | None = None) -> Batch:
+    """Return what commits one entity."""
+    document = {"id": id, "type": type, "n": {"type": "Property", "value": value}}
+    after = Entity(document, value, value, value)
+    kind = "created" if before is None else "updated"
+    return Batch({id: after}, [Change(kind, value, id, before, after, ("n",))])  # type: ignore[arg-type]
+
+
+async def test_a_commit_takes_up_guarded_items_of_another_hub_first(url: str) -> None:
+    engines, (one, other) = await stores(url)
+    taken: list[Item] = []
+    other.on_items = taken.extend
+    await one.commit(Batch(items={("subscription", "urn:s:1"): b"{}"}, is_guarded=True))
+    with pytest.raises(Outdated) as refused:
+        await other.commit(batch("urn:e:1", "E", 1))
+    assert refused.value.items == {("subscription", "urn:s:1")}
+    assert taken == [Item("subscription", "urn:s:1", b"{}")]
+    await other.commit(batch("urn:e:1", "E", 1))
+    await one.commit(Batch(items={("subscription", "urn:s:1"): None}, is_guarded=True))
+    assert await other.item("subscription", "urn:s:1") is None
+    assert await other.take_up() == {("subscription", "urn:s:1")}
+    assert taken[-1].body is None
+    assert await other.take_up() == set()
+    for engine in engines:
+        await engine.close()
+
+
+async def test_items_that_are_not_guarded_hold_up_nobody_and_are_no_news_to_who_made_them(
+    url: str,
+) -> None:
+    engines, (one, other) = await stores(url)
+    taken: list[Item] = []
+    other.on_items = taken.extend
+    await one.commit(Batch(items={("service", "a"): b"1"}))
+    await other.commit(Batch(items={("service", "b"): b"2"}))
+    assert not taken
+    assert other.misses(1)
+    await other.take_up()
+    assert [item.id for item in taken] == ["a"]
+    for engine in engines:
+        await engine.close()
+
+
+async def test_a_commit_that_waited_while_items_were_taken_up_is_based_on_too_little(
+    url: str,
+) -> None:
+    engines, (one, other) = await stores(url)
+    other.on_items = lambda _: None
+    known = other.taken_up
+    await one.commit(Batch(items={("key", "urn:k:1"): b"1"}, is_guarded=True))
+    await other.take_up()
+    mine: Batch = Batch(items={("key", "urn:k:1"): b"2"}, is_guarded=True, known=known)
+    with pytest.raises(Outdated) as refused:
+        await other.commit(mine)
+    assert refused.value.items == {("key", "urn:k:1")}
+    assert await other.item("key", "urn:k:1") == b"1"
+    mine.known = other.taken_up
+    await other.commit(mine)
+    assert await other.item("key", "urn:k:1") == b"2"
+    for engine in engines:
+        await engine.close()
+
+
+async def test_two_hubs_make_the_same_shape_at_the_same_time(url: str) -> None:
+    engines, (one, other) = await stores(url)
+    await one.commit(batch("urn:a:1", "A", 1))
+    with pytest.raises(Outdated):  # both gave their new shape the number 1
+        await other.commit(batch("urn:b:1", "B", 2))
+    await other.commit(batch("urn:b:1", "B", 2))
+    for store in (one, other):
+        page = await store.query(Query(limit=10), 3)
+        assert [row.id for row in page.rows] == ["urn:a:1", "urn:b:1"]
+        assert [(shape.types, shape.count) for shape in await store.shapes()] == [
+            (("A",), 1),
+            (("B",), 1),
+        ]
+        assert await store.check() == []
+    for engine in engines:
+        await engine.close()
+
+
+async def test_a_lease_is_handed_on_at_once_and_taken_over_after_a_silence(url: str) -> None:
+    engines, _ = await stores(url)
+    one, other = await engines[0].lease("w", "one"), await engines[1].lease("w", "other")
+    await one.won()
+    beating = asyncio.create_task(one.lost())
+    waiting = asyncio.create_task(other.won())
+    _, pending = await asyncio.wait({waiting}, timeout=SILENCE_S + 1.5)
+    assert pending, "it was taken from who holds it"
+    beating.cancel()
+    first = one.number
+    began = time.monotonic()
+    await waiting
+    assert SILENCE_S - 1.5 < time.monotonic() - began < SILENCE_S + 2
+    assert other.number > first
+    await asyncio.wait_for(one.lost(), 3)  # it finds out as soon as it beats again
+    assert one.number == 0
+    handed = asyncio.create_task(one.won())
+    await asyncio.sleep(0)
+    await other.release()
+    await asyncio.wait_for(handed, 2)
+    for engine in engines:
+        await engine.close()
