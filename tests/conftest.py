@@ -22,6 +22,15 @@ settings.load_profile("untimed")
 _FIRST = ("tests/browser/", "tests/e2e/", "tests/test_docs")
 
 
+# Each starts a whole hub and drives it from outside.
+_FROM_OUTSIDE = ("tests/browser/", "tests/e2e/")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.nodeid.startswith(_FROM_OUTSIDE):
+        item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(trylast=True)  # after they have been shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _place(item.nodeid))

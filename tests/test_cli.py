@@ -10,6 +10,8 @@ import pytest
 
 from madang import __version__
 
+pytestmark = pytest.mark.slow
+
 COMMAND = Path(sys.executable).with_name("madang")
 
 

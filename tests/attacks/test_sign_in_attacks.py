@@ -15,6 +15,8 @@ import pytest
 from tests.attacks.stranger import PASSWORD, person_of, sign_in, visit
 from tests.e2e.server import Answer, Server
 
+pytestmark = pytest.mark.slow
+
 TRIES = 15
 RATIO = 1.6
 """How far the means may lie apart; without the precaution an unknown name takes next to none."""
@@ -41,7 +43,6 @@ def guess(hub: Server, login: str, password: str, address: str) -> Answer:
     return hub.request("POST", "/token", grant, {"X-Forwarded-For": address})
 
 
-@pytest.mark.slow
 def test_time_does_not_tell_which_names_there_are(proxied: Server) -> None:
     logins = [person_of(proxied, "citizen").login for _ in range(4)]
     off = person_of(proxied, "citizen")
@@ -92,7 +93,6 @@ def test_an_owner_who_was_here_before_is_not_locked_out(proxied: Server) -> None
     assert guess(proxied, owner, PASSWORD, "203.0.113.5").status == 200
 
 
-@pytest.mark.slow
 def test_an_address_that_is_made_up_gives_no_new_tries(hub: Server) -> None:
     """Nobody named a proxy here, so what a request says of its sender is not believed."""
     login = f"nobody-{uuid.uuid4().hex[:12]}"

@@ -10,6 +10,8 @@ import pytest
 from tests.attacks.stranger import Headers, entity, person_of
 from tests.e2e.server import Server
 
+pytestmark = pytest.mark.slow
+
 PHONE = "+82-10-7777-0123"
 
 

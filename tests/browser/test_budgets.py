@@ -13,8 +13,6 @@ from madang.web.assets import Assets
 from tests.browser.room import Visit, drawing_chromium
 from tests.e2e.server import Server
 
-pytestmark = pytest.mark.slow
-
 FIRST_VIEW = 500 * 1024  # [bytes on the wire], issue 7
 
 

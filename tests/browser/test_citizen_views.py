@@ -12,8 +12,6 @@ from hatch_build import SOURCES
 from tests.browser.room import Visit, add_person, drawing_chromium
 from tests.e2e.server import Server
 
-pytestmark = pytest.mark.slow
-
 expect.set_options(timeout=30_000)
 VIEW = re.compile(r"\{ path: '([^':]+)', title: '[\w.]+', may: '(\w+)'")
 ANY = dict(VIEW.findall(SOURCES.joinpath("src/shell/views.ts").read_text("utf-8")))

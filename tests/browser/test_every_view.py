@@ -20,8 +20,6 @@ from tests.browser.room import Visit, drawing_chromium
 from tests.e2e.server import API, Server
 from tests.twin.street_town import made
 
-pytestmark = pytest.mark.slow
-
 NAMED = re.compile(r"path: '([^']+)'")
 VIEWS = NAMED.findall(SOURCES.joinpath("src/shell/views.ts").read_text("utf-8"))
 PUBLIC = ["/", "/city", "/city/map", "/city/data", "/city/incidents", "/catalogue", "/docs"]

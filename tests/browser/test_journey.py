@@ -14,8 +14,6 @@ from tests.browser.room import Visit, add_person, drawing_chromium, first_admini
 from tests.e2e.commanded import Lamp, Town, until
 from tests.e2e.server import Server
 
-pytestmark = pytest.mark.slow
-
 PLACE = {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [126.98, 37.57]}}
 ADMINISTRATOR = "jin.park"
 OPERATOR = "sora.lee"

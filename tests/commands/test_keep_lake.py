@@ -22,6 +22,8 @@ from madang.settings import Settings
 from madang.store import engine_of
 from tests.contract.cluster import shared
 
+pytestmark = pytest.mark.slow
+
 fresh = count(1)
 TENANTS = ("", "강남구/1")
 ROOM = "urn:ngsi-ld:Room:1"

@@ -15,6 +15,8 @@ from madang.store.protocol import Batch, Change, Delivery, Page, Shape, Store
 from tests.contract.city import T0, entity, ids, of_type, outbox, put, sequence, vehicle
 from tests.contract.engines import Place
 
+pytestmark = pytest.mark.slow
+
 ROOM = "urn:ngsi-ld:Room:1"
 Seen = tuple[Page, list[Shape], list[tuple[int, bytes]], list[tuple[str, bytes]], list[Delivery]]
 

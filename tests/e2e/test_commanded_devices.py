@@ -380,7 +380,6 @@ def test_people_command_on_the_terminal(running: Town, lamp: Lamp) -> None:
     assert running.madang("send", target, "setLevel", "level=0.3").returncode == 1
 
 
-@pytest.mark.slow
 def test_a_kill_neither_loses_nor_doubles_a_command(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", open=False)
     lamp: Lamp | None = None
@@ -419,7 +418,6 @@ def test_a_kill_neither_loses_nor_doubles_a_command(tmp_path: Path) -> None:
         server.kill()
 
 
-@pytest.mark.slow
 def test_timeouts_and_reverts_survive_a_kill(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", open=False)
     lamp: Lamp | None = None

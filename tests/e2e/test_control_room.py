@@ -209,7 +209,6 @@ async def test_nobody_writes_incidents_beside_the_way_that_checks_who_asks(room:
         assert way in refused["detail"]
 
 
-@pytest.mark.slow
 async def test_what_was_not_sent_when_the_power_failed_is_sent_afterwards(
     room: Room, mail: MailServer
 ) -> None:
@@ -227,7 +226,6 @@ async def test_what_was_not_sent_when_the_power_failed_is_sent_afterwards(
     await room.ask("PATCH", f"/incidents/{one['number']}", {"status": "acknowledged"})
 
 
-@pytest.mark.slow
 async def test_an_address_that_is_refused_is_told_in_the_record(
     room: Room, mail: MailServer
 ) -> None:
@@ -242,7 +240,6 @@ async def test_an_address_that_is_refused_is_told_in_the_record(
     assert "no such mailbox" in notice["deliveries"][0]["error"]
 
 
-@pytest.mark.slow
 async def test_an_incident_that_nobody_named_can_be_told_to_nobody(room: Room) -> None:
     await room.begin(notify="ghost")
     await room.alert("a")
@@ -265,7 +262,6 @@ async def test_incidents_need_the_service_and_say_how_to_switch_it_on(room: Room
     assert wrong["detail"].startswith("severity: ")
 
 
-@pytest.mark.slow
 async def test_an_operator_does_all_of_it_in_a_terminal(
     room: Room, tmp_path: Path, mail: MailServer
 ) -> None:

@@ -16,8 +16,6 @@ from paho.mqtt.client import Client, MQTTMessage
 from tests.e2e.mqtt_maker import connected
 from tests.e2e.server import API, Server
 
-pytestmark = pytest.mark.slow
-
 CROSSING = "urn:ngsi-ld:PedestrianCrossing:school"
 CAMERA = "urn:ngsi-ld:CrossingObserved:camera"
 PROFILE = 'type = "CrossingObserved"\n[attributes]\npedestrianCount = { kind = "integer" }\n'

@@ -14,7 +14,6 @@ import pytest
 from tests.e2e.commanded import Town, until
 from tests.e2e.server import API, Server
 
-pytestmark = pytest.mark.slow
 LAMP = "urn:ngsi-ld:Streetlight:demo-lamp-05"
 
 

@@ -231,7 +231,6 @@ def test_a_table_is_taken_as_far_as_it_is_good(server: Server, tmp_path: Path) -
     assert asked(server, "GET", "/devices/T%203")[1]["owner"] == ["Seoul"]
 
 
-@pytest.mark.slow
 @needs(NODES)
 def test_the_sensors_of_seoul_are_registered_and_heard(server: Server, tmp_path: Path) -> None:
     nodes, keys = DATA / NODES, tmp_path / "keys.csv"
@@ -252,7 +251,6 @@ def test_the_sensors_of_seoul_are_registered_and_heard(server: Server, tmp_path:
     assert again.stdout == "0 devices registered, 851 rows refused\n"
 
 
-@pytest.mark.slow
 def test_all_is_there_after_a_crash(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", "--mqtt-port", "0", open=False)
     server.start()

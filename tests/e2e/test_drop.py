@@ -16,8 +16,6 @@ import xlsxwriter  # type: ignore[import-untyped]
 
 from tests.e2e.server import API, Server
 
-pytestmark = pytest.mark.slow
-
 WAIT_S = 30.0
 MAPPING = """
 [observed]

@@ -7,8 +7,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.edge_city import (
     START,
     Node,
@@ -39,7 +37,6 @@ def test_what_a_node_takes_arrives_at_its_centre(tmp_path: Path) -> None:
         assert status(node)["upstream"] == centre.url
 
 
-@pytest.mark.slow
 def test_what_comes_late_at_the_node_is_history_at_the_centre(tmp_path: Path) -> None:
     with Server(tmp_path / "centre") as centre, Node(tmp_path / "edge", centre.url) as node:
         push(node, [station(1, 60.0, 60)])
@@ -51,7 +48,6 @@ def test_what_comes_late_at_the_node_is_history_at_the_centre(tmp_path: Path) ->
         assert entity(centre, id)["LAeq"]["value"] == 60.0
 
 
-@pytest.mark.slow
 def test_what_is_personal_stays_and_aggregates_leave_as_such(tmp_path: Path) -> None:
     config = """
         [edge.rules.NoiseLevelObserved]
@@ -96,7 +92,6 @@ def test_a_node_needs_a_centre(tmp_path: Path) -> None:
     assert b"--upstream" in found.stderr
 
 
-@pytest.mark.slow
 def test_a_node_shows_its_key_to_a_centre_where_people_sign_in(tmp_path: Path) -> None:
     with Server(tmp_path / "centre", open=False) as centre:
         made = centre.request(

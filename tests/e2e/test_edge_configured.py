@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.e2e.edge_city import Node, caught_up, plain, push, series, station, status
 from tests.e2e.server import API, Server
 
@@ -40,7 +38,6 @@ def new_key(centre: Server, name: str) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.slow
 def test_what_is_set_at_the_centre_works_at_the_node_also_when_cut_off(tmp_path: Path) -> None:
     file = tmp_path / "mapo.toml"
     file.write_text(CONFIGURATION)

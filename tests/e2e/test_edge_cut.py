@@ -9,8 +9,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.edge_city import Node, caught_up, check_once_and_in_order, pusher, status
 from tests.e2e.server import Server
 
@@ -71,7 +69,6 @@ class Line:
                 sink.sendall(data)
 
 
-@pytest.mark.slow
 def test_nothing_is_lost_when_the_line_is_cut_or_loses_answers(tmp_path: Path) -> None:
     chance = random.Random(6)
     acknowledged: list[tuple[int, int]] = []

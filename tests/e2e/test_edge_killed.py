@@ -7,13 +7,10 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.edge_city import Node, caught_up, check_once_and_in_order, pusher
 from tests.e2e.server import Server
 
 
-@pytest.mark.slow
 def test_nothing_is_lost_when_either_side_is_killed_under_load(tmp_path: Path) -> None:
     chance = random.Random(5)
     centre, stop = Server(tmp_path / "centre"), threading.Event()

@@ -150,7 +150,6 @@ def test_trying_a_timetable_writes_nothing(hub: Server, files: str) -> None:
     assert count(hub, "GtfsTrip", "trial") == 0
 
 
-@pytest.mark.slow
 def test_the_whole_timetable_of_las_palmas_is_there(hub: Server, files: str) -> None:
     archive = f"{files}/las_palmas/gtfs_guaguas_20230222.zip"
     state = settled(hub, "guaguas", declared("gtfs", archive, system="guaguas"))

@@ -38,7 +38,6 @@ def city(server: Server, tmp_path: Path) -> Iterator[City]:
 # --- on the terminal ----------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_feed_is_tried_added_listed_run_switched_and_removed(city: City) -> None:
     city.publisher.pages["/trees"] = [OAK | {"id": "trial"}, {"id": "2", "height": 3}, 7]
     file = city.write("trees", TREES.replace("type =", 'records = ""\ntype ='))
@@ -68,7 +67,6 @@ def test_a_feed_is_tried_added_listed_run_switched_and_removed(city: City) -> No
     assert city.value("urn:ngsi-ld:Tree:trial", "height") == 12.5  # what it wrote stays
 
 
-@pytest.mark.slow
 def test_a_file_that_cannot_be_used_is_told_on_the_terminal(city: City) -> None:
     done = city.madang("add", city.write("trees", TREES.replace("every", "evry")))
     assert done.returncode != 0

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
 from tests.e2e.feed_city import ENVIRON, HEAD, City
 from tests.e2e.publisher import Publisher
@@ -146,7 +145,6 @@ def test_bikes_of_oslo_are_where_the_recording_says(tmp_path: Path) -> None:
 
 
 @needs_oslo
-@pytest.mark.slow
 def test_two_weeks_of_oslo_are_in_history_value_by_value(tmp_path: Path) -> None:
     snapshots = recording()
     times = sorted(snapshots)[::8]  # of every three hours; all of them take minutes

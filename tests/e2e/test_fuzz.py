@@ -22,7 +22,6 @@ OTHERS = "^/(ngsi-ld/.*|changes|relay|live|devices/.+/socket|sense/socket/.+|his
 """What is not fuzzed with the rest: NGSI-LD, answers that go on as long as one listens, Parquet."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("paths", "examples", "checks"),
     [

@@ -17,8 +17,6 @@ import pytest
 from madang.sense.files.mapping import read
 from tests.e2e.server import API, COMMAND, Server
 
-pytestmark = pytest.mark.slow
-
 TABLE = """측정소,측정일시,초미세먼지(㎍/㎥),비고
 종로,2026-01-31 24:00,31,
 중구,2026-01-31 24:00,28,점검

@@ -6,14 +6,11 @@ import os
 import random
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.crash import crash
 
 KILLS = int(os.environ.get("MADANG_TEST_KILLS", "10"))
 
 
-@pytest.mark.slow
 async def test_nothing_acknowledged_is_lost_or_doubled_by_a_kill(tmp_path: Path) -> None:
     seed = int(os.environ.get("MADANG_TEST_SEED") or random.SystemRandom().randrange(10**9))
     print(f"MADANG_TEST_SEED={seed} repeats the choices of this run")

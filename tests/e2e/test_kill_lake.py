@@ -6,14 +6,11 @@ import os
 import random
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.lake_crash import crash
 
 KILLS = int(os.environ.get("MADANG_TEST_KILLS", "5"))
 
 
-@pytest.mark.slow
 async def test_history_survives_kills_in_the_midst_of_its_upkeep(tmp_path: Path) -> None:
     seed = int(os.environ.get("MADANG_TEST_SEED") or random.SystemRandom().randrange(10**9))
     print(f"MADANG_TEST_SEED={seed} repeats the choices of this run")

@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
-import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -145,7 +144,6 @@ def compare(server: Server, messages: int, wait_s: float) -> None:
         assert found == told
 
 
-@pytest.mark.slow
 def test_every_message_is_in_history_once_whenever_the_hub_is_killed(tmp_path: Path) -> None:
     chance = random.Random(7)
     with Server(tmp_path / "data", environ={"MADANG_HISTORY_DRAIN_S": "0.5"}) as server:
@@ -162,7 +160,6 @@ def test_every_message_is_in_history_once_whenever_the_hub_is_killed(tmp_path: P
         compare(server, gateway.messages, 0)
 
 
-@pytest.mark.slow
 @needs_mosquitto
 async def test_every_message_is_in_history_once_though_mosquitto_is_killed(tmp_path: Path) -> None:
     """Mosquitto alone has what comes while the hub stands still, and is killed then, too.

@@ -310,7 +310,6 @@ def test_one_who_does_not_read_holds_up_nobody_and_is_told_the_newest_later(hub:
     delete(hub, *(f"urn:ngsi-ld:Vehicle:i{one}" for one in range(1_000)))
 
 
-@pytest.mark.slow
 def test_after_a_crash_a_viewer_who_comes_back_sees_what_was_acknowledged(tmp_path: Any) -> None:
     hub = Server(tmp_path / "data", open=False)
     hub.start(PATIENCE_S)

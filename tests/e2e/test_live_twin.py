@@ -20,7 +20,6 @@ from tests.e2e.commanded import Town, until
 from tests.e2e.server import API, Server
 from tests.twin.street_town import made
 
-pytestmark = pytest.mark.slow
 SIGNAL = "urn:ngsi-ld:TrafficSignal:small:n22"
 BUS = "urn:ngsi-ld:Vehicle:small:bus-1"
 

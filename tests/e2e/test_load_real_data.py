@@ -27,10 +27,7 @@ from tests.e2e.mosquitto import Mosquitto, needs_mosquitto
 from tests.e2e.server import API, Server, free_port
 from tests.recorded import DATA, needs
 
-pytestmark = [
-    pytest.mark.slow,
-    needs("iot/air_prsa_beijing", "iot/air_sensor_community_aberdeen", "iot/sdot_seoul"),
-]
+pytestmark = needs("iot/air_prsa_beijing", "iot/air_sensor_community_aberdeen", "iot/sdot_seoul")
 
 NODES = DATA / "iot/sdot_seoul/sensor_longitude_latitude.csv"
 MEANS = DATA / "iot/sdot_seoul/sdot_2025_08_avg.geojson.gz"

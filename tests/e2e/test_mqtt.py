@@ -102,7 +102,6 @@ def test_a_key_is_out_as_soon_as_it_is_revoked(server: Server) -> None:
     assert code, said
 
 
-@pytest.mark.slow
 @needs_clients
 def test_retained_messages_survive_the_end_of_the_process(server: Server) -> None:
     local = json.loads((server.data / "local.key").read_bytes())["key"]
@@ -118,7 +117,6 @@ def test_retained_messages_survive_the_end_of_the_process(server: Server) -> Non
     assert heard.stdout == "kept\n", heard.stderr
 
 
-@pytest.mark.slow
 @needs_clients
 def test_with_a_certificate_it_is_mqtt_over_tls(tmp_path: Path) -> None:
     chain, key = certificate(tmp_path)
@@ -142,7 +140,6 @@ def test_with_a_certificate_it_is_mqtt_over_tls(tmp_path: Path) -> None:
         server.kill()
 
 
-@pytest.mark.slow
 def test_every_acknowledged_message_is_there_once_though_the_hub_is_killed(tmp_path: Path) -> None:
     environ = {"MADANG_LIMIT_DEVICE_PER_S": "0"}
     with Server(tmp_path / "data", environ=environ, open=False) as server:
@@ -161,7 +158,6 @@ def test_every_acknowledged_message_is_there_once_though_the_hub_is_killed(tmp_p
     assert len(found) >= 240
 
 
-@pytest.mark.slow
 def test_a_device_faster_than_its_limit_waits_and_loses_nothing(tmp_path: Path) -> None:
     environ = {"MADANG_LIMIT_DEVICE_PER_S": "20"}
     with Server(tmp_path / "data", environ=environ, open=False) as server:
@@ -177,7 +173,6 @@ def test_a_device_faster_than_its_limit_waits_and_loses_nothing(tmp_path: Path) 
     assert maker.numbers <= set(found)
 
 
-@pytest.mark.slow
 @needs_mosquitto
 async def test_messages_of_mosquitto_are_there_once_though_the_hub_is_killed(
     tmp_path: Path,

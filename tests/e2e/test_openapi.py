@@ -16,7 +16,6 @@ from tests.e2e.commanded import Town, until
 from tests.e2e.server import Answer, Server
 from tests.twin.street_town import made
 
-pytestmark = pytest.mark.slow
 CLOSED = 'title = "Works"\n[[closure]]\nedges = ["n12-n22"]'
 FEED = files("madang.sense.feeds").joinpath("examples", "oslo-bikes.toml").read_text("utf-8")
 NO_TALE = {

@@ -24,8 +24,6 @@ CONTAINER = "urn:ngsi-ld:WasteContainer:"
 PASSWORD = "correct horse battery staple"
 CHECKS = Path(__file__).with_name("page_checks.js").read_text("utf-8")
 
-pytestmark = pytest.mark.slow
-
 
 class Town:
     """A hub beside which the new package is installed."""

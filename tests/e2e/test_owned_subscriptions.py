@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
 from tests.e2e.receiver import Receiver
 from tests.e2e.server import API, Answer, Server
@@ -58,7 +57,6 @@ async def until_told(receiver: Receiver, id: str) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.slow
 async def test_a_key_is_told_what_it_may_see_until_it_is_switched_off(tmp_path: Path) -> None:
     with Server(tmp_path / "data", open=False, environ=HOSTS) as hub:
         ask = Asking(hub)
@@ -118,7 +116,6 @@ async def writes_its_own_types_alone(ask: Asking) -> None:
     assert moved.status == 403, moved.body
 
 
-@pytest.mark.slow
 async def test_a_key_has_the_hub_notify_public_hosts_only(tmp_path: Path) -> None:
     with Server(tmp_path / "data", open=False) as hub:
         ask = Asking(hub)

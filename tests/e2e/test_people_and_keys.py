@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.server import API, Server
-
-pytestmark = pytest.mark.slow
 
 PASSWORD = "seven small red bicycles"
 STATION = "urn:ngsi-ld:AirQualityObserved:7"

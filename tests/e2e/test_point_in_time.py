@@ -15,7 +15,6 @@ from tests.contract.cluster import Cluster, programs, started
 from tests.e2e.server import API, Server
 from tests.e2e.test_postgres import hub, room, values
 
-pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "restore-to-a-moment.md"
 HISTORY = "options=temporalValues&timeproperty=modifiedAt&timerel=after&timeAt=2020-01-01T00:00:00Z"
 

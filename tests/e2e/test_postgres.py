@@ -17,7 +17,6 @@ from tests.contract.cluster import Cluster, shared, started
 from tests.e2e.receiver import Receiver
 from tests.e2e.server import API, Server
 
-pytestmark = pytest.mark.slow
 numbers = count()
 
 

@@ -210,7 +210,6 @@ def test_a_page_of_another_site_opens_no_websocket(server: Server) -> None:
             line.recv(timeout=20)
 
 
-@pytest.mark.slow
 def test_what_is_acknowledged_outlives_a_power_cut(tmp_path: Path) -> None:
     server = Server(tmp_path / "data")
     server.start()

@@ -160,7 +160,6 @@ def test_what_is_asked_wrongly_is_explained(
     assert told in problem["detail"]
 
 
-@pytest.mark.slow
 def test_after_a_restart_values_are_compared_with_what_was_there_before(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", environ={"MADANG_MQTT_PORT": "0"})
     jumpy = PROFILE.replace("stuck_s = 3600", "rate_per_s = 0.01")

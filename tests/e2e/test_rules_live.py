@@ -237,7 +237,6 @@ def test_the_schema_is_served(town: Town) -> None:
     assert found["$defs"]["Rule"]["properties"]["for"]["description"]
 
 
-@pytest.mark.slow
 def test_rules_go_on_after_a_restart_and_do_not_fire_twice(town: Town) -> None:
     # A type of its own: rooms that other tests have warmed may still be on their way to the rules.
     warm = {**WARM, "type": "Cellar"}
@@ -256,7 +255,6 @@ def test_rules_go_on_after_a_restart_and_do_not_fire_twice(town: Town) -> None:
     assert town.good("GET", "/services/rules")["state"] == "running"
 
 
-@pytest.mark.slow
 def test_rules_are_written_tried_and_looked_after_on_the_terminal(town: Town) -> None:
     file = town.file(TOML)
     assert "1 rule can be put: warm-for-long" in town.said("check", file)

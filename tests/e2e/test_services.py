@@ -271,7 +271,6 @@ def test_a_failure_is_told_and_a_change_that_fails_can_be_left_out(town: Town) -
     until(lambda: town.good("GET", alert)["status"], lambda status: status == "closed")
 
 
-@pytest.mark.slow
 def test_services_go_on_after_a_restart(town: Town) -> None:
     town.good("PATCH", ONE, {"on": True, "options": {"warm": 35}})
     before = town.bench("before", 40)
@@ -285,7 +284,6 @@ def test_services_go_on_after_a_restart(town: Town) -> None:
     assert not town.is_warm(cool)
 
 
-@pytest.mark.slow
 def test_services_are_listed_switched_set_and_resumed_on_the_terminal(town: Town) -> None:
     assert "Benches in the sun" in town.said("list")
     assert "benches is on" in town.said("on", "benches", "--set", "warm=30")

@@ -23,7 +23,7 @@ from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.receiver import Receiver
 from tests.e2e.server import API, Server
 
-pytestmark = [pytest.mark.slow, needs_nats]
+pytestmark = needs_nats
 numbers = count()
 ROOM = f"{API}/entities/urn:ngsi-ld:Room:"
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -14,8 +14,6 @@ from tests.e2e.chromium import Authenticator, Watched, chromium
 from tests.e2e.server import API, Server
 from tests.trust.openid_provider import real_provider
 
-pytestmark = pytest.mark.slow
-
 PASSWORD = "seven kites over the yard"
 ADMINISTRATOR = "jin.park"
 expect.set_options(timeout=15_000)

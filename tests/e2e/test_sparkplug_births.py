@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -116,7 +115,6 @@ def test_an_edge_node_that_the_hub_does_not_know_is_asked_and_understood(tmp_pat
         check(server, EdgeNode(server.mqtt_port, key))
 
 
-@pytest.mark.slow
 @needs_mosquitto
 async def test_so_is_an_edge_node_at_another_broker(tmp_path: Path) -> None:
     mosquitto = Mosquitto(free_port(), tmp_path / "mosquitto")

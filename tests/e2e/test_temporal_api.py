@@ -568,7 +568,6 @@ def test_ids_that_need_escaping_are_found_again(server: Server) -> None:
     assert server.request("GET", location).status == 200
 
 
-@pytest.mark.slow
 def test_the_past_outlives_the_process(tmp_path_factory: pytest.TempPathFactory) -> None:
     running = Server(tmp_path_factory.mktemp("restart") / "data")
     running.start()

@@ -200,7 +200,6 @@ def test_all_ten_are_in_the_catalogue_with_all_that_a_city_asks(town: TenTown) -
             assert schema.get("description"), (name, option)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TEN)
 def test_show_explains_every_option_of_a_service(town: TenTown, name: str) -> None:
     text = town.said("service", "show", name)
@@ -460,7 +459,6 @@ def test_care_plug_learns_from_a_plug_and_hides_what_it_tells(town: TenTown) -> 
     assert hidden.isdisjoint(town.good("GET", f"{API}/entities/{id}", None, ana))
 
 
-@pytest.mark.slow
 def test_care_plug_tells_when_the_usual_activity_stays_away(town: TenTown) -> None:
     """A plug that was cut off sends five weeks at once; on the last day and a half nobody acts."""
     name = number()
@@ -561,7 +559,6 @@ def test_what_watch_over_says_reaches_the_family_and_becomes_an_incident_in_a_se
 # --- a power cut --------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_after_a_kill_all_ten_go_on_and_what_they_had_begun_is_done_once(town: TenTown) -> None:
     name, tag = family(town)
     crossing = f"urn:ngsi-ld:PedestrianCrossing:{name}"
@@ -637,7 +634,6 @@ def last(found: dict[str, Any], name: str) -> Any:
     return None if figures is None else figures["last"]
 
 
-@pytest.mark.slow
 def test_parking_sets_a_price_for_each_day_of_the_past(town: TenTown) -> None:
     park = f"urn:ngsi-ld:OffStreetParking:{number()}"
     remember(town, [
@@ -651,7 +647,6 @@ def test_parking_sets_a_price_for_each_day_of_the_past(town: TenTown) -> None:
     assert last(found, "inGoal") == 0
 
 
-@pytest.mark.slow
 def test_waste_sends_a_vehicle_to_the_containers_that_will_be_full(town: TenTown) -> None:
     values: list[Value] = []
     for place in range(6):
@@ -668,7 +663,6 @@ def test_waste_sends_a_vehicle_to_the_containers_that_will_be_full(town: TenTown
     assert last(found, "saved") is not None
 
 
-@pytest.mark.slow
 def test_air_tells_of_unhealthy_hours_and_makes_a_map(town: TenTown) -> None:
     values: list[Value] = []
     for place in range(8):
@@ -687,7 +681,6 @@ def test_air_tells_of_unhealthy_hours_and_makes_a_map(town: TenTown) -> None:
     assert last(found, "unhealthy") == 100
 
 
-@pytest.mark.slow
 def test_street_light_saves_energy_over_a_night(town: TenTown) -> None:
     values: list[Value] = []
     for place in range(3):
@@ -701,7 +694,6 @@ def test_street_light_saves_energy_over_a_night(town: TenTown) -> None:
     assert found["runs"][0]["written"]["Command"] >= 3
 
 
-@pytest.mark.slow
 def test_water_learns_a_district_and_finds_the_night_flow_that_stays(town: TenTown) -> None:
     name = number()
     inlet, zone = f"urn:ngsi-ld:Pipe:{name}", f"urn:ngsi-ld:WaterDistrict:{name}"
@@ -720,7 +712,6 @@ def test_water_learns_a_district_and_finds_the_night_flow_that_stays(town: TenTo
     assert last(found, "lost") == pytest.approx(12, rel=0.3)
 
 
-@pytest.mark.slow
 def test_forecast_tells_how_a_series_goes_on_and_what_it_is_worth(town: TenTown) -> None:
     name = number()
     sensor = f"urn:ngsi-ld:TrafficFlowObserved:{name}"
@@ -738,7 +729,6 @@ def test_forecast_tells_how_a_series_goes_on_and_what_it_is_worth(town: TenTown)
     assert last(found, "saved") is not None
 
 
-@pytest.mark.slow
 def test_anomaly_tells_of_a_value_that_does_not_fit_and_why(town: TenTown) -> None:
     sensor = f"urn:ngsi-ld:NoiseLevelObserved:{number()}"
     values: list[Value] = [
@@ -753,7 +743,6 @@ def test_anomaly_tells_of_a_value_that_does_not_fit_and_why(town: TenTown) -> No
     assert last(found, "found") >= 1
 
 
-@pytest.mark.slow
 def test_crossing_on_the_past_counts_warnings_and_tells_no_sign_anything(town: TenTown) -> None:
     name = number()
     crossing = f"urn:ngsi-ld:PedestrianCrossing:{name}"

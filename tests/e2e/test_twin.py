@@ -14,7 +14,6 @@ from tests.e2e.commanded import Town
 from tests.e2e.server import Server
 from tests.twin.street_town import made
 
-pytestmark = pytest.mark.slow
 CLOSED = 'title = "Works"\n[[closure]]\nedges = ["n12-n22"]\n'
 ASKED = {"policies": [CLOSED], "hours": 0.05, "seeds": 2, "time": "08:00"}
 STILL = {"hours": 0.05, "seeds": 1, "time": "08:00"}

@@ -21,6 +21,8 @@ from tests.contract import lakes
 from tests.contract.lakes import MakeCatalog
 from tests.lake.outbox import HOUR, SECOND, T0, Outbox, entity
 
+pytestmark = pytest.mark.slow
+
 HERE = '{"type":"Point","coordinates":[1,1]}'
 
 

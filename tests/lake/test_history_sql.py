@@ -19,6 +19,8 @@ from madang.query.tree import Compare, HasId, HasType, InScope, Not, Or
 from madang.query.tree import Path as Attribute
 from tests.lake.outbox import Outbox, entity
 
+pytestmark = pytest.mark.slow
+
 SECRET = "urn:secret"
 
 
@@ -282,7 +284,6 @@ def test_no_question_gets_at_anything_but_its_tables(city: DuckLake, tmp_path: P
     assert not let_in
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "sql",
     [

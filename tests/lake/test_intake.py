@@ -22,6 +22,8 @@ from tests.contract.lakes import MakeCatalog
 from tests.lake.outbox import SECOND, T0, Outbox, entity
 from tests.strategies import DATASETS, instances
 
+pytestmark = pytest.mark.slow
+
 fresh = count(1)
 
 

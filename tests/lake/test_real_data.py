@@ -19,6 +19,8 @@ from madang.lake.questions import Method, Series, Wanted
 from madang.query.tree import HasType, Query, Selector, Temporal
 from tests.recorded import recorded
 
+pytestmark = pytest.mark.slow
+
 T0 = 1_790_000_000_000_000
 METHODS: list[Method] = [
     "totalCount",

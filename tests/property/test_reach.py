@@ -11,6 +11,7 @@ from pathlib import Path as File
 from tempfile import TemporaryDirectory
 
 import apsw
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,8 @@ from tests.property.queries import (
     plain_paths,
     reaches,
 )
+
+pytestmark = pytest.mark.slow
 
 hidden = st.builds(
     Hidden,

@@ -34,6 +34,8 @@ from madang.settings_types import EdgeRule
 from tests.sense.small_town import message, town
 from tests.sense.test_edge_rules import CAMERA, MINUTE, T0, fill, measured
 
+pytestmark = pytest.mark.slow
+
 PROFILE = 'type = "NoiseLevelObserved"\n[attributes]\nLAeq = { unit = "2N" }\n'
 WHOLE = """
 personal = true

@@ -43,6 +43,8 @@ from madang.sense.transports.mqtt_wire import Code
 from tests.e2e.mosquitto import PUB, SUB, needs_clients
 from tests.sense.mqtt_town import Town, run, until
 
+pytestmark = pytest.mark.slow
+
 UP = "v1/devices/jongno-1/up"
 VERSIONS = pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
 

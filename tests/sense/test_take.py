@@ -19,6 +19,8 @@ from madang.sense.message import Reading
 from madang.trust.principal import OPEN, PUBLIC, Principal
 from tests.sense.small_town import NOW, message, past_of, town
 
+pytestmark = pytest.mark.slow
+
 ID = "urn:ngsi-ld:AirQualityObserved:1"
 SECOND = 1_000_000
 
