@@ -21,7 +21,7 @@ MISSING = (
 )
 _USER = "postgres"  # the server refuses to run as root; Debian's package makes this user
 _SETTINGS = (
-    "listen_addresses=''", "shared_buffers=32MB", "max_connections=60", "max_wal_size=256MB",
+    "listen_addresses=''", "shared_buffers=32MB", "max_connections=200", "max_wal_size=256MB",
     "autovacuum=off", "log_min_messages=fatal",
 )  # fmt: skip
 

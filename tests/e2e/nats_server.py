@@ -1,4 +1,4 @@
-"""A real NATS server on a port of its own, to be killed and started again."""
+"""Real NATS servers on ports of their own, alone or as a cluster, to be killed and restarted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -22,10 +23,16 @@ needs_nats = pytest.mark.skipif(
 
 
 class NatsServer:
-    """A server that keeps nothing, for one user."""
+    """A server that keeps nothing, for one user.
 
-    def __init__(self, password: str = "secret") -> None:
+    Args:
+        password: of the user.
+        routes: ports by which the servers of a cluster reach one another, this one's first.
+    """
+
+    def __init__(self, password: str = "secret", routes: Sequence[int] = ()) -> None:
         self.port = free_port()
+        self._routes = routes
         self.password = password
         self.url = f"nats://madang@127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -34,6 +41,9 @@ class NatsServer:
         """Start it and wait until it listens."""
         assert PROGRAM is not None
         words = ["-a", "127.0.0.1", "-p", str(self.port), "--user", "madang"]
+        if self._routes:
+            own, *others = (f"nats://127.0.0.1:{port}" for port in self._routes)
+            words += ["--cluster_name", "madang", "--cluster", own, "--routes", ",".join(others)]
         self._process = subprocess.Popen(
             [PROGRAM, *words, "--pass", self.password],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -44,6 +54,7 @@ class NatsServer:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             except OSError:
+                assert self._process.poll() is None, "nats-server has ended; is the port taken?"
                 assert time.monotonic() < end, "nats-server does not listen"
                 time.sleep(0.02)
 
@@ -53,3 +64,9 @@ class NatsServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+def cluster(size: int) -> list[NatsServer]:
+    """Return servers that pass on to one another what each is told; none is started yet."""
+    ports = [free_port() for _ in range(size)]
+    return [NatsServer(routes=[*ports[n:], *ports[:n]]) for n in range(size)]

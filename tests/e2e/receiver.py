@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, Literal, Self, cast
 
 import httptools
@@ -18,6 +19,8 @@ class Receiver:
     def __init__(self) -> None:
         self.mood: Mood = "well"
         self.taken: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        """When each of them came, by the monotonic clock. [s]"""
         self._server: asyncio.Server | None = None
         self.uri = ""
         self.open: set[asyncio.Transport] = set()
@@ -67,6 +70,7 @@ class _Connection(asyncio.Protocol):
         body, self._body = self._body, b""
         mood = self._receiver.mood
         if mood in ("well", "cutting"):
+            self._receiver.times.append(time.monotonic())
             self._receiver.taken.append(orjson.loads(body))
         if mood == "cutting":
             self._transport.abort()

@@ -167,6 +167,30 @@ def test_two_hubs_that_write_one_entity_lose_nothing(hubs: list[Server]) -> None
         assert {f"{name}{n}" for name in "bcde" for n in range(30)} <= found.keys()
 
 
+def past(server: Server, number: int) -> list[object]:
+    """Return the temperatures that a room has had."""
+    path = f"{API}/temporal/entities/urn:ngsi-ld:Room:{number}"
+    found = orjson.loads(good(server, "GET", f"{path}?options=temporalValues"))
+    return [value for value, _ in found["temperature"]["values"]]
+
+
+def test_any_hub_answers_and_changes_the_past(hubs: list[Server]) -> None:
+    good(hubs[0], "POST", f"{API}/entities", room(300, temperature=0))
+    for number in range(1, 30):
+        one, other = hubs[number % 2], hubs[1 - number % 2]
+        good(one, "PATCH", f"{ROOM}300/attrs", reading(number))
+        assert past(other, 300) == list(range(number + 1))
+    path = f"{API}/temporal/entities/urn:ngsi-ld:Room:300"
+    good(hubs[1], "DELETE", path)
+    for server in hubs:
+        assert server.request("GET", path).status == 404
+    values = {"type": "Property", "value": 7, "observedAt": "2026-01-01T00:00:00Z"}
+    old = {"id": "urn:ngsi-ld:Room:301", "type": "Room", "temperature": [values]}
+    for server in hubs:  # loaded at both, there once
+        assert server.request("POST", f"{API}/temporal/entities", old).status in (201, 204)
+    assert past(hubs[0], 301) == past(hubs[1], 301) == [7]
+
+
 async def test_every_change_is_matched_with_the_newest_subscriptions(hubs: list[Server]) -> None:
     async with Receiver() as receiver:
         await asyncio.to_thread(subscribe_and_write, hubs, receiver)

@@ -40,6 +40,9 @@ class PastInMemory:
     async def read(self, question: Callable[[Any], T]) -> T:
         return question(self)
 
+    async def newest(self) -> int:
+        return self.last
+
     def kinds(self) -> list[Kind]:
         return [
             Kind(TYPE, name, "Property", form, None)  # type: ignore[arg-type]

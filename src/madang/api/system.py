@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse as Streaming
 from madang import __version__
 from madang.api.surface import Surface
 from madang.hub.changes import FellBehind
-from madang.hub.feed import Event, events
+from madang.hub.feed import Event, events, reached
 from madang.model import time
 from madang.model.errors import BadRequestData, NgsiError
 from madang.model.names import shown
@@ -108,6 +108,7 @@ class System:
         tenant = request.state.tenant
         after = _position(request.headers.get("last-event-id") or given.get("after"))
         start = tenant.history.last if after is None else after
+        await reached(tenant.history, start)
         stream = events(tenant, after)
         upcoming = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)  # it follows, or says why not, before the client is told so

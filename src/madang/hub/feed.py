@@ -33,6 +33,8 @@ class Record(Protocol):
     @property
     def last(self) -> int: ...
 
+    async def newest(self) -> int: ...
+
     @property
     def is_open(self) -> bool: ...
 
@@ -82,11 +84,7 @@ async def events(tenant: Followed, after: int | None = None) -> AsyncGenerator[E
     """
     history = tenant.history
     position = history.last if after is None else after
-    if position > history.last:
-        raise BadRequestData(
-            f"the position {position} is ahead of the last change, {history.last}: the state was"
-            " put back from an older copy; read the state anew, and follow from now on"
-        )
+    await reached(history, position)
     if position < history.last and not history.is_open:
         raise Forbidden("to follow from an older position one must be allowed to readHistory")
     while True:
@@ -113,6 +111,19 @@ async def events(tenant: Followed, after: int | None = None) -> AsyncGenerator[E
             finally:
                 upcoming.cancel()
                 await asyncio.wait([upcoming])
+
+
+async def reached(history: Record, position: int) -> None:
+    """Make sure that there is a position; this hub may not have heard of it yet.
+
+    Raises:
+        BadRequestData: it lies ahead of all changes.
+    """
+    if position > history.last and position > (last := await history.newest()):
+        raise BadRequestData(
+            f"the position {position} is ahead of the last change, {last}: the state was"
+            " put back from an older copy; read the state anew, and follow from now on"
+        )
 
 
 async def _replayed(tenant: Followed, position: int, target: int) -> tuple[list[Event], int]:

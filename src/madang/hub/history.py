@@ -4,6 +4,11 @@ A read first takes into the lake what the outbox has gained since the last one, 
 write that was acknowledged before it began. A little later the rows are moved into files in bulk;
 they leave the outbox only when the lake has them on the disk. If that disk is full or broken, the
 outbox grows and an alarm says so: nothing is lost.
+
+Where several hubs share the outbox and the catalog of the lake, each of them reads and changes
+history, and one of them moves rows in the background (:meth:`History.work`). A read looks at the
+outbox first and asks the catalog afterwards how far it has been drained, so what left the outbox
+between the two is in the files, and nothing is missed or told twice.
 """
 
 from __future__ import annotations
@@ -103,10 +108,17 @@ class History:
         """What the outbox said it was drained up to, until the lake is opened."""
 
     async def start(self) -> None:
-        """Begin to move rows into the lake when there are some."""
+        """Learn the policies and holds."""
         for id, body in await self._store.items("setting"):
-            if id == RULES:
-                await self._enforce(parse(body))
+            await self.take(id, body)
+
+    async def take(self, id: str, body: bytes | None) -> None:
+        """Take up policies and holds as they are stored; other settings are passed over."""
+        if id == RULES and body is not None:
+            await self._enforce(parse(body))
+
+    async def work(self) -> None:
+        """Move rows into the lake from now on when there are some, and apply the policies."""
         self._known = self._store.last_change - (await self._store.size())["outbox"]
         self._work = asyncio.get_running_loop().create_task(self._run())
 
@@ -172,8 +184,12 @@ class History:
 
     @property
     def last(self) -> int:
-        """The sequence number of the last change."""
+        """The sequence number of the last change that this hub knows."""
         return self._store.last_change
+
+    async def newest(self) -> int:
+        """Return the sequence number of the last change, whichever hub it came from."""
+        return await self._store.newest()
 
     @property
     def is_open(self) -> bool:
@@ -182,7 +198,9 @@ class History:
 
     @property
     def waiting(self) -> int:
-        """How many changes are not in the lake's files yet."""
+        """How many changes are not in the lake's files yet; 0 where another hub moves them."""
+        if self._work is None:
+            return 0
         drained = self._lake.drained if self._lake is not None else self._known
         return max(self._store.last_change - drained, 0)
 
@@ -264,6 +282,8 @@ class History:
             return lake
         async with self._taking:
             while lake.taken < target:
+                if lake.waiting > TAIL:  # but another hub may have moved it into the files
+                    await self._thread(self._shared.readers, lake.refresh)
                 if lake.waiting > TAIL:
                     raise HistoryBehind(
                         "history cannot be read now, for too much waits to be written into its"
@@ -273,8 +293,14 @@ class History:
         return lake
 
     async def _take(self, lake: Lake) -> None:
+        """Take what the outbox has next; what another hub has moved from it is in the files."""
         blocks = await self._store.outbox(lake.taken, CHUNK)
-        await self._thread(self._shared.readers, lambda: lake.take(blocks))
+
+        def take() -> None:
+            lake.take(blocks)
+            lake.refresh()
+
+        await self._thread(self._shared.readers, take)
 
     async def _drained(self) -> Lake:
         """Return the lake when all that the outbox has now is in its files."""

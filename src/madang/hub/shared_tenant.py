@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from madang.hub.lent_history import LentHistory
 from madang.hub.others import Others
 from madang.hub.shared_subscriptions import SharedSubscriptions
 from madang.hub.tenant import Tenant
@@ -24,7 +23,6 @@ Taker = Callable[[str, bytes | None], None]
 class SharedTenant(Tenant):
     """See :class:`madang.hub.tenant.Tenant`."""
 
-    history: LentHistory
     subscriptions: SharedSubscriptions
     store: SharedStore
 
@@ -44,7 +42,7 @@ class SharedTenant(Tenant):
 
     async def work(self) -> None:
         """Do what one hub does for all: send, tell periodically, keep history."""
-        await self.history.work()
+        await super().work()
         await self.subscriptions.work()
 
     def hear(self, word: Word) -> None:

@@ -152,6 +152,7 @@ class Tenant:
 
     async def work(self) -> None:
         """Do from now on what one hub does for all; a hub alone does it from the start."""
+        await self.history.work()
 
     async def close(self) -> None:
         """End what runs; the store is closed by its engine."""

@@ -16,7 +16,6 @@ from madang.hub.delivery_mqtt import MqttSender
 from madang.hub.history import Histories, History
 from madang.hub.hosts import Bounds
 from madang.hub.lakes import Lakes
-from madang.hub.lent_history import LentHistory
 from madang.hub.remote_contexts import RemoteContexts
 from madang.hub.shared_subscriptions import SharedSubscriptions
 from madang.hub.shared_tenant import SharedTenant
@@ -91,7 +90,7 @@ class Tenants:
         """Return a tenant that other hubs work on as well."""
         tenant = SharedTenant(name, store)
         writer = tenant.writer
-        tenant.history = LentHistory(name, store, writer.keep, self._histories)
+        tenant.history = History(name, store, writer.keep, self._histories)
         await self._add_contexts(tenant)
         tenant.subscriptions = SharedSubscriptions(
             known=tenant.contexts.known, **self._parts(tenant)

@@ -115,6 +115,9 @@ class DuckLake(Reader):
     def take(self, blocks: Sequence[tuple[int, int, bytes]]) -> None:
         self._files.take(blocks)
 
+    def refresh(self) -> None:
+        self._files.refresh()
+
     @property
     def taken(self) -> int:
         return self._files.taken

@@ -201,16 +201,17 @@ class Files:
         return f"SELECT {NAMES} FROM {files} UNION ALL {tail} {drained}"
 
     def rewind(self, upto: int) -> None:
+        known = self.drained
         with self.catalog.alone(), self.writing:
             self.refresh()
-            if upto < self.drained:
+            if upto < self.drained == known:  # or another process has done it meanwhile
                 first = self.catalog.number(self.drained - upto)
                 with self.transaction(upto) as cursor:
                     cursor.execute(
                         f"UPDATE {self.files}.instance SET seq = {first} - (seq - {upto + 1})"
                         f" WHERE seq > {upto}"
                     )
-            self.taken = upto
+            self.taken = self.drained
 
     def number(self, count: int) -> int:
         """Return the first of so many new numbers for rows that come from no change; they fall."""

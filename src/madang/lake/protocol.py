@@ -133,6 +133,13 @@ class Lake(Correctable, Protocol):
         were taken already are passed over.
         """
 
+    def refresh(self) -> None:
+        """Take up what other processes have moved into the files or changed in them.
+
+        Raises:
+            CatalogAway: the catalog cannot be read.
+        """
+
     @property
     def taken(self) -> int:
         """The highest sequence number taken."""

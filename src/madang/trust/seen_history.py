@@ -84,6 +84,10 @@ class SeenHistory:
         """The sequence number of the last change of the tenant."""
         return self._history.last
 
+    async def newest(self) -> int:
+        """Return the sequence number of the last change, whichever hub it came from."""
+        return await self._history.newest()
+
     async def read(self, question: Callable[[Readable], T]) -> T:
         """Ask what may be seen of the lake something, in a thread."""
         reading = Reading()

@@ -1,0 +1,295 @@
+"""A cluster on this machine, of which one part after the other is killed while load goes on.
+
+Three NATS servers, a PostgreSQL and three hubs. Nothing that was acknowledged may be lost, the
+changes of an entity stay in their order, and each is notified at least once, under one id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import itertools
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+
+from tests.contract import cluster
+from tests.e2e.balanced import Balanced
+from tests.e2e.nats_server import NatsServer, needs_nats
+from tests.e2e.nats_server import cluster as nats_cluster
+from tests.e2e.receiver import Receiver
+from tests.e2e.server import API, Server
+from tests.e2e.test_several_hubs import (
+    ROOM,
+    SECRET,
+    good,
+    reading,
+    room,
+    subscription,
+    told,
+    until,
+)
+
+pytestmark = [pytest.mark.slow, needs_nats]
+WRITERS = 4
+PACE_S = 0.02  # from one write of a writer to its next
+RECOVERY_S = 20.0  # after which a part that was killed must not be noticed any more
+
+
+class City:
+    """The engines, and the hubs that share them."""
+
+    def __init__(self, folder: Path, hubs: int) -> None:
+        self.postgres = cluster.started()
+        self.nats = nats_cluster(3)
+        url = self.postgres.make("city")
+        environ = {
+            "MADANG_STORE": url,
+            "MADANG_BUS": ",".join(server.url for server in self.nats),
+            "MADANG_BUS_PASSWORD": self.nats[0].password,
+            "MADANG_SECRET_KEY": SECRET,
+            "MADANG_HISTORY_PATH": str(folder / "history"),
+            "MADANG_HISTORY_DRAIN_S": "1",
+        }
+        self.hubs = [Server(folder / f"hub{n}", environ=environ) for n in range(hubs)]
+
+    def start(self) -> None:
+        for server in self.nats:
+            server.start()
+        for hub in self.hubs:
+            hub.start()
+        until(self.is_whole)
+
+    def is_whole(self) -> bool:
+        """Tell whether all hubs hear one another, and one of them has the work."""
+        return all(told(hub, "bus") for hub in self.hubs) and self.working() is not None
+
+    def working(self) -> Server | None:
+        return next((hub for hub in self.hubs if told(hub, "works")), None)
+
+    def close(self) -> None:
+        for hub in self.hubs:
+            hub.kill()
+        for server in self.nats:
+            server.kill()
+        cluster._end(self.postgres)
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Iterator[City]:
+    made = City(tmp_path, 3)
+    try:
+        made.start()
+        yield made
+    except BaseException:
+        print("\n".join(hub.log_end(1500) for hub in made.hubs))
+        raise
+    finally:
+        made.close()
+
+
+class Write(NamedTuple):
+    """A write that was acknowledged."""
+
+    value: int
+    began: float
+    acknowledged: float
+
+
+class Load:
+    """Writers, each with a room of its own, whose temperature it raises again and again."""
+
+    def __init__(self, city: City) -> None:
+        ports = [hub.port for hub in city.hubs]
+        self.written: list[list[Write]] = [[] for _ in range(WRITERS)]
+        self.failures: list[str] = []
+        self._ending = threading.Event()
+        self.clients = [Balanced(ports, number) for number in range(WRITERS)]
+        self._threads = [
+            threading.Thread(target=self._write, args=(number,)) for number in range(WRITERS)
+        ]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        for thread, client in zip(self._threads, self.clients, strict=True):
+            thread.join()
+            client.close()
+
+    def _write(self, number: int) -> None:
+        try:
+            for value in range(1, 1_000_000):
+                began = time.monotonic()
+                status, body = self.clients[number].request(
+                    "PATCH", f"{ROOM}{number}/attrs", reading(value)
+                )
+                assert status == 204, body
+                self.written[number].append(Write(value, began, time.monotonic()))
+                if self._ending.wait(PACE_S):
+                    return
+        except AssertionError as error:
+            self.failures.append(f"writer {number}: {error}")
+
+    def last(self) -> list[int]:
+        """Return what each writer's last write was that has been acknowledged."""
+        return [done[-1].value if done else 0 for done in self.written]
+
+    def longest_wait(self, since: float) -> float:
+        """Return the longest that any write took which has ended since. [s]"""
+        waits = [
+            w.acknowledged - w.began for o in self.written for w in o if w.acknowledged > since
+        ]
+        return max(waits)
+
+
+class Disaster:
+    """What happens to parts of a city, and how long it is noticed."""
+
+    def __init__(self, load: Load, receiver: Receiver) -> None:
+        self._load = load
+        self._receiver = receiver
+        self._read = 0
+        self._newest = [0] * WRITERS
+
+    @contextlib.contextmanager
+    def named(self, name: str) -> Iterator[None]:
+        """Print what is noticed of what the block does, and of its repair."""
+        began = time.monotonic()
+        yield
+        self.until_notified_of(self._load.last())
+        silence = self._silence(began)
+        print(
+            f"{name}: the longest write took {self._load.longest_wait(began):.2f} s,"
+            f" the longest silence of notifications {silence:.2f} s"
+        )
+
+    def until_notified_of(self, values: list[int]) -> None:
+        """Wait until everything is notified up to these writes, and until each writer goes on."""
+        until(lambda: all(map(int.__lt__, values, self._load.last())), RECOVERY_S)
+        until(lambda: all(map(int.__le__, values, self.notified())), RECOVERY_S)
+        assert self._load.failures == []
+
+    def notified(self) -> list[int]:
+        """Return the newest temperature of each room that has been notified."""
+        new = self._receiver.taken[self._read :]
+        self._read += len(new)
+        for one in new:
+            for number, value in rooms(one):
+                self._newest[number] = max(value, self._newest[number])
+        return self._newest
+
+    def _silence(self, since: float) -> float:
+        times = [since, *(at for at in self._receiver.times if at > since)]
+        return max(b - a for a, b in itertools.pairwise(times))
+
+
+def rooms(notification: dict[str, Any]) -> list[tuple[int, int]]:
+    """Return the numbers and temperatures of the rooms that a notification tells of."""
+    return [
+        (int(entity["id"].rpartition(":")[2]), int(entity["temperature"]["value"]))
+        for entity in notification["data"]
+    ]
+
+
+async def test_no_part_of_a_cluster_is_missed_for_long(city: City) -> None:
+    async with Receiver() as receiver:
+        await asyncio.to_thread(kill_in_turn, city, receiver)
+
+
+def kill_in_turn(city: City, receiver: Receiver) -> None:
+    for number in range(WRITERS):
+        good(city.hubs[0], "POST", f"{API}/entities", room(number, temperature=0))
+    good(city.hubs[1], "POST", f"{API}/subscriptions", subscription(receiver.uri, 1))
+    with Load(city) as load:
+        disaster = Disaster(load, receiver)
+        with disaster.named("nothing happens"):
+            until(lambda: min(load.last()) > 50)
+        for server in city.nats:
+            with disaster.named("a NATS server is killed"):
+                lose(city, server)
+        with disaster.named("the hub with the work is killed"):
+            working = city.working()
+            assert working is not None
+            working.kill()
+            others = [hub for hub in city.hubs if hub is not working]
+            until(lambda: any(told(hub, "works") for hub in others))
+        working.start()
+        idle = next(hub for hub in city.hubs if not told(hub, "works"))
+        with disaster.named("another hub is killed"):
+            idle.kill()
+        idle.start()
+        with disaster.named("PostgreSQL is killed and started again"):
+            city.postgres.stop("immediate")
+            city.postgres.start()
+        until(city.is_whole)
+        disaster.until_notified_of(load.last())
+    until(lambda: disaster.notified() == load.last())
+    check(city, load, receiver)
+
+
+def lose(city: City, server: NatsServer) -> None:
+    server.kill()
+    until(city.is_whole)
+    server.start()
+
+
+def check(city: City, load: Load, receiver: Receiver) -> None:
+    """See that everything is there: in the state, in the changes, in the notifications."""
+    assert load.failures == []
+    wanted = [list(range(1, last + 1)) for last in load.last()]
+    first: dict[str, list[tuple[int, int]]] = {}
+    for one in receiver.taken:
+        assert first.setdefault(one["id"], rooms(one)) == rooms(one)
+    in_order("the notifications", itertools.chain(*first.values()), wanted)
+    for hub in city.hubs:
+        for number, values in enumerate(wanted):
+            body = good(hub, "GET", f"{ROOM}{number}?options=keyValues")
+            assert f'"temperature":{values[-1]}'.encode() in body
+        in_order("the changes", changes(hub, wanted), wanted)
+    total = sum(map(len, wanted))
+    print(f"{total} writes, {len(first)} notifications, {len(receiver.taken) - len(first)} twice")
+
+
+def changes(hub: Server, wanted: list[list[int]]) -> list[tuple[int, int]]:
+    """Return the rooms and temperatures of all changes, as a hub tells them from the first one."""
+    found, positions = [], []
+    left = {(number, values[-1]) for number, values in enumerate(wanted)}
+    connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=60)
+    with closing(connection):
+        connection.request("GET", "/changes?type=Room&after=0")
+        answer = connection.getresponse()
+        while left:
+            line = answer.readline()
+            if line.startswith(b"data: "):
+                event = orjson.loads(line[6:])
+                number = int(event["entity"]["id"].rpartition(":")[2])
+                found.append((number, int(event["entity"]["temperature"]["value"])))
+                positions.append(event["position"])
+                left.discard(found[-1])
+    assert positions == list(range(1, len(positions) + 1)), "nothing is missing or told twice"
+    return found
+
+
+def in_order(what: str, found: Iterable[tuple[int, int]], wanted: list[list[int]]) -> None:
+    """See that each room has had all its temperatures, in their order.
+
+    One may be there twice, for what was not acknowledged is written again.
+    """
+    by_room = defaultdict(list)
+    for number, value in found:
+        by_room[number].append(value)
+    for number, values in enumerate(wanted):
+        assert by_room[number] == sorted(by_room[number]), f"{what} of room {number}"
+        assert {0, *values} == {0, *by_room[number]}, f"{what} of room {number}"
