@@ -45,6 +45,8 @@ test('a filter takes a severity as the least, a kind, a source and words in any 
   assert.ok(fits(one, { ...ALL, kind: 'waterLeak', source: 'service:water' }, told))
   assert.ok(!fits(one, { ...ALL, source: 'device' }, told))
   assert.ok(fits(one, { ...ALL, words: 'yard' }, told))
+  const there = alarm({ areaServed: { languageMap: { en: 'Yard-dong', ko: '마당동' } } })
+  assert.ok(fits(there, { ...ALL, words: 'yard-dong' }, told))
   assert.ok(!fits(one, { ...ALL, state: 'ended' }, told))
 })
 
