@@ -150,6 +150,21 @@ def test_a_letter_is_read_and_taken_again_once_its_cause_is_mended(
     expect(page.get_by_text("Every message could be used")).to_be_visible()
 
 
+def test_an_id_is_copied_where_the_browser_keeps_its_clipboard_for_encrypted_pages(
+    town: Town, visit: Visit
+) -> None:
+    town.put(ROOM, temperature=20)
+    visit.open(f"/entities/{ROOM}")
+    page = visit.page
+    page.evaluate("() => Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.get_by_role("button", name="Copy the id").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    search = page.get_by_role("combobox", name=re.compile("^Search by name"))
+    search.press("Control+v")
+    expect(search).to_have_value(ROOM)
+    page.reload()
+
+
 def test_a_feed_is_tried_added_read_and_switched_off(town: Town, visit: Visit) -> None:
     page = visit.page
     with Publisher() as publisher:
