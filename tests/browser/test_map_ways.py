@@ -72,18 +72,26 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(folder / "data", environ={"MADANG_BASEMAP": str(tiles)}) as server:
         for number in range(3):
             measured(server, number, 10.0 + number)
+        put(server, "Alert", 1, severity={"type": "Property", "value": "high"})
         yield server
 
 
 def measured(server: Server, number: int, pm25: float) -> None:
     words = {"en": f"Station {number}", "ko": f"측정소 {number}"}
+    put(
+        server, TYPE, number,
+        name={"type": "LanguageProperty", "languageMap": words},
+        pm25={"type": "Property", "value": pm25, "unitCode": "GQ"},
+    )  # fmt: skip
+
+
+def put(server: Server, type_: str, number: int, **attributes: Any) -> None:
     place = {"type": "Point", "coordinates": [126.97 + number / 1000, 37.57]}
     entity = {
-        "id": f"urn:ngsi-ld:{TYPE}:{number}",
-        "type": TYPE,
-        "name": {"type": "LanguageProperty", "languageMap": words},
+        "id": f"urn:ngsi-ld:{type_}:{number}",
+        "type": type_,
         "location": {"type": "GeoProperty", "value": place},
-        "pm25": {"type": "Property", "value": pm25, "unitCode": "GQ"},
+        **attributes,
     }
     done = server.request("POST", f"{API}/entityOperations/upsert?options=update", [entity])
     assert done.status in (201, 204), done.body
@@ -135,6 +143,8 @@ def test_a_browser_that_draws_no_maps_shows_the_same_facts(hub: Server) -> None:
         expect(table.get_by_role("link", name="측정소 2")).to_be_visible()
         measured(hub, 2, 77.5)
         expect(table).to_contain_text("77.5")  # it is live without a map
+        expect(table).to_contain_text("높음")  # how grave an alarm is, in words
+        it_says_that_the_hub_is_away_and_goes_on_when_it_is_back(page, hub)
         assert visit.barriers() == []
         visit.picture("map-that-cannot-be-drawn")
 
@@ -147,3 +157,16 @@ def test_a_browser_that_draws_no_maps_shows_the_same_facts(hub: Server) -> None:
         page.get_by_role("button", name="움직이는 지도").click()
         expect(page.get_by_text("움직이는 지도를 불러오지 못했습니다")).to_be_visible()
         visit.close()
+
+
+def it_says_that_the_hub_is_away_and_goes_on_when_it_is_back(page: Page, hub: Server) -> None:
+    status = page.get_by_role("status")
+    hub.stop()
+    expect(status.filter(has_text=re.compile("연결이 끊겨|계속 시도 중"))).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.get_by_text("브라우저가 오프라인입니다")).to_be_visible()
+    hub.start()
+    page.context.set_offline(False)
+    expect(status.filter(has_text="실시간")).to_be_visible()
+    measured(hub, 2, 66.5)
+    expect(page.get_by_role("table")).to_contain_text("66.5")

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { alarmOf, bars, byUrgency, fits, marks, raiser, wanted, type Alarm } from './alarms.ts'
+import { alarmOf, bars, byUrgency, fits, marks, plainId, raiser, wanted, type Alarm } from './alarms.ts'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
 const HOUR = 3_600_000
@@ -28,6 +28,11 @@ test('what an alert does not say is other and informational, and its device is w
   const found = alarmOf({ id: 'urn:x', severity: 'grave', alertSource: 'urn:ngsi-ld:Device:d1' }, NOW)
   assert.deepEqual([found.category, found.kind, found.severity], ['other', 'other', 'informational'])
   assert.deepEqual(found.about, ['urn:ngsi-ld:Device:d1'])
+})
+
+test('an id is read without escapes, and one that has none as it is', () => {
+  assert.equal(plainId('urn:ngsi-ld:Alert:rules:smoke:urn%3Angsi-ld%3AStation%3A1'), 'rules:smoke:Station:1')
+  assert.equal(plainId('urn:ngsi-ld:Station:100%'), '100%')
 })
 
 test('the gravest that runs comes first', () => {

@@ -94,6 +94,16 @@ export function fits(alarm: Alarm, filter: Filter, told: (words: string | Words)
   return text.join(' ').toLowerCase().includes(filter.words.toLowerCase())
 }
 
+/** An id as people read it: without the beginning that all have, also where it names another. */
+export function plainId(id: string): string {
+  const short = id.replace(/^urn:ngsi-ld:[^:]+:/, '')
+  try {
+    return decodeURIComponent(short).replaceAll('urn:ngsi-ld:', '')
+  } catch {
+    return short
+  }
+}
+
 export interface Raiser {
   kind: 'service' | 'device' | 'feed' | 'other'
   /** Of the service or device, or the host of the feed. */
