@@ -85,7 +85,8 @@ def read(body: bytes) -> Any:
 
 def test_an_incident_is_an_alert_in_two_languages_that_our_own_feed_reads_back() -> None:
     point = {"type": "Point", "coordinates": [126.98, 37.57]}
-    alert = read(cap_of(flood(location=point, area="Jongno", text={"en": "!", "ko": "?"}), SENDER))
+    area = {"en": "Jongno", "ko": "종로"}
+    alert = read(cap_of(flood(location=point, area=area, text={"en": "!", "ko": "?"}), SENDER))
     assert (alert.kind, alert.status, alert.references) == ("Alert", "Actual", [])
     (english,) = entities(alert, "en-US")
     (korean,) = entities(alert, "ko-KR")
@@ -93,6 +94,7 @@ def test_an_incident_is_an_alert_in_two_languages_that_our_own_feed_reads_back()
     assert korean["name"]["value"] == "지하차도에 물"
     told = report(Thing(english), AT)
     assert (told.severity, told.kind, told.area) == ("high", "flood", "Jongno")
+    assert report(Thing(korean), AT).area == "종로"
     assert told.location is not None
     lon, lat = told.location["coordinates"][0][0]
     assert (round(lon, 1), round(lat, 1)) == (127.0, 37.6)

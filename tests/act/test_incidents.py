@@ -287,6 +287,17 @@ async def test_notices_are_in_both_languages_and_say_what_and_since_when() -> No
     assert (notice["about"], notice["urgent"], notice["status"]) == (room.one.id, False, "waiting")
 
 
+async def test_a_place_is_called_what_it_is_called_in_each_language() -> None:
+    room = Room()
+    await room.playbook()
+    words = {"en": "Jongno 1-ga", "ko": "종로1가"}
+    await room.alert(0, "a", areaServed={"type": "LanguageProperty", "languageMap": words})
+    assert room.one["areaServed"] == words
+    (notice,) = room.played.things("Notice")
+    assert "Where: Jongno 1-ga." in notice["text"]["en"]
+    assert "장소: 종로1가." in notice["text"]["ko"]
+
+
 async def test_what_is_escalated_is_urgent() -> None:
     room = Room()
     await room.playbook()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from hatch_build import SOURCES
@@ -60,9 +61,7 @@ class Visit:
 
     def sign_in(self, name: str) -> None:
         self.page.goto(f"{self.url}/sign-in?next=%2Fcontrol")
-        self.page.locator("#name").fill(name)
-        self.page.locator("#password").fill(PASSWORD)
-        self.page.locator("form[action$='/sign-in'] button").first.click()
+        sign_in(self.page, name)
         expect(self.page).to_have_url(re.compile("/control"))
 
     def open(self, view: str) -> None:
@@ -108,6 +107,31 @@ class Visit:
 
     def close(self) -> None:
         self.context.close()
+
+
+def sign_in(page: Page, name: str) -> None:
+    """Sign in on the page that asks for it."""
+    page.locator("#name").fill(name)
+    page.locator("#password").fill(PASSWORD)
+    page.locator("form[action$='/sign-in'] button").first.click()
+
+
+NAME = """() => {
+    const one = document.activeElement
+    const label = one.getAttribute('aria-label') ?? one.labels?.[0]?.innerText
+    return (label ?? one.innerText ?? '').trim()
+}"""
+
+
+def tab_to(page: Page, name: str, most: int = 60) -> None:
+    """Go to what has a name by the Tab key alone, as somebody does who has no mouse."""
+    passed: list[str] = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        passed.append(page.evaluate(NAME))
+        if passed[-1].startswith(name):
+            return
+    pytest.fail(f"Tab does not reach {name!r}; it passes {passed}")
 
 
 def first_administrator(server: Server, page: Page, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from hatch_build import SOURCES
 from tests.browser.room import Visit, drawing_chromium
@@ -85,6 +85,18 @@ def names(server: Server) -> dict[str, str]:
     }
 
 
+# Parts of views that show themselves only when they are chosen.
+PARTS = [
+    *(f"/entities/:id?tab={tab}" for tab in ("history", "relations", "changes", "access")),
+    *(f"/devices/:id?tab={tab}" for tab in ("messages", "settings", "label")),
+    *(f"/incidents?view={view}" for view in ("map", "shift", "board")),
+    *(f"/services/:name?tab={tab}" for tab in ("settings", "trial")),
+    "/rules/_new?template=limit", "/feeds/_new", "/map?table=1", "/dashboards/:name?wall=1",
+]  # fmt: skip
+# Where nothing but names of people may be in Korean when the reader has chosen English.
+ENGLISH = ("/", "/dashboards/:name", "/city", "/city/incidents")
+HANGUL = re.compile("[가-힣]+")
+
 # Between them they have all that is coloured.
 DARK = ("/", "/incidents", "/entities", "/services", "/rules", "/audit")
 # Each language and each size once: another pair would find the same again.
@@ -104,10 +116,49 @@ def test_every_view_can_be_used_by_everybody(
         wrong += checked(visit, view)
         if size == "desktop" and view in DARK:
             wrong += checked_in_the_dark(visit, view)
+    if size == "desktop":
+        wrong += parts_that_fail(visit, demo)
+        yesterday_plays(visit)
+        assert len(tops_of_the_board(visit)) == 1, "statuses do not stand beside each other"
     assert wrong == []
     assert visit.watched.complaints == []
     assert visit.watched.strangers == []
     visit.close()
+
+
+def parts_that_fail(visit: Visit, demo: Demo) -> list[str]:
+    """Look at the parts of views and return which could not be shown, or show a problem."""
+    wrong = []
+    for part in PARTS:
+        visit.open(demo.path(part))
+        visit.picture(part)
+        wrong += [f"{part}: {one}" for one in visit.page.get_by_role("alert").all_inner_texts()]
+    return wrong
+
+
+def yesterday_plays(visit: Visit) -> None:
+    """See that the map shows yesterday, that time goes on in it, and that it comes back to now."""
+    visit.open("/map")
+    page = visit.page
+    page.get_by_role("button", name="Look back").click()
+    page.get_by_role("button", name="Yesterday").click()
+    play = page.get_by_role("button", name="Play")
+    expect(play).to_be_enabled(timeout=20_000)
+    time = page.get_by_role("slider", name="Time shown")
+    before = time.input_value()
+    play.click()
+    expect(time).not_to_have_value(before)
+    visit.picture("map-of-yesterday")
+    page.get_by_role("button", name="Live again").click()
+    expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
+
+
+def tops_of_the_board(visit: Visit) -> set[float]:
+    """Return where the columns of the board of incidents begin, which is one height."""
+    visit.open("/incidents?view=board")
+    columns = visit.page.locator("section[aria-labelledby^='column-']")
+    expect(columns).to_have_count(4)
+    return {box["y"] for one in columns.all() if (box := one.bounding_box())}
 
 
 @PAIRS
@@ -135,6 +186,9 @@ def checked(visit: Visit, name: str) -> list[str]:
     )
     if width > 0:
         wrong.append(f"{name}: {width} px wider than the screen")
+    if visit.kind.endswith("-en") and name in ENGLISH:
+        korean = HANGUL.findall(visit.page.locator("main").inner_text())
+        wrong += [f"{name}: Korean for who reads English: {korean}"] if korean else []
     if not visit.page.locator("h1").first.inner_text().strip():
         wrong.append(f"{name}: no title")
     return wrong

@@ -69,7 +69,8 @@ async def test_signs_near_an_accident_warn_once_and_evidence_says_how_it_was() -
     await run.put(START, "urn:ngsi-ld:Camera:1", "Camera", location=point(127.0, 37.501),
                   streamURL="https://camera.example/1")  # fmt: skip
     await brakes(run, 1, 0.0)
-    id = await accident(run, "1", START + 5 * S)
+    words = {"type": "LanguageProperty", "languageMap": {"en": "Jongno", "ko": "종로"}}
+    id = await accident(run, "1", START + 5 * S, areaServed=words)
     await run.put(START + 6 * S, id, "Incident", status="acknowledged")
     (command,) = run.things("Command")
     assert command["commandTarget"] == "urn:ngsi-ld:MessageSign:near"
@@ -81,6 +82,8 @@ async def test_signs_near_an_accident_warn_once_and_evidence_says_how_it_was() -
     assert (hazard["causeCode"], hazard["status"]) == (2, "open")
     (notice,) = run.things("Notice")
     assert notice["to"] == "control-room"
+    assert notice["text"]["en"].startswith("Accident in Jongno.")
+    assert notice["text"]["ko"].startswith("종로 교통사고")
     await run.put(START + 60 * S, id, "Incident", status="resolved")
     assert run.thing(hazard.id)["status"] == "closed"
 

@@ -47,6 +47,7 @@ from madang.api.account_push import PushPages
 from madang.api.api_pages import ApiPages
 from madang.api.catalogue import CataloguePages
 from madang.api.city_data import CityData
+from madang.api.city_devices import CityDevices
 from madang.api.city_pages import CityPages
 from madang.api.control_room import ControlRoom
 from madang.api.dashboards import Dashboards
@@ -126,6 +127,7 @@ def surfaces(parts: Parts, site: Site) -> list[Surface]:
         *dashboards.surfaces(),
         *city.surfaces(),
         *CityData(site, facts, trust.gate).surfaces(),
+        *CityDevices(site, facts, trust.gate, sense).surfaces(),
         *StartPages(site, figures, city.in_short, settings.security_contact).surfaces(),
         *sign_in.surfaces(site, doors, sign_in.Rights(trust.consents, trust.personal.reads)),
         *trust_identities.surfaces(identities),

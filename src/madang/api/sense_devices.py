@@ -154,6 +154,7 @@ class _Pages:
         key = self._keyring(request, devices).of(device)
         shown |= await _vitals(request.state.tenant, device, devices)
         shown["keyId"] = None if key is None else key.id
+        shown["labelUrl"] = labels.address(self._url, device.name)
         return shown
 
     # --- keys ---------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def open_incident(
     if near:
         body["location"] = {"type": "Point", "coordinates": _position(near)}
     if area:
-        body["area"] = area
+        body["area"] = _words(area)
     if text:
         body["text"] = _words(text)
     found = send("POST", "/incidents", url, body, tenant=tenant)

@@ -51,7 +51,7 @@ PIPE: Final[dict[str, Any]] = {
     "category": "waterLeak",
     "severity": "medium",
     "location": ground.point((-430.0, 20.0)),
-    "area": "마당동",
+    "area": _both("Madang-dong", "마당동"),
 }
 DEEDS: Final[list[list[dict[str, Any]]]] = [
     [{"do": "acknowledge"}, {"do": "public", "public": True}],

@@ -63,9 +63,9 @@ def district(at: Plan) -> int:
     return column + (3 if at[1] >= 0 else 0)
 
 
-def district_name(at: Plan) -> str:
-    """Return the name of the district that a place is in, in Korean."""
-    return _DISTRICTS[district(at)][0]
+def district_name(at: Plan) -> Entity:
+    """Return the name of the district that a place is in, as an attribute."""
+    return words(*_DISTRICTS[district(at)])
 
 
 def districts() -> list[Entity]:

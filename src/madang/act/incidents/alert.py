@@ -44,7 +44,7 @@ class Report(NamedTuple):
     title: Words
     text: Words | None
     location: dict[str, Any] | None
-    area: str
+    area: Words | str
     about: tuple[str, ...]
     source: str
     until: str
@@ -74,7 +74,7 @@ def report(alert: Thing, at: str, is_gone: bool = False) -> Report:
         title,
         _words(alert["description"]),
         _location(alert),
-        _plain(alert["areaServed"], _LONGEST),
+        _area(alert["areaServed"]),
         tuple(one for one in named if _is_entity(one))[:MOST_ABOUT],
         _plain(alert["alertSource"]),
         at if is_gone else _until(alert, at),
@@ -153,8 +153,13 @@ def _moment(value: Any) -> str:
         return ""
 
 
-def _plain(value: Any, longest: int = _LONGEST_KIND) -> str:
-    return value[:longest] if isinstance(value, str) else ""
+def _plain(value: Any) -> str:
+    return value[:_LONGEST_KIND] if isinstance(value, str) else ""
+
+
+def _area(value: Any) -> Words | str:
+    """Return what a place is called; empty if the alert does not say it in words."""
+    return value[:_LONGEST] if isinstance(value, str) else _words(value) or ""
 
 
 def _words(value: Any) -> Words | None:

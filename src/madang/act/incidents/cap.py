@@ -109,7 +109,7 @@ def _info(root: Element, incident: Incident, language: str, sender: str) -> None
     _add(_parameter(info, "status"), "value", incident["status"])
     _add(_parameter(info, "reports"), "value", str(incident["reports"]))
     area = SubElement(info, "area")
-    _add(area, "areaDesc", incident["area"] or _described(incident))
+    _add(area, "areaDesc", said(incident["area"], language) or _described(incident))
     for name, value in _shapes(incident["location"]):
         _add(area, name, value)
 

@@ -86,7 +86,7 @@ class Open(Deed):
     category: Annotated[str, Field(min_length=1, max_length=100)] = "other"
     severity: Severity = "medium"
     location: dict[str, Any] | None = None
-    area: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
+    area: Annotated[str, Field(max_length=LONGEST_TEXT)] | Said = ""
     alerts: Annotated[list[AlertId], Field(max_length=MOST_NAMED)] = []
     """Ids of alerts that it is made of; those of another incident stay there."""
 

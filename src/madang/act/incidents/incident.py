@@ -66,7 +66,8 @@ class Incident(TypedDict):
     title: Words
     text: Words | None
     location: dict[str, Any] | None
-    area: str
+    area: Words | str
+    """What the place is called, in both languages or in one for both; empty: nobody knows."""
     about: list[str]
     alerts: dict[str, str]
     """When each is over; empty: nobody knows yet."""
@@ -169,7 +170,6 @@ _PLAIN = {
     "subCategory": "kind",
     "severity": "severity",
     "status": "status",
-    "areaServed": "area",
     "reports": "reports",
     "owner": "owner",
     "playbook": "playbook",
@@ -182,10 +182,11 @@ def attributes(incident: Incident) -> dict[str, Any]:
     """Return the attributes of its entity, whole; what is empty is left out."""
     body: dict[str, Any] = dict(incident)
     found: dict[str, Any] = {
-        name: {"type": "Property", "value": body[member]}
-        for name, member in _PLAIN.items()
-        if body[member] != ""
+        name: _property(body[member]) for name, member in _PLAIN.items() if body[member] != ""
     }
+    area = incident["area"]
+    if area:
+        found["areaServed"] = _words(area) if isinstance(area, dict) else _property(area)
     found["title"] = _words(incident["title"])
     if incident["text"] is not None:
         found["description"] = _words(incident["text"])
@@ -221,10 +222,14 @@ def of(thing: Thing) -> Incident:
     for name, member in _MOMENTS.items():
         body[member] = _moment(thing[name])
     found["text"], found["public_title"] = thing["description"], thing["publicTitle"]
-    found["location"] = thing["location"]
+    found["location"], found["area"] = thing["location"], thing["areaServed"] or ""
     found["about"] = _listed(thing["refersTo"])
     found["alerts"] = dict.fromkeys(_listed(thing["alerts"]), "")
     return found
+
+
+def _property(value: object) -> dict[str, Any]:
+    return {"type": "Property", "value": value}
 
 
 def _words(words: Words) -> dict[str, Any]:

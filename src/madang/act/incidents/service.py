@@ -199,7 +199,8 @@ async def _open(city: City, id: str, wanted: Open, who: Who, now: str) -> Incide
     title = wanted.title.model_dump()
     found = new(id, now, wanted.category, wanted.severity, title)
     found["text"] = None if wanted.text is None else wanted.text.model_dump()
-    found["location"], found["area"], found["reports"] = wanted.location, wanted.area, 1
+    found["location"], found["reports"] = wanted.location, 1
+    found["area"] = wanted.area if isinstance(wanted.area, str) else wanted.area.model_dump()
     note(found, now, "opened", by=who.name, person=who.id, text=title)
     await _gather(city, found, wanted.alerts, now)
     await _start(city, found)

@@ -59,12 +59,11 @@ def called(incident: Incident, zone: str) -> Text:
 def _told(incident: Incident, zone: str, ask: Text) -> Text:
     began = datetime_of(incident["started"]).astimezone(ZoneInfo(zone))
     when, short = f"{began:%Y-%m-%d %H:%M} ({zone})", number(incident["id"])
-    area = incident["area"]
     en = [ask.en, f"Began {when}.", f"Reports: {incident['reports']}."]
     ko = [ask.ko, f"시작: {when}.", f"신고 수: {incident['reports']}."]
-    if area:
-        en.append(f"Where: {area}.")
-        ko.append(f"장소: {area}.")
+    if incident["area"]:
+        en.append(f"Where: {said(incident['area'], 'en')}.")
+        ko.append(f"장소: {said(incident['area'], 'ko')}.")
     if incident["text"] is not None:
         en.append(said(incident["text"], "en"))
         ko.append(said(incident["text"], "ko"))

@@ -120,6 +120,8 @@ class DeviceDetail(_DeviceMembers):
     battery: float | None
     """As it reports it, mostly from 0 to 1."""
     keyId: str | None
+    labelUrl: str
+    """The page that the code on its label opens."""
     key: NotRequired[str]
     """Told once, when it was made."""
 

@@ -41,7 +41,7 @@ class Incident(TypedDict):
     reports: int
     """Alerts that told of it."""
     location: Geometry | None
-    area: str
+    area: Said
     public: bool
     startedAt: Moment
     acknowledgedAt: Moment | None
@@ -213,7 +213,7 @@ class IncidentOpening(TypedDict):
     category: NotRequired[str]
     severity: NotRequired[Severity]
     location: NotRequired[Geometry]
-    area: NotRequired[str]
+    area: NotRequired[Said]
     alerts: NotRequired[list[Id]]
     """Those that it is made of, if they belong to no other incident."""
 
@@ -284,7 +284,7 @@ class PublicIncident(TypedDict):
     category: str
     severity: Severity
     status: Status
-    area: str
+    area: Said
     started: Moment
     ended: str
     """Empty: it goes on."""

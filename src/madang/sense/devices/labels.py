@@ -26,8 +26,8 @@ class Label(NamedTuple):
 
 
 def address(url: str, device: str) -> str:
-    """Return the address of a device that its code holds."""
-    return f"{url.rstrip('/')}/devices/{quote(device, safe='')}"
+    """Return the address of a device that its code holds: a page for whoever stands before it."""
+    return f"{url.rstrip('/')}/city/devices/{quote(device, safe='')}"
 
 
 def svg(label: Label) -> bytes:

@@ -172,9 +172,15 @@ async def _respond(city: City, found: Thing, place: list[float]) -> list[str]:
     )  # fmt: skip
     _keep(city, found, cameras, [*signals, *vehicles])
     if options.tell:
-        area = found["area"] if isinstance(found["area"], str) else ""
-        city.notify(options.tell, words.TITLE, words.told(area), about=found.id, urgent=True)
+        warning = words.told(_area(found))
+        city.notify(options.tell, words.TITLE, warning, about=found.id, urgent=True)
     return [one.id for one in signs]
+
+
+def _area(incident: Thing) -> Text:
+    """Return what the place of an incident is called; it may be in one language for both."""
+    found = incident["areaServed"] or ""
+    return Text(found["en"], found["ko"]) if isinstance(found, dict) else Text(found, found)
 
 
 def _keep(city: City, found: Thing, cameras: list[Thing], things: list[Thing]) -> None:

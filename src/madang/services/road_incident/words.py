@@ -31,12 +31,13 @@ def responded(signs: int, signals: int, cameras: int, metres: float) -> Text:
     )
 
 
-def told(area: str) -> Text:
-    """Tell people near a crash."""
+def told(area: Text) -> Text:
+    """Tell people near a crash; the area is empty where nobody knows it."""
+    en, ko = area
     return Text(
-        f"Accident{f' in {area}' if area else ''}. Please drive round it and keep the way free for"
+        f"Accident{f' in {en}' if en else ''}. Please drive round it and keep the way free for"
         " responders.",
-        f"{area + ' ' if area else ''}교통사고 발생. 우회하시고 긴급차량에 길을 비켜 주세요.",
+        f"{ko + ' ' if ko else ''}교통사고 발생. 우회하시고 긴급차량에 길을 비켜 주세요.",
     )
 
 

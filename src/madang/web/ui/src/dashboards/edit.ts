@@ -81,6 +81,12 @@ export function resized(board: Dashboard, at: number, columns: number, rows: num
   return replaced(board, at, { ...tile, width, height })
 }
 
+/** What a tile shows, whatever its place and size. */
+export function keyOf(tile: Tile): string {
+  const { width: _, height: __, ...rest } = tile
+  return JSON.stringify(rest)
+}
+
 const WANTED: Record<Kind, (keyof Tile)[]> = {
   number: ['type', 'q', 'attribute', 'of', 'by', 'period', 'unit', 'digits', 'bands', 'guideline', 'total'],
   chart: ['type', 'q', 'attribute', 'of', 'by', 'period', 'unit', 'digits', 'bands', 'guideline'],

@@ -68,6 +68,7 @@ test('a member is found at its line, or at the table that it is in', () => {
   assert.equal(lineInTrouble(toml, 'the feed a is not valid TOML: Invalid value (at line 3, column 5)'), 3)
   assert.equal(lineInTrouble(toml, 'the feed a: url.0: is no http or https URL'), 2)
   assert.equal(lineInTrouble(toml, 'the feed a: mapping: is missing'), 4)
+  assert.equal(lineInTrouble('\nkind = "plane"', "there is no kind 'plane' of feed; did you mean 'plain'?"), 2)
   assert.equal(lineInTrouble(toml, 'something else'), undefined)
 })
 

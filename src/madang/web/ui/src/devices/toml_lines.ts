@@ -27,6 +27,7 @@ function parts(name: string): string[] {
 export function lineInTrouble(text: string, words: string): number | undefined {
   const told = /\(at line (\d+)/.exec(words)
   if (told) return Number(told[1])
+  if (words.startsWith('there is no kind ')) return lineOf(text, 'kind')
   const member = /^the feed \S+: ([\w.-]+): /.exec(words)
   return member?.[1] ? lineOf(text, member[1]) : undefined
 }

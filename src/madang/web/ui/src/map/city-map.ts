@@ -27,6 +27,7 @@ const WIDEST_ZOOM = 2
 const PITCH_3D = 55
 const BEARING_3D = -20
 const TOOLS_PX = 40
+const MOST_NAMED = 12 // marks of a small map
 const NEAR_PX = 8 // of the pointer
 const FLIGHT_MS = 800
 
@@ -154,6 +155,8 @@ export class CityMap {
     const source = this.map.getSource<GeoJSONSource>('marks')
     if (source) void source.setData(data)
     else addMarks(this.map, data)
+    // Names of many would lie over the marks themselves; the list has them.
+    this.map.setLayoutProperty('marks-name', 'visibility', marks.length > MOST_NAMED ? 'none' : 'visible')
   }
 
   /** Put a ring around one place; undefined takes it away. */

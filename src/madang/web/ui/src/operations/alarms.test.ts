@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { alarmOf, bars, byUrgency, fits, marks, raiser, wanted, type Alarm } from './alarms.ts'
+import { alarmOf, bars, byUrgency, fits, marks, plainId, raiser, wanted, type Alarm } from './alarms.ts'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
 const HOUR = 3_600_000
@@ -30,6 +30,11 @@ test('what an alert does not say is other and informational, and its device is w
   assert.deepEqual(found.about, ['urn:ngsi-ld:Device:d1'])
 })
 
+test('an id is read without escapes, and one that has none as it is', () => {
+  assert.equal(plainId('urn:ngsi-ld:Alert:rules:smoke:urn%3Angsi-ld%3AStation%3A1'), 'rules:smoke:Station:1')
+  assert.equal(plainId('urn:ngsi-ld:Station:100%'), '100%')
+})
+
 test('the gravest that runs comes first', () => {
   const over = alarm({ severity: 'critical', status: 'closed' })
   const low = alarm({ severity: 'low' })
@@ -45,6 +50,8 @@ test('a filter takes a severity as the least, a kind, a source and words in any 
   assert.ok(fits(one, { ...ALL, kind: 'waterLeak', source: 'service:water' }, told))
   assert.ok(!fits(one, { ...ALL, source: 'device' }, told))
   assert.ok(fits(one, { ...ALL, words: 'yard' }, told))
+  const there = alarm({ areaServed: { languageMap: { en: 'Yard-dong', ko: '마당동' } } })
+  assert.ok(fits(there, { ...ALL, words: 'yard-dong' }, told))
   assert.ok(!fits(one, { ...ALL, state: 'ended' }, told))
 })
 

@@ -18,7 +18,7 @@ export interface Alarm {
   /** Who raised it: `service:waste`, the id of a device, the address of a feed. */
   source: string
   location: Geometry | undefined
-  area: string
+  area: string | Words
   /** [ms since 1970] */
   since: number
   /** When it is or was over, if that is known. [ms since 1970] */
@@ -57,7 +57,7 @@ export function alarmOf(alert: Alert, now_ms: number): Alarm {
     about: about.length ? about : listed(alert.alertSource).filter((one) => one.startsWith('urn:')),
     source,
     location: alert.location as Geometry | undefined,
-    area: plain(alert.areaServed),
+    area: words(alert.areaServed),
     since: instant(alert.validFrom) ?? issued ?? now_ms,
     until,
     isRunning: !isOver && (until === undefined || until > now_ms),
@@ -90,8 +90,18 @@ export function fits(alarm: Alarm, filter: Filter, told: (words: string | Words)
   if (filter.kind && alarm.kind !== filter.kind && alarm.category !== filter.kind) return false
   if (filter.source && raiser(alarm.source).key !== filter.source) return false
   if (!filter.words) return true
-  const text = [told(alarm.title), told(alarm.text), alarm.kind, alarm.area, alarm.source, alarm.id, ...alarm.about]
+  const text = [told(alarm.title), told(alarm.text), alarm.kind, told(alarm.area), alarm.source, alarm.id, ...alarm.about]
   return text.join(' ').toLowerCase().includes(filter.words.toLowerCase())
+}
+
+/** An id as people read it: without the beginning that all have, also where it names another. */
+export function plainId(id: string): string {
+  const short = id.replace(/^urn:ngsi-ld:[^:]+:/, '')
+  try {
+    return decodeURIComponent(short).replaceAll('urn:ngsi-ld:', '')
+  } catch {
+    return short
+  }
 }
 
 export interface Raiser {

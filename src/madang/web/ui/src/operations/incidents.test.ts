@@ -6,7 +6,7 @@ import type { Ask, IncidentDetail, Step } from './types.ts'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
 const ALL = { status: '', severity: '', owner: '', words: '' }
-const told = (words: Record<string, string> | null) => words?.en ?? ''
+const told = (words: string | Partial<Record<string, string>> | null) => (typeof words === 'string' ? words : (words?.en ?? ''))
 
 function incident(more: Partial<IncidentDetail> = {}): IncidentDetail {
   return {
@@ -33,6 +33,7 @@ test('a filter knows what is active and what nobody owns', () => {
   assert.ok(!fits(incident({ status: 'closed' }), { ...ALL, status: 'active' }, told))
   assert.ok(fits(incident(), { ...ALL, owner: '-', words: 'WATER' }, told))
   assert.ok(!fits(incident({ owner: 'Kim' }), { ...ALL, owner: '-' }, told))
+  assert.ok(fits(incident({ area: { en: 'Yard-dong', ko: '마당동' } }), { ...ALL, words: 'yard' }, told))
   assert.ok(!fits(incident(), { ...ALL, severity: 'high' }, told))
 })
 

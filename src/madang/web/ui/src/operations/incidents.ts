@@ -19,12 +19,12 @@ export function byUrgency(one: Incident, other: Incident): number {
   )
 }
 
-export function fits(incident: Incident, filter: Filter, told: (words: Words | null) => string): boolean {
+export function fits(incident: Incident, filter: Filter, told: (words: string | Words | null) => string): boolean {
   if (filter.status === 'active' ? incident.status === 'closed' : filter.status && incident.status !== filter.status) return false
   if (filter.severity && rank(incident.severity) < rank(filter.severity as Incident['severity'])) return false
   if (filter.owner === '-' ? incident.owner : filter.owner && incident.owner !== filter.owner) return false
   if (!filter.words) return true
-  const text = [told(incident.title), told(incident.text), incident.number, incident.category, incident.kind, incident.area, incident.owner]
+  const text = [told(incident.title), told(incident.text), incident.number, incident.category, incident.kind, told(incident.area), incident.owner]
   return text.join(' ').toLowerCase().includes(filter.words.toLowerCase())
 }
 

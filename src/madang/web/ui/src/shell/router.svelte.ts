@@ -52,6 +52,8 @@ export function followLinks(event: MouseEvent): void {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return
   const link = (event.target as Element | null)?.closest?.('a')
   if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return
+  // A place on this page, such as the content behind the navigation.
+  if (link.hash && link.pathname === location.pathname && link.search === location.search) return
   if (link.pathname !== CONTROL && !link.pathname.startsWith(`${CONTROL}/`)) return
   event.preventDefault()
   history.pushState(null, '', link.href)
