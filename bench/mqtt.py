@@ -16,7 +16,7 @@ import json
 import resource
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,6 +60,8 @@ class Run:
     """What has been seen."""
 
     latencies: list[float] = field(default_factory=list)  # [s]
+    moments: list[float] = field(default_factory=list)
+    """When each message was sent. [s]"""
     sent: int = 0
     refused: int = 0
     lost: int = 0
@@ -111,6 +113,7 @@ class Client(Line):
         elif isinstance(packet, Ack) and packet.kind == PUBACK:
             device, begun = self._begun.pop(packet.id)
             self._run.latencies.append(time.perf_counter() - begun)
+            self._run.moments.append(begun)
             self._run.acknowledged[device] += 1
 
 
@@ -203,6 +206,18 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] * 1000
 
 
+def by_minute(run: Run) -> list[dict[str, float]]:
+    """Return what messages took that were sent in each minute. [ms]"""
+    minutes: defaultdict[int, list[float]] = defaultdict(list)
+    first = min(run.moments)
+    for moment, took in zip(run.moments, run.latencies, strict=True):
+        minutes[int((moment - first) // 60)].append(took)
+    return [
+        {"p50": percentile(took, 0.5), "p99": percentile(took, 0.99), "max": max(took) * 1000}
+        for _, took in sorted(minutes.items())
+    ]
+
+
 async def measure(server: Server, given: argparse.Namespace, console: Console) -> dict[str, Any]:
     key = set_up(server, given.devices)
     before, _ = machine.memory_mb(server.pid)
@@ -234,6 +249,7 @@ async def measure(server: Server, given: argparse.Namespace, console: Console) -
         "p50_ms": percentile(run.latencies, 0.5),
         "p99_ms": percentile(run.latencies, 0.99),
         "max_ms": max(run.latencies) * 1000,
+        "minutes_ms": by_minute(run),
         "cpu": busy,
         "memory_mb": memory,
         "connections_lost": run.lost,
@@ -243,7 +259,8 @@ async def measure(server: Server, given: argparse.Namespace, console: Console) -
         f"{found['acknowledged']:,} of {run.sent:,} messages acknowledged,"
         f" {found['rate']:,.0f}/s (asked for {given.rate:,.0f}/s), ten values each\n"
         f"PUBLISH to PUBACK: p50 {found['p50_ms']:.1f} ms, p99 {found['p99_ms']:.1f} ms,"
-        f" longest {found['max_ms']:.0f} ms\n"
+        f" longest {found['max_ms']:.0f} ms; p99 by minute, in order:"
+        f" {' '.join(format(minute['p99'], '.0f') for minute in found['minutes_ms'])}\n"
         f"hub: {busy:.0%} of a core, {memory:,.0f} MB; connections lost: {run.lost};"
         f" missing or double in the history of a sample: {found['wrong_in_history']}"
     )
