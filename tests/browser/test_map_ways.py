@@ -161,12 +161,17 @@ def test_a_browser_that_draws_no_maps_shows_the_same_facts(hub: Server) -> None:
 
 def it_says_that_the_hub_is_away_and_goes_on_when_it_is_back(page: Page, hub: Server) -> None:
     status = page.get_by_role("status")
+    other = page.context.new_page()
+    other.goto(f"{hub.url}/control/alarms")
+    expect(other.get_by_role("table")).to_be_visible()
     hub.stop()
+    expect(other.get_by_role("alert")).to_contain_text("허브에 연결할 수 없습니다.")
     expect(status.filter(has_text=re.compile("연결이 끊겨|계속 시도 중"))).to_be_visible()
     page.context.set_offline(True)
     expect(page.get_by_text("브라우저가 오프라인입니다")).to_be_visible()
     hub.start()
     page.context.set_offline(False)
+    expect(other.get_by_role("alert")).to_have_count(0)
     expect(status.filter(has_text="실시간")).to_be_visible()
     measured(hub, 2, 66.5)
     expect(page.get_by_role("table")).to_contain_text("66.5")

@@ -162,6 +162,10 @@ def test_an_id_is_copied_where_the_browser_keeps_its_clipboard_for_encrypted_pag
     search = page.get_by_role("combobox", name=re.compile("^Search by name"))
     search.press("Control+v")
     expect(search).to_have_value(ROOM)
+    search.fill("no such thing")
+    expect(page.get_by_text("Nothing that you may see has such a name.").last).to_be_visible()
+    visit.open("/entities/100%")  # as somebody may type it
+    expect(page.get_by_role("heading", level=1)).to_have_text("100%")
     page.reload()
 
 

@@ -1,5 +1,6 @@
 // The one way to the hub. Errors carry the hub's own words, which say what to do.
 import { ROOT } from '../shell/place'
+import { t } from '../shell/texts.svelte'
 
 /** What the hub answers when it cannot do something (RFC 9457). */
 export class Problem extends Error {
@@ -50,7 +51,7 @@ async function ask(method: string, url: string, body?: unknown, signal?: AbortSi
     })
   } catch (error) {
     if (signal?.aborted) throw error
-    throw new Problem(0, 'offline', '')
+    throw new Problem(0, t('trouble.offline'), '')
   }
   if (!answer.ok) throw await problemOf(answer)
   return answer

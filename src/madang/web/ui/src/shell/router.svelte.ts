@@ -61,6 +61,15 @@ export function followLinks(event: MouseEvent): void {
   scrollTo(0, 0)
 }
 
+/** A part of a path as it was meant; one that somebody typed with a bare percent sign is meant as it stands. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
 /** The parts of a path that a pattern names, such as `/incidents/:id`; undefined if it does not fit. */
 export function matched(pattern: string, path: string): Record<string, string> | undefined {
   const wanted = pattern.split('/')
@@ -69,7 +78,7 @@ export function matched(pattern: string, path: string): Record<string, string> |
   const found: Record<string, string> = {}
   for (const [index, part] of wanted.entries()) {
     const one = given[index] ?? ''
-    if (part.startsWith(':')) found[part.slice(1)] = decodeURIComponent(one)
+    if (part.startsWith(':')) found[part.slice(1)] = decoded(one)
     else if (part !== one) return undefined
   }
   return found
