@@ -95,6 +95,7 @@ async def read(city: City, wanted: Wanted, start: int, end: int, step_s: int) ->
             start=start,
             end=end,
             every=Period(microseconds=step_s * SECOND),
+            failed=False,
         )
     )
     if frame.is_empty() or not frame.schema[wanted.attribute].is_numeric():
