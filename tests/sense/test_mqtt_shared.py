@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import pytest
@@ -74,8 +75,14 @@ async def test_what_one_did_not_acknowledge_goes_to_another_when_it_is_gone(town
     loop = asyncio.get_running_loop()
     lost = Client(CallbackAPIVersion.VERSION2, manual_ack=True)
     lost.username_pw_set("x", "operator")
-    lost.on_connect = lambda *_: lost.subscribe(WORK, 1)
-    lost.on_subscribe = lambda *_: loop.call_soon_threadsafe(ready.set)
+
+    def connected(*_: Any) -> None:
+        lost.subscribe(WORK, 1)
+
+    def subscribed(*_: Any) -> None:
+        loop.call_soon_threadsafe(ready.set)
+
+    lost.on_connect, lost.on_subscribe = connected, subscribed
     lost.on_message = lambda *given: kept.append(given[2].payload)
     async with client(town, "operator") as one:
         await one.subscribe(WORK, qos=1)
