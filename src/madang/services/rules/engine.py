@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from madang.services.city import VALUE_MEMBERS
+from madang.services.quality import has_failed
 from madang.services.rules.made import Index, Made, Told, compare
 from madang.services.rules.rule import DOES, Rule
 from madang.services.rules.time import NEVER
@@ -377,22 +378,10 @@ def _lacks(held: Mapping[str, Any], id: str) -> bool:
     return id not in held and len(held) < MOST
 
 
-def has_failed(attribute: Any) -> bool:
-    """Tell whether an attribute of a document failed its quality tests: no rule goes by that."""
-    attribute = _first(attribute)
-    if attribute.__class__ is not dict:
-        return False
-    quality = attribute.get("quality")
-    return quality.__class__ is dict and quality.get("value") == "fail"
-
-
-def _first(attribute: Any) -> Any:
-    return attribute[0] if attribute.__class__ is list and attribute else attribute
-
-
 def value_of(attribute: Any) -> Any:
     """Return the value of an attribute of a document, that of its first instance."""
-    attribute = _first(attribute)
+    if attribute.__class__ is list and attribute:
+        attribute = attribute[0]
     if attribute.__class__ is not dict:
         return None
     if "value" in attribute:
