@@ -53,6 +53,7 @@ def test_from_the_first_start_to_the_audit_log(browser: Browser, town: Town) -> 
     with a_lamp_is_registered(page, town) as lamp:
         it_is_on_the_live_map_and_found(page, town)
         number = an_alarm_becomes_an_incident(page, town)
+        another_is_merged_into_it_and_split_off(page, town, number)
         the_incident_is_dealt_with(page, number)
         a_command_waits_for_somebody_else(browser, page, town)
         assert [one["parameters"] for one in lamp.done] == [{"level": 0.4}]
@@ -116,6 +117,26 @@ def an_alarm_becomes_an_incident(page: Page, town: Town) -> str:
     dialog.get_by_role("button", name="Open an incident").click()
     expect(page).to_have_url(re.compile("/control/incidents/"))
     return page.url.rpartition("/")[2]
+
+
+def another_is_merged_into_it_and_split_off(page: Page, town: Town, number: str) -> None:
+    told = {"category": "security", "severity": "medium", "status": "open"}
+    town.put("urn:ngsi-ld:Alert:test:2", title="Broken lamp", **told)
+    (other,) = until(
+        lambda: [one for one in town.good("GET", "/incidents") if one["number"] != number], bool
+    )
+    page.get_by_role("button", name="Merge …").click()
+    dialog = page.get_by_role("dialog", name="Which incident is the same")
+    dialog.get_by_label("The same as").select_option(other["number"])
+    dialog.get_by_role("button", name="Merge", exact=True).click()
+    expect(page.get_by_text("Another incident is part of it now")).to_be_visible()
+    page.get_by_role("button", name="Split …").click()
+    dialog = page.get_by_role("dialog", name="Which alarms are another")
+    dialog.get_by_role("checkbox", name="test:2").check()
+    dialog.get_by_label("Title of the new incident").fill("Broken lamp at the gate")
+    dialog.get_by_role("button", name="Split", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Broken lamp at the gate")
+    page.get_by_role("main").get_by_role("link", name=number).click()
 
 
 def the_incident_is_dealt_with(page: Page, number: str) -> None:

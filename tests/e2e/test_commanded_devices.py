@@ -367,7 +367,9 @@ def test_people_command_on_the_terminal(running: Town, lamp: Lamp) -> None:
     waiting = running.madang("send", target, "blackout")
     assert "another person must agree" in waiting.stdout
     id = waiting.stdout.splitlines()[0]
-    assert "setLevel level=0.3" in running.madang("list", "--target", target).stdout
+    listed = running.madang("list", "--target", target).stdout
+    assert "setLevel level=0.3" in listed
+    assert listed.count("done (dry run)") == 1
     assert "blackout" in running.madang("show", id.removeprefix("urn:ngsi-ld:Command:")).stdout
     assert "by a person" in running.madang("approve", id).stderr
     assert (

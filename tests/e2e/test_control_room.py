@@ -198,6 +198,54 @@ async def test_an_incident_from_the_first_alert_to_the_report(
     assert (cap.kind, len(cap.infos)) == ("Cancel", 2)
 
 
+async def test_two_incidents_become_one_and_one_becomes_two(room: Room, web: WebTaker) -> None:
+    kept = await room.person("fire-119", {"kind": "cap", "url": web.at("/fire")})
+    await room.begin()
+    await room.alert("a")
+    await room.alert("b", 127.1)
+    second, first = await room.incidents(2)
+    path, other = f"/incidents/{first['number']}", f"/incidents/{second['number']}"
+    await room.ask("POST", f"{other}/calls", {"to": "fire-119"}, 201)
+    (fire,) = await room.until(lambda: web.on("/fire"))
+
+    missing = await room.json("POST", f"{path}/merges", {"incident": "20260101-nothin"}, 404)
+    assert "there is no incident" in missing["detail"]
+    merged = await room.json("POST", f"{path}/merges", {"incident": second["number"]}, 201)
+    assert (len(merged["alerts"]), merged["reports"]) == (2, 2)
+    ended = await room.json("GET", other)
+    assert (ended["status"], ended["mergedInto"]) == ("closed", first["number"])
+    twice = await room.json("POST", f"{path}/merges", {"incident": second["number"]}, 409)
+    assert "closed already" in twice["detail"]
+
+    answer = orjson.dumps({"state": "dispatched"})
+    headers = {HEADER: sign(kept["secrets"]["cap"], answer, int(time.time()))}
+    address = fire.headers["madang-answer"].removeprefix(room.server.url)
+    await room.ask("POST", address, answer, 200, headers)  # it knows the old address only
+    whole = await room.json("GET", path)
+    assert whole["agencies"]["fire-119"]["state"] == "dispatched"
+    html = {"Accept": "text/html"}
+    page = (await room.ask("GET", f"{other}/report", None, 200, html)).body.decode()
+    assert f"{path}/report" in page
+
+    wrong = await room.json("POST", f"{path}/splits", {"alerts": ["urn:x:none"]}, 400)
+    assert "no alert of this incident" in wrong["detail"]
+    apart = await room.json(
+        "POST", f"{path}/splits", {"alerts": ["urn:ngsi-ld:Alert:gauge:b"], "title": "North"}, 201
+    )
+    assert (apart["title"]["en"], apart["alerts"]) == ("North", ["urn:ngsi-ld:Alert:gauge:b"])
+    left = await room.json("GET", path)
+    assert left["alerts"] == ["urn:ngsi-ld:Alert:gauge:a"]
+    again = await room.said("incident", "merge", first["number"], apart["number"])
+    assert f"is a part of {first['number']}" in again
+    parted = await room.said(
+        "incident", "split", first["number"], "urn:ngsi-ld:Alert:gauge:b", "--title", "South"
+    )
+    assert "is open" in parted
+    shown = await room.said("incident", "show", first["number"])
+    assert "alert: urn:ngsi-ld:Alert:gauge:a" in shown
+    assert parted.split()[0] in shown
+
+
 async def test_nobody_writes_incidents_beside_the_way_that_checks_who_asks(room: Room) -> None:
     for kind, way in (
         ("Incident", "/incidents"),
@@ -235,6 +283,12 @@ async def test_an_address_that_is_refused_is_told_in_the_record(
     await room.alert("a")
     (one,) = await room.incidents()
     await room.course(one["number"], "notTold")
+    (entry,) = [
+        entry
+        for entry in (await room.json("GET", f"/incidents/{one['number']}"))["timeline"]
+        if entry["what"] == "notTold"
+    ]
+    assert "no such mailbox" in entry["reason"]
     (notice,) = (await room.json("GET", f"/incidents/{one['number']}/report"))["notices"]
     assert notice["status"] == "failed"
     assert "no such mailbox" in notice["deliveries"][0]["error"]

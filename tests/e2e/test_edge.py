@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.edge_city import (
     START,
@@ -80,6 +81,20 @@ def test_what_is_personal_stays_and_aggregates_leave_as_such(tmp_path: Path) -> 
             assert status(node)["sent"] <= sent
             values = [value for _, value in series(centre, "urn:ngsi-ld:NoiseLevelObserved:1")]
             assert values == [2.5, 8.5, 14.5]
+
+
+def test_records_of_services_stay_at_the_node_and_their_alerts_arrive(tmp_path: Path) -> None:
+    loud = {"type": "NoiseLevelObserved", "attribute": "LAeq", "above": 80, "alert": {}}
+    alerts = f"{API}/entities?type=Alert&options=keyValues"
+    with Server(tmp_path / "centre") as centre, Node(tmp_path / "edge", centre.url) as node:
+        assert node.request("PUT", "/rules", {"loud": loud}).status == 200
+        push(node, [station(1, 90.0, 0)])
+        node.wait_for(lambda: node.request("GET", "/decisions").json() != [], 60)
+        caught_up(node)
+        centre.wait_for(lambda: centre.request("GET", alerts).json() != [], 60)
+        letters: Any = centre.request("GET", "/sense/letters").json()
+        assert letters["letters"] == []
+        assert centre.request("GET", "/decisions").json() == []
 
 
 def test_a_node_needs_a_centre(tmp_path: Path) -> None:

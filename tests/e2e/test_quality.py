@@ -89,6 +89,7 @@ def test_a_day_is_reported_by_provider(server: Server) -> None:
 
 def test_the_command_shows_the_report_as_a_table(server: Server) -> None:
     table = madang(server, "quality", "report", "--day", today())
+    assert table.startswith(f"{today()} (UTC)")
     assert OWNER in table
     assert "66.7 %" in table
     assert "range 1" in table

@@ -48,11 +48,18 @@ class Town:
         return str(answer.json()["detail"])
 
     def room(
-        self, name: str, degrees: float, at: datetime | None = None, type: str = "Room"
+        self,
+        name: str,
+        degrees: float,
+        at: datetime | None = None,
+        type: str = "Room",
+        quality: str = "",
     ) -> str:
         """Write how warm a room is; return its id."""
         id = f"urn:ngsi-ld:{type}:{name}"
-        value = {"type": "Property", "value": degrees}
+        value: dict[str, Any] = {"type": "Property", "value": degrees}
+        if quality:
+            value["quality"] = {"type": "Property", "value": quality}
         if at is not None:
             value["observedAt"] = f"{at:%Y-%m-%dT%H:%M:%SZ}"
         path = f"{API}/entityOperations/upsert?options=update"
@@ -174,6 +181,21 @@ def test_a_rule_is_tried_on_the_past_before_it_is_put(town: Town) -> None:
     # Before the first, from 50 to 40, from 29 to 20, and since 20 hours ago.
     assert town.tried({"rule": silent})["fired"] == 4
     assert town.good("GET", "/rules") == []
+
+
+def test_no_rule_goes_by_what_failed_its_quality_tests_and_no_trial(town: Town) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    for hours, degrees, quality in ((9, 20, "good"), (8, 999, "fail"), (7, 31, "suspect")):
+        town.room("flagged", degrees, now - timedelta(hours=hours), quality=quality)
+    spec = {**WARM, "ids": ["urn:ngsi-ld:Room:flagged"]}
+    found = town.tried({"rule": spec})
+    assert [one["value"] for one in found["firings"]] == [31]
+    town.good("PUT", "/rules", {"flagged": spec})
+    room = town.room("flagged", 998, now - timedelta(hours=6), quality="fail")
+    town.room("flagged", 32, now - timedelta(hours=5), quality="good")
+    until(lambda: town.alerts(room), lambda found: found == ["open"])
+    rule = until(lambda: town.good("GET", "/rules/flagged"), lambda one: holds(one, room))
+    assert [one["value"] for one in rule["firings"]] == ["32"]
 
 
 @pytest.mark.parametrize(

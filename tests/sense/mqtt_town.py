@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import aiomqtt
+
 from madang.hub.hub import Hub
 from madang.model.errors import NgsiError, Unauthorized
 from madang.sense.intake import Taken
@@ -141,6 +143,10 @@ class Town:
     @property
     def port(self) -> int:
         return self.broker.port
+
+
+def client(town: Town, key: str, **more: Any) -> aiomqtt.Client:
+    return aiomqtt.Client("127.0.0.1", town.port, username="x", password=key, **more)
 
 
 async def until(true: Callable[[], object], seconds: float = 10) -> None:

@@ -41,7 +41,7 @@ from madang.sense.transports.mqtt_packets import (
 from madang.sense.transports.mqtt_pipeline import MOST
 from madang.sense.transports.mqtt_wire import Code
 from tests.e2e.mosquitto import PUB, SUB, needs_clients
-from tests.sense.mqtt_town import Town, run, until
+from tests.sense.mqtt_town import Town, client, run, until
 
 pytestmark = pytest.mark.slow
 
@@ -111,10 +111,6 @@ class Raw:
 @pytest.fixture
 def raw(town: Town) -> Raw:
     return Raw(town)
-
-
-def client(town: Town, key: str, **more: Any) -> aiomqtt.Client:
-    return aiomqtt.Client("127.0.0.1", town.port, username="x", password=key, **more)
 
 
 def publish(
@@ -328,7 +324,12 @@ async def test_who_may_not_publish_is_told(town: Town, key: str, topic: str) -> 
         ("gateway", "spBv1.0/plant/NCMD/press", 0),
         ("seoul", "spBv1.0/plant/NCMD/press", 0x87),
         ("reader", "v1/devices/+/up", 0),
-        ("operator", "$share/group/#", 0x9E),
+        ("operator", "$share/group/#", 0),
+        ("gateway", "$share/group/v1/devices/+/up", 0x87),
+        ("jongno", "$share/group/v1/devices/mapo-1/down", 0x87),
+        ("operator", "$share//#", 0x8F),
+        ("operator", "$share/gr+up/#", 0x8F),
+        ("operator", "$share/group", 0x8F),
         ("operator", "a/#/b", 0x8F),
     ],
 )
@@ -374,7 +375,7 @@ async def test_subscribers_get_what_devices_publish(town: Town, version: str) ->
     heard = asyncio.create_task(
         run(*head, "-t", "v1/devices/+/up/#", "-q", "1", "-C", "2", "-F", "%t %q %p")
     )
-    await until(lambda: town.broker._subscriptions.size)
+    await until(lambda: town.broker.is_heard(UP))
     await publish(town, "jongno", UP, "1", "-q", "2", version=version)
     await publish(town, "mapo", "v1/devices/mapo-1/up/json", "2", "-q", "0", version=version)
     assert await heard == (0, f"{UP} 1 1\nv1/devices/mapo-1/up/json 0 2\n")

@@ -261,3 +261,47 @@ def test_thousands_of_rules_on_one_attribute_are_looked_at_only_where_limits_are
     assert len(told.by(ROOM, 99)) <= 1
     assert 10 <= len(told.by(ROOM, 105)) <= 20
     assert len(told.by(ROOM, 105.5)) <= 2  # 105 itself is a limit of two
+
+
+# --- values that failed their quality tests -------------------------------------------------------
+
+
+def failed(degrees: float) -> dict[str, Any]:
+    """Return a value of a sensor that was found to be broken."""
+    quality = {"type": "Property", "value": "fail"}
+    return {"type": "Property", "value": degrees, "quality": quality}
+
+
+async def test_no_rule_goes_by_a_value_that_failed_its_tests() -> None:
+    rise = {"type": "Room", "attribute": "temperature", "rises": 20, "within": "1h", "alert": {}}
+    low = {"type": "Room", "attribute": "temperature", "is_not": [20], "alert": {}}
+    played = playing(warm=WARM, rise=rise, low=low)
+    await warm(played, 1, 20)
+    await warm(played, 2, failed(300))
+    assert alerts(played) == []
+    suspect = failed(31) | {"quality": {"type": "Property", "value": "suspect"}}
+    await warm(played, 3, suspect)
+    assert sorted(alerts(played)) == ["low:Room:1", "warm:Room:1"]
+    await warm(played, 4, failed(-300))
+    assert sorted(alerts(played)) == ["low:Room:1", "warm:Room:1"]  # nor does that end it
+
+
+async def test_a_value_that_failed_shows_that_its_sensor_is_not_silent() -> None:
+    quiet = {"type": "Room", "attribute": "temperature", "silent": "10m", "alert": {}}
+    played = playing(quiet=quiet)
+    await warm(played, 1, 20)
+    await warm(played, 9, failed(300))
+    await played.until(clock(18))
+    assert alerts(played) == []
+    await played.until(clock(20))
+    assert alerts(played) == ["quiet:Room:1"]
+
+
+async def test_other_values_are_not_compared_with_one_that_failed() -> None:
+    spec = {"type": "Room", "attribute": "temperature", "alert": {},
+            "above": {"attribute": "limit"}}  # fmt: skip
+    played = playing(over=spec)
+    await warm(played, 1, 20, limit=30)
+    await played.put(clock(2), ROOM, "Room", limit=failed(-1))
+    await warm(played, 3, 21)
+    assert alerts(played) == []

@@ -71,6 +71,32 @@ async def test_a_function_is_called_for_the_changes_it_names() -> None:
     assert run.kept.position == 5
 
 
+async def test_values_that_failed_their_tests_are_told_of_only_where_asked_for() -> None:
+    service, sound, every = made(), [], []
+
+    @service.on("Bench")
+    async def careful(city: City, change: Change) -> None:
+        sound.append(sorted(change.put))
+
+    @service.on("Bench", attributes=["load"], failed=True)
+    async def curious(city: City, change: Change) -> None:
+        every.append(change.put["load"])
+
+    def flagged(number: int, flag: str, **more: Any) -> Event:
+        found = event(number, load=9_999, **more)
+        assert found.entity is not None
+        load = {**found.entity["load"], "quality": {"type": "Property", "value": flag}}
+        return replace(found, entity={**found.entity, "load": load})
+
+    run = running(service)
+    await run.change(flagged(1, "fail"))
+    await run.change(flagged(2, "fail", colour="red"))
+    await run.change(flagged(3, "suspect"))
+    assert sound == [["colour"], ["load"]]
+    assert every == [9_999] * 3
+    assert run.kept.position == 3
+
+
 async def test_an_entity_of_two_types_is_told_of_once() -> None:
     service, seen = made(), []
 

@@ -12,7 +12,14 @@ from starlette.responses import JSONResponse, Response
 from madang.act.incidents.cap import MEDIA_TYPE, cap_of, sender_of
 from madang.act.incidents.deeds import Who
 from madang.act.incidents.report import told, whole
-from madang.act.incidents.requests import Answer, Requests, find, listed, nearby
+from madang.act.incidents.requests import (
+    Answer,
+    Requests,
+    find,
+    listed,
+    nearby,
+    ongoing,
+)
 from madang.act.notify.channels import Cap, Webhook
 from madang.act.notify.contacts import Person
 from madang.act.notify.signature import HEADER, is_signed
@@ -55,6 +62,8 @@ def surfaces(hub: Hub, services: Services, notices: Notices, url: str) -> list[S
         ("POST", f"{_ONE}/notes", pages.note, manage, "Write a note"),
         ("POST", f"{_ONE}/steps/{{step}}", pages.step, manage, "Do a step of the playbook"),
         ("POST", f"{_ONE}/calls", pages.call, manage, "Tell a person, a group or an agency"),
+        ("POST", f"{_ONE}/merges", pages.merge, manage, "Make another incident a part of it"),
+        ("POST", f"{_ONE}/splits", pages.split, manage, "Make alerts an incident of their own"),
         ("POST", f"{_ONE}/agencies/{{agency}}", pages.hear, "seePages", "Answer as an agency"),
         ("GET", f"{_ONE}/cap", pages.cap, see, "An incident in CAP 1.2"),
     ]
@@ -132,6 +141,19 @@ class _Pages:
         )
         return await self._one(request, {"do": "call", "to": name, "agency": is_agency}, 201)
 
+    async def merge(self, request: Request) -> Response:
+        body = await members(request, ("incident", "text"), ("incident",))
+        tenant, other = await self._tenant(request), text(body, "incident")
+        more = {"text": body["text"]} if "text" in body else {}
+        answer = await self._requests.merge(tenant, _name(request), other, more, _who(request))
+        return _answered(answer, 201)
+
+    async def split(self, request: Request) -> Response:
+        body = await members(request, ("alerts", "title"), ("alerts",))
+        tenant = await self._tenant(request)
+        answer = await self._requests.split(tenant, _name(request), body, _who(request))
+        return _answered(answer, 201)
+
     async def hear(self, request: Request) -> Response:
         """Take what an agency answers; its signature says that it is the agency."""
         tenant, agency = await self._tenant(request), str(request.path_params["agency"])
@@ -152,7 +174,9 @@ class _Pages:
             raise BadRequestData(f"{unknown[0][:60]} is not known here; known are {_ANSWER}")
         deed = {"do": "agency", "agency": agency, **answer}
         who = Who(f"agency:{agency}", contact.title or agency if contact else agency)
-        return _answered(await self._requests.ask(tenant, _name(request), [deed], who))
+        # An agency that was asked about an incident goes on answering there after a merge.
+        incident = await ongoing(tenant, _name(request))
+        return _answered(await self._requests.ask(tenant, incident, [deed], who))
 
     async def _one(self, request: Request, deed: dict[str, Any], status: int = 200) -> Response:
         tenant = await self._tenant(request)

@@ -36,7 +36,7 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is o
 
 _LIST: Columns = {
     "asked": lambda one: one["requestedAt"],
-    "status": lambda one: one["status"],
+    "status": lambda one: one["status"] + (" (dry run)" if one.get("dryRun") else ""),
     "command": lambda one: _told(one),
     "target": lambda one: one["target"],
     "by": lambda one: _who(one, one["requestedBy"]),

@@ -50,7 +50,10 @@ _NEAR: Columns = {
     "type": lambda one: one["type"],
     "name": lambda one: one["name"] or "",
 }
-_PLAIN = ("owner", "category", "kind", "reports", "area", "playbook", "public", "startedAt")
+MOST_SHOWN = 20  # alerts of an incident
+_PLAIN = (
+    "owner", "category", "kind", "reports", "area", "playbook", "public", "startedAt", "mergedInto",
+)  # fmt: skip
 
 
 @app.command("list")
@@ -82,6 +85,8 @@ def show_incident(
     for member in _PLAIN:
         if found[member] not in ("", None, False):
             typer.echo(f"{member}: {found[member]}")
+    for alert in found["alerts"][:MOST_SHOWN]:
+        typer.echo(f"alert: {alert}")
     for name, agency in found["agencies"].items():
         typer.echo(f"{name}: {agency['state']} {agency.get('reference', '')}".rstrip())
     for part, columns in (("steps", _STEPS), ("nearby", _NEAR)):
@@ -210,6 +215,38 @@ def hand_over(
     _change(incident, body, f"is {to}'s", as_json, tenant, url)
 
 
+@app.command("merge")
+def merge(
+    incident: Name,
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="Number of the one that ends.")],
+    text: Why = "",
+    as_json: Json = False,
+    tenant: Tenant = "",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Make another incident a part of this one, for both are the same."""
+    body = _with({"incident": other}, text)
+    found = send("POST", f"{_path(incident)}/merges", url, body, None, tenant)
+    _tell(found, as_json, f"{other} is a part of {found['number']}")
+
+
+@app.command("split")
+def split(
+    incident: Name,
+    alerts: Annotated[list[str], typer.Argument(metavar="ALERT…", help="Ids of its alerts.")],
+    title: Annotated[str, typer.Option(help="Of the new one, in one language or as JSON.")] = "",
+    as_json: Json = False,
+    tenant: Tenant = "",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Take alerts out of an incident, to be one of their own."""
+    body: dict[str, Any] = {"alerts": alerts}
+    if title:
+        body["title"] = _words(title)
+    found = send("POST", f"{_path(incident)}/splits", url, body, None, tenant)
+    _tell(found, as_json, f"{found['number']} is open")
+
+
 @app.command("publish")
 def publish(
     incident: Name,
@@ -323,5 +360,6 @@ def _tell(found: Any, as_json: bool, sentence: str) -> None:
 def _line(entry: dict[str, Any]) -> str:
     text = entry.get("text")
     said = text.get("en", "") if isinstance(text, dict) else text or ""
-    parts = [entry["at"], entry["what"], entry.get("by", ""), entry.get("to", ""), said]
-    return "  ".join(str(part) for part in parts if part)
+    names = ("by", "to", "agency", "state", "other", "value", "reason")
+    parts = [entry["at"], entry["what"], *(entry.get(name, "") for name in names), said]
+    return "  ".join(str(part) for part in parts if part not in ("", None))

@@ -43,6 +43,8 @@ def report(
     if provider is not None:
         asked["provider"] = provider
     found = _ask(url, tenant, "POST" if publish else "GET", PATH, parameters=asked)
+    if found and not as_json:
+        typer.echo(f"{found[0]['day']} (UTC)")
     show(
         found,
         as_json,

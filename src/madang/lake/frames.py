@@ -22,6 +22,10 @@ Forms = dict[str, str]
 
 _VALUES = {"number": "v", "text": "text", "boolean": "CAST(json AS BOOLEAN)"}
 _ANY = "coalesce(json, to_json(text), CAST(number AS VARCHAR))"
+_NOT_FAILED = (
+    "(more IS NULL OR NOT contains(more, '\"fail\"')"
+    " OR json_extract_string(more, '$.quality.value') IS DISTINCT FROM 'fail')"
+)
 _COUNTS = ("totalCount", "distinctCount")
 
 
@@ -90,6 +94,8 @@ def _source(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, series: Series) -> 
         terms.append(f"time >= {window.instant(series.start)}")
     if series.end is not None:
         terms.append(f"time < {window.instant(series.end)}")
+    if not series.failed:
+        terms.append(_NOT_FAILED)
     if query.q is not None or any(one.id_pattern is not None for one in query.selectors):
         terms.append(window.among("entity", everyone(cursor, kinds, _wanted(series))))
     joins = "".join(_joins(cursor, kinds, series))

@@ -179,6 +179,8 @@ class Series:
     datasets: tuple[str | None, ...] = (None,)
     together: bool = False
     """One series over all entities instead of one for each; there is no column ``entity``."""
+    failed: bool = True
+    """Also values that failed their quality tests."""
 
 
 class Logged(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time as clocks
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from madang.model.geometry import Geometry
 from madang.query.evaluate import compile
 from madang.services.city import Change, City, Thing, moment
 from madang.services.ground import Kept
+from madang.services.quality import has_failed
 from madang.services.schedule import schedule
 
 if TYPE_CHECKING:
@@ -105,14 +107,16 @@ class Run:
         if event.at >= self.due:
             await self.until(event.at)
         called: set[Handler] = set()  # once, though an entity may have several types
+        sound = _sound(event)
         for type in event.types:
             for rule in self._rules.get(type, ()):
-                if rule.handler in called or not _applies(rule, event):
+                told = event if rule.failed else sound
+                if told is None or rule.handler in called or not _applies(rule, told):
                     continue
-                if rule.area is None or await self._is_inside(rule.area, event):
+                if rule.area is None or await self._is_inside(rule.area, told):
                     called.add(rule.handler)
                     key = f"{rule.handler.__name__}-{event.position}"
-                    await self._call(rule.handler, event.at, key, _change(event))
+                    await self._call(rule.handler, event.at, key, _change(told))
         self.kept.position = event.position
 
     async def until(self, instant: int) -> None:
@@ -169,6 +173,21 @@ def _prepared(body: bytes) -> shapely.Geometry:
     found = shapely.from_geojson(body)
     shapely.prepare(found)
     return found
+
+
+def _sound(event: Event) -> Event | None:
+    """Return a change without values that failed their quality tests; None: nothing is left."""
+    entity = event.entity
+    if entity is None:
+        return event
+    failed = {name for name in event.attributes if has_failed(entity.get(name))}
+    if not failed:
+        return event
+    left = tuple(name for name in event.attributes if name not in failed)
+    if not left and not event.deleted and event.kind == "updated":
+        return None
+    document = {name: value for name, value in entity.items() if name not in failed}
+    return replace(event, attributes=left, entity=document)
 
 
 def _applies(rule: OnChange, event: Event) -> bool:

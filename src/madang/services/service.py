@@ -110,6 +110,8 @@ class OnChange:
     where: Condition | None
     area: geometry.Geometry | str | None
     """A polygon, or the name of the option that has one."""
+    failed: bool
+    """Also values that failed their quality tests."""
     handler: Handler
 
 
@@ -182,6 +184,7 @@ class Service:
         attributes: Sequence[str] = (),
         where: str = "",
         area: Mapping[str, Any] | str | None = None,
+        failed: bool = False,
     ) -> Callable[[H], H]:
         """Call the function below with the city and each change of entities of a type.
 
@@ -191,6 +194,8 @@ class Service:
             where: a condition in the query language, on what was put.
             area: only of entities whose ``location`` touches it: a GeoJSON geometry, or the name
                 of the option that has one (none set is everywhere). Without location is outside.
+            failed: also of values that failed their quality tests; else it is as if they had not
+                come.
 
         Raises:
             BadRequestData: the area is no geometry.
@@ -199,7 +204,7 @@ class Service:
         place = area if area is None or isinstance(area, str) else geometry.read(dict(area), "area")
 
         def take(handler: H) -> H:
-            rule = OnChange(type, frozenset(attributes), condition, place, handler)
+            rule = OnChange(type, frozenset(attributes), condition, place, failed, handler)
             self.on_change.append(rule)
             return handler
 

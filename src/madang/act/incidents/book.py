@@ -68,9 +68,10 @@ def save(city: City, found: Incident, before: dict[str, bytes]) -> None:
     if "acknowledgedAt" in after and "acknowledgedAt" not in before:
         _measure(city, "minutesToAcknowledge", found["started"], found["acknowledged"])
     if found["status"] == "closed":
-        _measure(city, "minutesToResolve", found["started"], found["resolved"])
         del incidents(city)[found["id"]]
-        _remember(city, found, at)
+        if not found["merged"]:  # else it goes on as a part of another
+            _measure(city, "minutesToResolve", found["started"], found["resolved"])
+            _remember(city, found, at)
     _wind(city, found)
 
 

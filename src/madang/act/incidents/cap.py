@@ -19,6 +19,7 @@ NAMESPACE: Final = "urn:oasis:names:tc:emergency:cap:1.2"
 MEDIA_TYPE: Final = "application/cap+xml"
 _TOLD: Final = frozenset((
     "opened", "severity", "title", "published", "unpublished", "resolved", "reopened", "closed",
+    "mergedInto",
 ))  # fmt: skip
 _SEVERITY: Final = {
     "informational": "Unknown", "low": "Minor", "medium": "Moderate", "high": "Severe",

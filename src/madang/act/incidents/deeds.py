@@ -21,7 +21,8 @@ from pydantic import (
 )
 
 from madang.act.incidents.alert import simpler
-from madang.act.incidents.incident import Incident, Step, is_active, note
+from madang.act.incidents.incident import PREFIX, Incident, is_active, note
+from madang.act.incidents.playbook import answer
 from madang.model.errors import BadRequestData, Conflict
 from madang.model.geometry import read
 from madang.model.names import shown
@@ -54,6 +55,7 @@ class Said(BaseModel):
 Told = Annotated[Said, BeforeValidator(_both)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 AlertId = Annotated[str, Field(pattern=r"^urn:", max_length=512)]
+IncidentId = Annotated[str, Field(pattern=f"^{PREFIX}", max_length=512)]
 
 
 class Who(NamedTuple):
@@ -201,7 +203,7 @@ class DoStep(Deed):
         if step is None:
             known = ", ".join(one["name"] for one in incident["steps"]) or "none"
             raise BadRequestData(f"there is no step {shown(self.step)}; there are {known}")
-        value = _answer(step, self.value) if self.done else None
+        value = answer(step, self.value) if self.done else None
         step["done"], step["by"] = (at, who.name) if self.done else (None, "")
         step["value"] = value
         what = "step" if self.done else "stepUndone"
@@ -276,6 +278,37 @@ class Hear(Deed):
         return []
 
 
+class Merge(Deed):
+    """Make another incident a part of this one, for both are the same."""
+
+    do: Literal["merge"]
+    incident: IncidentId
+    text: Told | None = None
+
+    def apply(self, incident: Incident, who: Who, at: str) -> list[str]:
+        _is_under_way(incident)
+        if self.incident == incident["id"]:
+            raise BadRequestData("an incident cannot be merged with itself; name another one")
+        return []
+
+
+class Split(Deed):
+    """Take alerts out, to be an incident of their own."""
+
+    do: Literal["split"]
+    alerts: Annotated[list[AlertId], Field(min_length=1, max_length=MOST_NAMED)]
+    incident: IncidentId
+    """Which begins with them."""
+    title: Told | None = None
+
+    def apply(self, incident: Incident, who: Who, at: str) -> list[str]:
+        _is_not_closed(incident)
+        for alert in self.alerts:
+            if alert not in incident["alerts"]:
+                raise BadRequestData(f"{shown(alert)} is no alert of this incident")
+        return []
+
+
 class Resolve(Deed):
     """Say that it is over; it can still be noted, and an alert of it opens it again."""
 
@@ -306,7 +339,7 @@ class Close(Deed):
 
 AnyDeed = Annotated[
     Open | Acknowledge | Own | Grade | Retitle | Publish | Note | DoStep | HandOver | Call | Hear
-    | Resolve | Close,
+    | Merge | Split | Resolve | Close,
     Field(discriminator="do"),
 ]  # fmt: skip
 _DEEDS: TypeAdapter[list[Any]] = TypeAdapter(
@@ -349,27 +382,3 @@ def _is_under_way(incident: Incident) -> None:
 def _is_not_closed(incident: Incident) -> None:
     if incident["status"] == "closed":
         raise Conflict("the incident is closed already; a new one can be opened")
-
-
-def _answer(step: Step, value: Any) -> Any:
-    """Return what was found out in a step, if it is what the step asks for."""
-    ask = step["ask"]
-    if ask is None:
-        if value is not None:
-            raise BadRequestData(f"the step {step['name']} asks for no value; leave it out")
-        return None
-    expected, name = ask["kind"], f"the step {step['name']} asks for"
-    if expected == "yesNo" and not isinstance(value, bool):
-        raise BadRequestData(f"{name} true or false, not {shown(value)}")
-    if expected == "number":
-        least, most = ask.get("min"), ask.get("max")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise BadRequestData(f"{name} a number, not {shown(value)}")
-        if (least is not None and value < least) or (most is not None and value > most):
-            bounds = " to ".join("any" if one is None else f"{one:g}" for one in (least, most))
-            raise BadRequestData(f"{name} a number from {bounds}, not {value:g}")
-    if expected == "choice" and (not isinstance(value, str) or value not in ask["choices"]):
-        raise BadRequestData(f"{name} one of {', '.join(ask['choices'])}, not {shown(value)}")
-    if expected == "text" and (not isinstance(value, str) or not value.strip()):
-        raise BadRequestData(f"{name} a text")
-    return value

@@ -88,6 +88,8 @@ class Incident(TypedDict):
     acknowledged: str
     resolved: str
     ended: str
+    merged: str
+    """The id of the incident that it has become a part of."""
     action: str
     """The last action of people that was looked at."""
     refused: dict[str, str]
@@ -102,7 +104,7 @@ def new(id: str, at: str, category: str, severity: Severity, title: Words) -> In
         title=title, text=None, location=None, area="", about=[], alerts={}, reports=0, owner="",
         playbook="", notify=[], steps=[], escalations=[], timeline=[], hand_over=[], agencies={},
         public=False, public_title=None, started=at, reported=at, acknowledged="", resolved="",
-        ended="", action="", refused={}, changed="",
+        ended="", merged="", action="", refused={}, changed="",
     )  # fmt: skip
 
 
@@ -197,6 +199,8 @@ def attributes(incident: Incident) -> dict[str, Any]:
     for name, targets in (("alerts", list(incident["alerts"])), ("refersTo", incident["about"])):
         if targets:
             found[name] = records.link(targets[0] if len(targets) == 1 else targets)
+    if incident["merged"]:
+        found["mergedInto"] = records.link(incident["merged"])
     for name, member in _JSON.items():
         if body[member]:
             found[name] = records.json(body[member])
@@ -223,6 +227,7 @@ def of(thing: Thing) -> Incident:
         body[member] = _moment(thing[name])
     found["text"], found["public_title"] = thing["description"], thing["publicTitle"]
     found["location"], found["area"] = thing["location"], thing["areaServed"] or ""
+    found["merged"] = thing.get("mergedInto", "")
     found["about"] = _listed(thing["refersTo"])
     found["alerts"] = dict.fromkeys(_listed(thing["alerts"]), "")
     return found

@@ -9,12 +9,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from madang.act.incidents.incident import Escalation, Incident, Step, later, rank
 from madang.model.errors import BadRequestData
+from madang.model.names import shown
 from madang.services.records import Severity
 
 PLAYBOOK = "Playbook"
@@ -189,3 +190,31 @@ def _fit(one: Playbook, incident: Incident) -> tuple[int, int] | None:
     if incident["kind"] in one.applies_to:
         return 2, severity
     return (1, severity) if incident["category"] in one.applies_to else None
+
+
+def answer(step: Step, value: Any) -> Any:
+    """Return what was found out in a step, if it is what the step asks for.
+
+    Raises:
+        BadRequestData: it is not.
+    """
+    ask = step["ask"]
+    if ask is None:
+        if value is not None:
+            raise BadRequestData(f"the step {step['name']} asks for no value; leave it out")
+        return None
+    expected, name = ask["kind"], f"the step {step['name']} asks for"
+    if expected == "yesNo" and not isinstance(value, bool):
+        raise BadRequestData(f"{name} true or false, not {shown(value)}")
+    if expected == "number":
+        least, most = ask.get("min"), ask.get("max")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise BadRequestData(f"{name} a number, not {shown(value)}")
+        if (least is not None and value < least) or (most is not None and value > most):
+            bounds = " to ".join("any" if one is None else f"{one:g}" for one in (least, most))
+            raise BadRequestData(f"{name} a number from {bounds}, not {value:g}")
+    if expected == "choice" and (not isinstance(value, str) or value not in ask["choices"]):
+        raise BadRequestData(f"{name} one of {', '.join(ask['choices'])}, not {shown(value)}")
+    if expected == "text" and (not isinstance(value, str) or not value.strip()):
+        raise BadRequestData(f"{name} a text")
+    return value

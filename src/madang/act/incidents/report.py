@@ -10,7 +10,7 @@ from madang.model import time
 from madang.services.city import Thing
 
 _PUBLIC = frozenset((
-    "opened", "severity", "acknowledged", "resolved", "reopened", "closed",
+    "opened", "severity", "acknowledged", "resolved", "reopened", "closed", "mergedInto",
 ))  # fmt: skip
 """Entries that everybody may see, without who did it; and notes that somebody has made public."""
 
@@ -35,6 +35,7 @@ def told(incident: Incident) -> dict[str, Any]:
         "acknowledgedAt": incident["acknowledged"] or None,
         "resolvedAt": incident["resolved"] or None,
         "endedAt": incident["ended"] or None,
+        "mergedInto": number(incident["merged"]) or None,
     }
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from madang.act.incidents.deeds import Open, Who, deeds
-from madang.act.incidents.incident import INCIDENT, PREFIX, Incident, new, of
+from madang.act.incidents.deeds import Open, Split, Who, deeds
+from madang.act.incidents.incident import INCIDENT, PREFIX, Incident, new, number, of
+from madang.act.incidents.parts import check_public, split
 from madang.hub.operations import Append, Create, Operation
 from madang.hub.records import Own
 from madang.model import time
@@ -57,9 +58,7 @@ class Requests:
         """Begin an incident that no alert told of."""
         wanted = deeds([{"do": "open", **given}])
         assert isinstance(wanted[0], Open)
-        day = datetime.fromtimestamp(tenant.clock.now() / 1e6, UTC)
-        letters = base64.b32encode(chance.token_bytes(5)).decode().lower()[:6]
-        id = f"{PREFIX}{day:%Y%m%d}-{letters}"
+        id = _new_id(tenant)
         answer = await self._ask(tenant, id, [{"do": "open", **given}], who, is_new=True)
         if answer.is_done:
             return answer
@@ -79,6 +78,37 @@ class Requests:
         for one in deeds(given):
             one.apply(trial, who, now)
         return await self._ask(tenant, trial["id"], given, who)
+
+    async def merge(
+        self, tenant: Tenant, id: str, other: str, given: dict[str, Any], who: Who
+    ) -> Answer:
+        """Make another incident a part of one.
+
+        Raises:
+            ResourceNotFound: there is one of them not.
+            BadRequestData, Conflict: they cannot be one.
+        """
+        found, part = await find(tenant, id), await find(tenant, other)
+        if part["status"] == "closed":
+            raise Conflict(f"{number(part['id'])} is closed already, so there is nothing to merge")
+        check_public(found, part)
+        deed = {"do": "merge", "incident": part["id"], **given}
+        return await self.ask(tenant, found["id"], [deed], who)
+
+    async def split(self, tenant: Tenant, id: str, given: dict[str, Any], who: Who) -> Answer:
+        """Take alerts out of an incident; return the one that begins with them.
+
+        Raises:
+            ResourceNotFound: there is none of that id.
+            BadRequestData, Conflict: the alerts are not there to be taken out.
+        """
+        found, deed = await find(tenant, id), {"do": "split", "incident": _new_id(tenant), **given}
+        answer = await self.ask(tenant, found["id"], [deed], who)
+        if answer.is_done:
+            return Answer(await find(tenant, deed["incident"]), is_done=True)
+        (wanted,) = deeds([deed])
+        assert isinstance(wanted, Split)
+        return Answer(split(found, wanted, who, time.render(tenant.clock.now())), is_done=False)
 
     async def _ask(
         self,
@@ -123,6 +153,12 @@ class Requests:
         return Answer(incident, is_done)
 
 
+def _new_id(tenant: Tenant) -> str:
+    day = datetime.fromtimestamp(tenant.clock.now() / 1e6, UTC)
+    letters = base64.b32encode(chance.token_bytes(5)).decode().lower()[:6]
+    return f"{PREFIX}{day:%Y%m%d}-{letters}"
+
+
 def _answered(id: str, mark: str) -> Callable[[Change], bool]:
     def test(change: Change) -> bool:
         if change.id != id or change.after is None:
@@ -148,6 +184,18 @@ async def find(tenant: Tenant, name: str) -> Incident:
             f"there is no incident {shown(name)}; `madang incident list` tells all"
         )
     return of(Thing(entity_of(row).document))
+
+
+async def ongoing(tenant: Tenant, name: str) -> str:
+    """Return the id of the incident under which one goes on: its own, if it was not merged.
+
+    Raises:
+        ResourceNotFound: there is none.
+    """
+    found = await find(tenant, name)
+    while found["merged"]:
+        found = await find(tenant, found["merged"])
+    return found["id"]
 
 
 async def listed(

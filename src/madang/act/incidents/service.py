@@ -13,11 +13,12 @@ from madang.act.incidents import texts
 from madang.act.incidents.alert import Report, belongs, id_of, report
 from madang.act.incidents.book import closing, incidents, is_dealt_with, kept, passed, save, tell
 from madang.act.incidents.course import call_overdue, end_alerts, escalate, join, learn
-from madang.act.incidents.deeds import Call, Deed, HandOver, Open, Who, close, deeds
-from madang.act.incidents.incident import INCIDENT, Incident, new, note, rank
+from madang.act.incidents.deeds import Call, Deed, HandOver, Merge, Open, Split, Who, close, deeds
+from madang.act.incidents.incident import INCIDENT, Incident, new, note, number, rank
+from madang.act.incidents.parts import check_public, merge, split
 from madang.act.incidents.playbook import PLAYBOOK, Playbook, chosen, escalation, parse
 from madang.model import time
-from madang.model.errors import NgsiError
+from madang.model.errors import Conflict, NgsiError
 from madang.services import records
 from madang.services.city import Change, City, Thing
 from madang.services.records import ALERT, NOTICE, Severity
@@ -25,6 +26,7 @@ from madang.services.service import Indicator, LocalOptions, Service, Text, opti
 
 MOST_OPEN = 1_000  # incidents that are not closed; after that, alerts are gathered in one
 CROWD = "manyIncidents"
+LONGEST_REASON = 500  # characters
 
 
 class Rules(LocalOptions):
@@ -135,6 +137,9 @@ async def act(city: City, change: Change) -> None:
     people = list[tuple[Deed, str]]()
     try:
         people = [(deed, name) for deed in wanted for name in deed.apply(trial, who, now)]
+        for deed in wanted:
+            if isinstance(deed, Merge):
+                _merge(city, trial, deed, who, now)
         incidents(city)[change.id] = found = trial
     except NgsiError as error:  # of several deeds all are done, or none
         found["refused"] = {"action": action["id"], "reason": error.detail}
@@ -143,6 +148,9 @@ async def act(city: City, change: Change) -> None:
         text = texts.handed_over if isinstance(deed, HandOver) else texts.called
         words = text(found, city.options.time_zone)
         tell(city, found, [name], words, urgent=isinstance(deed, Call))
+    for deed in wanted:
+        if isinstance(deed, Split) and found["refused"].get("action") != action["id"]:
+            await _split(city, found, deed, who, now)
     save(city, found, before)
 
 
@@ -156,8 +164,13 @@ async def told(city: City, change: Change) -> None:
     if found is None:
         return
     now, before, to = time.render(city.instant), kept(found), str(notice["to"])
-    persons = sorted({one["person"] for one in notice["deliveries"] or [] if one["ok"]})
-    note(found, now, "told" if status == "sent" else "notTold", to=to, persons=persons or None)
+    deliveries = notice["deliveries"] or []
+    persons = sorted({one["person"] for one in deliveries if one["ok"]})
+    if status == "sent":
+        note(found, now, "told", to=to, persons=persons or None)
+    else:
+        reasons = sorted({one["error"] for one in deliveries if one.get("error")})
+        note(found, now, "notTold", to=to, reason="; ".join(reasons)[:LONGEST_REASON])
     agency = found["agencies"].get(to)
     if agency is not None and agency["state"] == "asked" and status == "sent":
         found["agencies"][to] = {**agency, "state": "sent", "at": now}
@@ -218,6 +231,25 @@ async def _gather(city: City, found: Incident, alerts: list[str], now: str) -> N
         learn(found, told)
         note(found, now, "alert", alert=id, text=told.title, severity=told.severity)
     found["reports"] = max(1, len(found["alerts"]))
+
+
+def _merge(city: City, found: Incident, deed: Merge, who: Who, now: str) -> None:
+    other = incidents(city).get(deed.incident)
+    if other is None:
+        raise Conflict(f"{number(deed.incident)} is closed already, so there is nothing to merge")
+    check_public(found, other)
+    before = kept(other)
+    merge(found, other, deed, who, now)
+    save(city, other, before)
+
+
+async def _split(city: City, found: Incident, deed: Split, who: Who, now: str) -> None:
+    """Begin an incident with alerts of another one, and look again what they say."""
+    apart = split(found, deed, who, now)
+    for id in apart["alerts"]:
+        if (alert := await city.get(id)) is not None and alert.type == ALERT:
+            learn(apart, report(alert, now))
+    await _start(city, apart)
 
 
 async def _start(city: City, found: Incident) -> None:

@@ -47,6 +47,8 @@ class Incident(TypedDict):
     acknowledgedAt: Moment | None
     resolvedAt: Moment | None
     endedAt: Moment | None
+    mergedInto: str | None
+    """Number of the incident that it has become a part of."""
 
 
 @shape
@@ -109,6 +111,10 @@ class TimelineEntry(TypedDict):
     agency: NotRequired[str]
     state: NotRequired[str]
     reference: NotRequired[str]
+    reason: NotRequired[str]
+    """Why somebody could not be told."""
+    other: NotRequired[str]
+    """Number of the other incident of a merge or a split."""
 
 
 _HandOver = TypedDict("_HandOver", {"at": Moment, "from": str, "to": str, "text": Words})
@@ -257,6 +263,22 @@ class IncidentCall(TypedDict):
 
 
 @shape
+class IncidentMerge(TypedDict):
+    """Number or id of the incident that becomes a part of this one."""
+
+    incident: str
+    text: NotRequired[Said]
+
+
+@shape
+class IncidentSplit(TypedDict):
+    """Alerts that become an incident of their own."""
+
+    alerts: list[Id]
+    title: NotRequired[Said]
+
+
+@shape
 class AgencyAnswer(TypedDict):
     """What an agency answers; the header Madang-Signature signs it."""
 
@@ -362,6 +384,8 @@ OPERATIONS: Final = {
     f"POST {_ONE}/notes": Operation(IncidentWhole, body=IncidentNote, status=(201, 202)),
     f"POST {_ONE}/steps/{{step}}": Operation(IncidentWhole, body=StepDone, status=(200, 202)),
     f"POST {_ONE}/calls": Operation(IncidentWhole, body=IncidentCall, status=(201, 202)),
+    f"POST {_ONE}/merges": Operation(IncidentWhole, body=IncidentMerge, status=(201, 202)),
+    f"POST {_ONE}/splits": Operation(IncidentWhole, body=IncidentSplit, status=(201, 202)),
     f"POST {_ONE}/agencies/{{agency}}": Operation(
         IncidentWhole, body=AgencyAnswer, status=(200, 202)
     ),

@@ -65,7 +65,9 @@ def leaving(instances: Iterable[Instance], rules: Rules) -> list[Document]:
     for one in instances:
         types = types_of(one.type)
         kind = rules.kind(types)
-        if one.attribute in kind.stripped or one.attribute in kind.windows or one.deleted:
+        if kind.is_record or one.deleted:
+            continue
+        if one.attribute in kind.stripped or one.attribute in kind.windows:
             continue
         type = types[0] if len(types) == 1 else list(types)
         found.append({"id": one.entity, "type": type, one.attribute: attribute_of(one)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from madang.hub.records import RECORDS
 from madang.model.entity import Document
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Kind(NamedTuple):
     windows: Mapping[str, int]
     """Attributes that leave as aggregates only, and over how long. [us]"""
     is_device: bool
+    is_record: bool
+    """What was decided and done here is read here: the centre takes records of nobody."""
 
 
 class Rules:
@@ -79,7 +82,8 @@ class Rules:
                 for mark in marks
                 if mark.sensitivity == "personal" and not set(types).isdisjoint(mark.types)
             }
-        return Kind(frozenset(stripped), windows, REGISTRY in types)
+        is_record = not RECORDS.keys().isdisjoint(types)
+        return Kind(frozenset(stripped), windows, REGISTRY in types, is_record)
 
     def outgoing(self, event: Event) -> tuple[Document | None, dict[str, Any]]:
         """Return what of a change leaves at once, or None, and what goes into windows.
@@ -89,6 +93,8 @@ class Rules:
         if event.entity is None:
             return None, {}
         kind = self.kind(event.types)
+        if kind.is_record:
+            return None, {}
         leaving: Document = {}
         gathered: dict[str, Any] = {}
         for name, attribute in event.entity.items():

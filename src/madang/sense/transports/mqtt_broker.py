@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import ssl
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,7 +25,8 @@ from madang.sense.transports.mqtt_sessions import (
     Figures,
     Session,
 )
-from madang.sense.transports.mqtt_topics import Tree, check_topic
+from madang.sense.transports.mqtt_subscriptions import Receiver, Subscriptions
+from madang.sense.transports.mqtt_topics import SHARE, check_topic
 from madang.sense.transports.mqtt_wire import NONE, Code, MqttError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Broker:
         self._sessions: dict[tuple[str, str], Session] = {}
         self._of_devices: dict[str, list[Session]] = {}
         """Those of devices, the oldest first, by the id of the principal."""
-        self._subscriptions: Tree[Wanted] = Tree()
+        self._subscriptions = Subscriptions()
         self._wills: set[asyncio.Task[None]] = set()
 
     # --- start and end ------------------------------------------------------------------------
@@ -175,6 +176,7 @@ class Broker:
             session = self._sessions[key] = Session(key, self.figures)
             own.append(session)
         session.lasts_s = _lasts_s(packet)
+        session.reads = connection.access.reads
         connection.session = session
         self.figures.sessions = len(self._sessions)
         return is_present
@@ -221,9 +223,11 @@ class Broker:
     def _forget(self, session: Session) -> None:
         """End a session: its subscriptions and what waits for it are gone."""
         for filter in session.subscriptions:
-            self._subscriptions.remove(filter, session)
+            self._subscriptions.remove(session, filter)
         session.subscriptions.clear()
-        session.clear()
+        for share, message in session.clear():
+            if (instead := self._subscriptions.again(share, message)) is not None:
+                _give(message, instead)
         session.timer = None
         if self._sessions.get(session.key) is session:
             del self._sessions[session.key]
@@ -282,36 +286,27 @@ class Broker:
             detail = f"a client may have {MOST_SUBSCRIPTIONS:,} subscriptions"
             raise MqttError(Code.QUOTA_EXCEEDED, detail)
         session.subscriptions[wanted.filter] = wanted
-        self._subscriptions.add(wanted.filter, session, wanted)
+        self._subscriptions.add(session, wanted)
         return is_new
 
     def unsubscribe(self, session: Session, filter: str) -> bool:
         """Remove a subscription; return whether there was one."""
         if session.subscriptions.pop(filter, None) is None:
             return False
-        self._subscriptions.remove(filter, session)
+        self._subscriptions.remove(session, filter)
         return True
 
     def send_retained(self, session: Session, wanted: Wanted) -> None:
-        """Send the retained messages that a new subscription gets."""
+        """Send the retained messages that a new subscription gets; one that is shared gets none."""
+        if wanted.filter.startswith(SHARE):
+            return
         for message in self.retained.matching(wanted.filter):
             session.offer(message, min(wanted.qos, message.qos, 1), True)
 
     def relay(self, message: Relayed, sender: Session | None) -> None:
-        """Give a message to all subscribers, each once with the highest QoS it asked for."""
-        if not self._subscriptions.size:
-            return
-        best: dict[Session, Wanted] = {}
-        for owner, wanted in self._subscriptions.match(message.topic):
-            session = cast("Session", owner)
-            if wanted.no_local and session is sender:
-                continue
-            known = best.get(session)
-            if known is None or known.qos < wanted.qos:
-                best[session] = wanted
-        for session, wanted in best.items():
-            retain = message.retain and wanted.as_published
-            session.offer(message, min(wanted.qos, message.qos, 1), retain)
+        """Give a message to all who have subscribed to it."""
+        for receiver in self._subscriptions.receivers(message, sender):
+            _give(message, receiver)
 
     async def keep(self, message: Relayed) -> None:
         """Retain a message; return when that is durable."""
@@ -325,11 +320,7 @@ class Broker:
 
     def is_heard(self, topic: str) -> bool:
         """Tell whether somebody is connected who would get a message to a topic."""
-        for owner, _ in self._subscriptions.match(topic):
-            peer = cast("Session", owner).peer
-            if peer is not None and peer.may_see(topic):
-                return True
-        return False
+        return self._subscriptions.is_heard(topic)
 
     async def publish(
         self,
@@ -357,6 +348,11 @@ class Broker:
         if retain:
             await self.keep(message)
         self.relay(message, None)
+
+
+def _give(message: Relayed, to: Receiver) -> None:
+    retain = message.retain and to.wanted.as_published
+    to.session.offer(message, min(to.wanted.qos, message.qos, 1), retain, to.share)
 
 
 def _cancel(session: Session) -> None:

@@ -42,7 +42,7 @@ from madang.sense.transports.mqtt_packets import (
 )
 from madang.sense.transports.mqtt_pipeline import MOST, Pipeline
 from madang.sense.transports.mqtt_sessions import LONGEST_S, WINDOW, Session
-from madang.sense.transports.mqtt_topics import check_filter, check_topic
+from madang.sense.transports.mqtt_topics import check_filter, check_topic, shared_of
 from madang.sense.transports.mqtt_wire import (
     LARGEST_VARIABLE,
     NONE,
@@ -280,7 +280,6 @@ class Connection(Line):
                 "receive_maximum": MOST,
                 "maximum_packet_size": self.broker.most_bytes,
                 "subscription_ids_available": 0,
-                "shared_available": 0,
             }
             if packet.properties.get("session_expiry", 0) > LONGEST_S:
                 properties["session_expiry"] = LONGEST_S
@@ -330,7 +329,7 @@ class Connection(Line):
         for wanted in packet.wanted:
             try:
                 check_filter(wanted.filter)
-                self.access.subscribe(wanted.filter)
+                self.access.subscribe(shared_of(wanted.filter)[1])
                 is_new = self.broker.subscribe(self.session, wanted)
                 if wanted.retain_handling <= is_new:  # 0: always, 1: if new, 2: never
                     greeted.append(wanted)

@@ -41,6 +41,7 @@ from madang.sense.transports.mqtt_packets import (
     Wanted,
     Will,
 )
+from madang.sense.transports.mqtt_topics import SHARE
 from madang.sense.transports.mqtt_wire import (
     NONE,
     WILL,
@@ -247,6 +248,8 @@ def _wanted(filter: str, options: int, version: int) -> Wanted:
     handling = options >> 4 & 3
     if options & 3 == 3 or handling == 3 or options & (0xC0 if version == V5 else 0xFC):
         raise malformed("the options of a subscription are not known")
+    if options & 4 and filter.startswith(SHARE):  # [MQTT-3.8.3-4]
+        raise MqttError(Code.PROTOCOL_ERROR, "who shares a subscription gets own messages, too")
     return Wanted(filter, options & 3, bool(options & 4), bool(options & 8), handling)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -66,6 +67,8 @@ class Peer(Protocol):
 class _Waiting(NamedTuple):
     message: Relayed
     retain: bool
+    share: str
+    """The shared subscription for which it was chosen, if it was."""
     id: int = 0
     """The packet id under which it was sent before; 0 if it was not."""
 
@@ -79,6 +82,8 @@ class Session:
     figures: Figures
     lasts_s: float = 0.0
     """How long it is kept without a connection. [s]"""
+    reads: Callable[[str], bool] = bool
+    """Whether its last client could see a topic."""
     subscriptions: dict[str, Wanted] = field(default_factory=dict)
     incoming: dict[int, asyncio.Task[Any] | None] = field(default_factory=dict)
     """Messages of QoS 2 that the client has not released yet, by packet id."""
@@ -93,12 +98,12 @@ class Session:
     def waiting(self) -> int:
         return len(self._queue) + len(self._sent)
 
-    def offer(self, message: Relayed, qos: int, retain: bool) -> None:
+    def offer(self, message: Relayed, qos: int, retain: bool, share: str = "") -> None:
         """Send a message to the client, or keep it until that is possible."""
         peer = self.peer
         if qos:
             if peer is not None or self.lasts_s > 0:
-                self._wait(_Waiting(message, retain))
+                self._wait(_Waiting(message, retain, share))
                 self.pump()
         elif peer is not None and peer.may_see(message.topic):
             self._send_now(peer, message, retain)
@@ -170,9 +175,11 @@ class Session:
         self._sent.clear()
         self.pump()
 
-    def clear(self) -> None:
-        """Forget what waits."""
-        for one in (*self._queue, *self._sent.values()):
+    def clear(self) -> list[tuple[str, Relayed]]:
+        """Forget what waits; return what others share, with the shared subscription."""
+        left = [*self._sent.values(), *self._queue]
+        for one in left:
             self._forget(one)
         self._queue.clear()
         self._sent.clear()
+        return [(one.share, one.message) for one in left if one.share]

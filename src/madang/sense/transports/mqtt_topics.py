@@ -14,6 +14,9 @@ LONGEST = 512
 DEEPEST = 32
 """Levels a topic or filter may have."""
 
+SHARE = "$share/"
+"""How the filter of a shared subscription begins."""
+
 V = TypeVar("V")
 
 
@@ -27,9 +30,11 @@ def check_topic(topic: str) -> None:
 
 
 def check_filter(filter: str) -> None:
-    """Refuse a filter that is malformed, too long, or asks for a shared subscription."""
-    if filter.startswith("$share/"):
-        raise MqttError(Code.SHARED_NOT_SUPPORTED, "there are no shared subscriptions here")
+    """Refuse a filter that is malformed or too long; of one that is shared, also its name."""
+    name, filter = shared_of(filter)
+    if name and (not name.removeprefix(SHARE) or "+" in name or "#" in name or not filter):
+        detail = f"a shared subscription is {SHARE}<name>/<filter>, without + and # in its name"
+        raise MqttError(Code.FILTER_INVALID, detail)
     levels = filter.split("/")
     if not filter or len(filter) > LONGEST or len(levels) > DEEPEST:
         detail = f"a filter has 1 to {LONGEST} characters and at most {DEEPEST} levels"
@@ -38,6 +43,18 @@ def check_filter(filter: str) -> None:
         raise MqttError(Code.FILTER_INVALID, "+ and # stand for whole levels of a filter")
     if "#" in levels[:-1]:
         raise MqttError(Code.FILTER_INVALID, "# is the last level of a filter")
+
+
+def shared_of(filter: str) -> tuple[str, str]:
+    """Return the name under which a filter is shared, empty if it is not, and the filter itself.
+
+    >>> shared_of("$share/workers/v1/devices/#"), shared_of("v1/devices/#")
+    (('$share/workers', 'v1/devices/#'), ('', 'v1/devices/#'))
+    """
+    if not filter.startswith(SHARE):
+        return "", filter
+    name, _, inner = filter.removeprefix(SHARE).partition("/")
+    return SHARE + name, inner
 
 
 def matches(filter: str, topic: str) -> bool:

@@ -35,7 +35,10 @@ class SeriesService(Service):
     handler: Handler | None = None
 
     def on_series(self, handler: H) -> H:
-        """Call the function below with the city and each change that puts a value of a series."""
+        """Call the function below with the city and each change that puts a value of a series.
+
+        It is told of values that failed their quality tests as well, and judges them itself.
+        """
         self.handler = handler
         return handler
 
@@ -45,7 +48,7 @@ class SeriesService(Service):
         found.needs = tuple(sorted({one.type for one in wanted}))
         if self.handler is not None:
             found.on_change = [
-                OnChange(one.type, frozenset({one.attribute}), None, None, self.handler)
+                OnChange(one.type, frozenset({one.attribute}), None, None, True, self.handler)
                 for one in wanted
             ]
         return found
@@ -95,6 +98,7 @@ async def read(city: City, wanted: Wanted, start: int, end: int, step_s: int) ->
             start=start,
             end=end,
             every=Period(microseconds=step_s * SECOND),
+            failed=False,
         )
     )
     if frame.is_empty() or not frame.schema[wanted.attribute].is_numeric():

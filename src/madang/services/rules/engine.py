@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from madang.services.city import VALUE_MEMBERS
+from madang.services.quality import has_failed
 from madang.services.rules.made import Index, Made, Told, compare
 from madang.services.rules.rule import DOES, Rule
 from madang.services.rules.time import NEVER
@@ -127,7 +128,11 @@ class Engine:
                 continue
             for name, attribute in document.items():
                 found = told.get(name)
-                if found is not None:
+                if found is None:
+                    continue
+                if has_failed(attribute):
+                    self._alive(found, id, now)
+                else:
                     self._told(found, id, value_of(attribute), now)
 
     def _told(self, told: Told, id: str, value: Any, now: int) -> None:
@@ -142,6 +147,12 @@ class Engine:
             if id in kept[made.number]["two"]:
                 kept[made.number]["two"][id][1] = value
                 compare(self, made, kept[made.number], id, now)
+
+    def _alive(self, told: Told, id: str, now: int) -> None:
+        """Take a value that failed its quality tests: it says only that something was heard."""
+        for made in told.by(id, None):
+            if made.condition == "silent":
+                self.heard(made, id, now)
 
     def curious(self, types: Iterable[str], id: str) -> bool:
         """Tell whether some rule must know more of an entity than the change says."""
@@ -158,7 +169,8 @@ class Engine:
                 if made.concerns(id) and self._is_new(made, id):
                     if made.other is not None and _lacks(self._kept[made.number]["two"], id):
                         names = (made.attribute, made.other.attribute)
-                        values = [value_of(document.get(name)) for name in names]
+                        known = (document.get(name) for name in names)
+                        values = [None if has_failed(one) else value_of(one) for one in known]
                         self._kept[made.number]["two"][id] = values
                     if made.has_place:
                         self.moved(made, id, made.is_inside(place), now)

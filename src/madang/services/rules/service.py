@@ -80,7 +80,7 @@ def made(rules: Mapping[str, Rule]) -> Service:
         await work.minute(city)
 
     for type in sorted(reads):
-        found.on(type)(change)
+        found.on(type, failed=True)(change)  # which a rule of silence counts
     found.timer(wake)
     found.every("1m")(minute)
     return found

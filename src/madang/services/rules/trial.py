@@ -152,7 +152,8 @@ class Trial:
         other = self._rule.other
         if other is not None and other.entity is None:
             names.append(other.attribute)
-        return Series(tuple(names), self._query(), start, end, every, "last")
+        heard = self._rule.silent is not None  # for which any value is a sign of life
+        return Series(tuple(names), self._query(), start, end, every, "last", failed=heard)
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         other = self._rule.other
@@ -166,7 +167,7 @@ class Trial:
         assert other is not None
         assert other.entity is not None
         query = Query((Selector(ids=(other.entity,)),))
-        return Series((other.attribute,), query, start, end, every, "last")
+        return Series((other.attribute,), query, start, end, every, "last", failed=False)
 
     def _place_series(self, start: int, end: int, every: Period | None = None) -> Series:
         return Series(("location",), self._query(), start, end, every, "last")

@@ -12,7 +12,7 @@ function incident(more: Partial<IncidentDetail> = {}): IncidentDetail {
   return {
     id: 'urn:ngsi-ld:Incident:1', number: '1', status: 'open', severity: 'medium', category: 'flood', kind: 'flood',
     title: { en: 'Water', ko: '물' }, text: null, owner: '', reports: 1, location: null, area: '', public: false,
-    startedAt: '2026-11-21T10:00:00Z', acknowledgedAt: null, resolvedAt: null, endedAt: null, publicTitle: null, alerts: [],
+    startedAt: '2026-11-21T10:00:00Z', acknowledgedAt: null, resolvedAt: null, endedAt: null, mergedInto: null, publicTitle: null, alerts: [],
     refersTo: [], playbook: '', steps: [], escalations: [], agencies: {}, handOver: [], timeline: [], ...more,
   }
 }
