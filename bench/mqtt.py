@@ -239,6 +239,7 @@ async def measure(server: Server, given: argparse.Namespace, console: Console) -
     took = time.perf_counter() - began
     busy = (machine.cpu_seconds(server.pid) - cpu) / took
     memory, _ = machine.memory_mb(server.pid)
+    minutes = by_minute(run)
     found = {
         "connected": len(clients),
         "ramp_s": ramp_s,
@@ -249,7 +250,7 @@ async def measure(server: Server, given: argparse.Namespace, console: Console) -
         "p50_ms": percentile(run.latencies, 0.5),
         "p99_ms": percentile(run.latencies, 0.99),
         "max_ms": max(run.latencies) * 1000,
-        "minutes_ms": by_minute(run),
+        "minutes_ms": minutes,
         "cpu": busy,
         "memory_mb": memory,
         "connections_lost": run.lost,
@@ -260,7 +261,7 @@ async def measure(server: Server, given: argparse.Namespace, console: Console) -
         f" {found['rate']:,.0f}/s (asked for {given.rate:,.0f}/s), ten values each\n"
         f"PUBLISH to PUBACK: p50 {found['p50_ms']:.1f} ms, p99 {found['p99_ms']:.1f} ms,"
         f" longest {found['max_ms']:.0f} ms; p99 by minute, in order:"
-        f" {' '.join(format(minute['p99'], '.0f') for minute in found['minutes_ms'])}\n"
+        f" {' '.join(format(minute['p99'], '.0f') for minute in minutes)}\n"
         f"hub: {busy:.0%} of a core, {memory:,.0f} MB; connections lost: {run.lost};"
         f" missing or double in the history of a sample: {found['wrong_in_history']}"
     )
