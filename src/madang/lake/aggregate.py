@@ -14,7 +14,7 @@ from madang.lake import window
 from madang.lake.kinds import Kinds
 from madang.lake.periods import MOST, boundaries, bucket, too_many
 from madang.lake.questions import Aggregate, Aggregates, Method, Period, Wanted
-from madang.lake.selection import Page, all_shown, candidates, matching, select
+from madang.lake.selection import all_shown, candidates, select, shown
 from madang.lake.values import types_of
 
 if TYPE_CHECKING:
@@ -87,10 +87,7 @@ def read(
     asked = ids if page is None else page.ids
     rows = _rows(cursor, wanted, methods, numeric, span, every, asked) if asked else []
     if page is None:
-        found = {str(row[0]) for row in rows}
-        others = [id for id in ids if id not in found]
-        found.update(matching(cursor, wanted, others) if others else ())
-        page = Page(sorted(found), len(found) if query.count else None, False)
+        page = shown(cursor, wanted, ids, {str(row[0]) for row in rows})
     aggregates = [_aggregate(row, methods, numeric, span, every) for row in rows]
     return Aggregates(aggregates, len(page.ids), page.count, page.more)
 
@@ -125,7 +122,7 @@ def _rows(
                epoch_us(min(t)), epoch_us(max(t)), {columns}
         FROM (SELECT entity, type, attribute, dataset, kind, {column} AS t,
                      {"number" if numeric else NUMBER} AS v, text, json, number
-              FROM history WHERE {condition})
+              FROM windowed WHERE {condition})
         GROUP BY entity, attribute, dataset, kind, begun
         ORDER BY entity, attribute, dataset NULLS FIRST, begun
         """
@@ -140,7 +137,7 @@ def _starts(
 ) -> list[int]:
     """Return the starts of all periods up to the last instance; none if there is no instance."""
     row = cursor.execute(
-        f"SELECT epoch_us(min({column})), epoch_us(max({column})) FROM history WHERE {condition}"
+        f"SELECT epoch_us(min({column})), epoch_us(max({column})) FROM windowed WHERE {condition}"
     ).fetchone()
     if row is None or row[0] is None:
         return []

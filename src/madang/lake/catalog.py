@@ -58,6 +58,9 @@ class Catalog(Protocol):
     def number(self, count: int) -> int:
         """Return the first of so many new numbers for such rows; they fall from it."""
 
+    def tables(self, name: str) -> str:
+        """Return the schema of DuckLake's own tables, when attached under a name, as SQL."""
+
     def tidy(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
         """Prepare the attached catalog for the forgetting of snapshots."""
 
@@ -117,6 +120,9 @@ class SqliteCatalog:
         self._own -= count
         return first
 
+    def tables(self, name: str) -> str:
+        return f"__ducklake_metadata_{name}"
+
     def tidy(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
         """Write times as those are that DuckLake compares them with.
 
@@ -129,7 +135,7 @@ class SqliteCatalog:
             ("ducklake_files_scheduled_for_deletion", "schedule_start"),
         ):
             cursor.execute(
-                f"UPDATE __ducklake_metadata_{name}.{table}"
+                f"UPDATE {self.tables(name)}.{table}"
                 f" SET {column} = replace({column}, ' ', 'T') WHERE contains({column}, ' ')"
             )
 

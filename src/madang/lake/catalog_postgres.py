@@ -219,6 +219,9 @@ class PostgresCatalog:
         )
         return int(lowest) + count - 1
 
+    def tables(self, name: str) -> str:
+        return f"__ducklake_metadata_{name}.{self._schema}"
+
     def tidy(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
         """Times are times here."""
 

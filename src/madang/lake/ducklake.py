@@ -42,17 +42,17 @@ class Reader:
     _files: Files | SeenFiles
 
     def pasts(self, wanted: Wanted) -> Pasts:
-        with self._files.reading() as cursor:
+        with self._files.reading(wanted.temporal) as cursor:
             return pasts.read(cursor, self._files.kinds, wanted)
 
     def aggregates(
         self, wanted: Wanted, methods: Sequence[Method], every: Period | None
     ) -> Aggregates:
-        with self._files.reading() as cursor:
+        with self._files.reading(wanted.temporal) as cursor:
             return aggregate.read(cursor, self._files.kinds, wanted, methods, every)
 
     def frame(self, series: Series) -> polars.DataFrame:
-        with self._files.reading() as cursor:
+        with self._files.reading(frames.window_of(series)) as cursor:
             return frames.read(cursor, self._files.kinds, series)
 
     def state(self, id: str, at: int) -> Entity | None:

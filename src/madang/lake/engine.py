@@ -7,6 +7,7 @@ nothing to remember yet starts without it.
 
 from __future__ import annotations
 
+import os
 import threading
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,13 @@ def extension(name: str) -> Path:
         f"DuckDB {duckdb.__version__} needs its extension {name};"
         f" install it with: pip install {wheel}=={duckdb.__version__}"
     )
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Engine:
@@ -92,6 +100,8 @@ class Engine:
                 "secret_directory": str(self._scratch / "secrets"),  # there are none
                 "memory_limit": f"{self._memory_mb}MB",
                 "temp_directory": str(self._scratch),
+                # DuckDB starts a thread for each core of the machine, though it may use one only.
+                "threads": _cores(),
                 "preserve_insertion_order": "false",
             }
         )

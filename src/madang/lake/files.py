@@ -3,7 +3,7 @@
 What was taken from the outbox waits in the **tail**, a table in memory, and goes to the files in
 bulk. The number up to which the outbox has been drained is written in the same transaction as the
 rows, so after a crash the tail is taken from the outbox again from that number on. Readers see the
-files and the tail through one view, which is replaced in the transaction that empties the tail:
+files and the tail through views, which are replaced in the transaction that empties the tail:
 whatever moment a read sees, each row is there once. Where other processes write the same lake, each
 read first takes up what they have committed.
 Source: DuckLake 1.0 specification, https://ducklake.select.
@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from madang.lake import schema, window
+from madang.lake import schema, views
 from madang.lake.catalog import Catalog, CatalogAway, Version
 from madang.lake.engine import Engine
 from madang.lake.intake import TAKE, one_text
 from madang.lake.kinds import Kinds
 from madang.lake.questions import Hold
 from madang.lake.schema import NAMES, ORDER
+from madang.query.tree import Temporal
 
 if TYPE_CHECKING:
     import duckdb
@@ -153,26 +154,16 @@ class Files:
     def publish(self) -> None:
         """Let readers see the files as they are now, and no longer the tail's rows in them.
 
-        Both happen in one transaction in memory. The view names the Parquet files themselves,
-        which saves each question the look into the catalog; where rows have been deleted out of
-        files, it goes through the catalog until the files are rewritten.
+        Both happen in one transaction in memory.
         """
         with self._taking:
             cursor = self._cursor
             version = self.catalog.version()  # before the files: it may be too old, never too new
             cursor.execute("BEGIN")
             try:
-                found = cursor.execute(
-                    "SELECT data_file, delete_file IS NOT NULL"
-                    f" FROM ducklake_list_files('{self.files}', 'instance')"
-                ).fetchall()
                 drained = self._learned(cursor) if self.catalog.is_shared else self.drained
-                names, deleted = [row[0] for row in found], any(row[1] for row in found)
+                views.make(cursor, self.catalog, self.files, self.name, drained)
                 tail = f"memory.{self.name}.tail"
-                cursor.execute(
-                    f"CREATE OR REPLACE VIEW memory.{self.name}.history AS"
-                    f" {self._view(names, deleted, drained)}"
-                )
                 cursor.execute(f"DELETE FROM {tail} WHERE seq <= {drained}")
                 cursor.execute("COMMIT")
             except BaseException:
@@ -189,16 +180,6 @@ class Files:
         self.kinds.read(cursor, self.files)
         row = cursor.execute(f"SELECT upto FROM {self.files}.mark").fetchone()
         return self.drained if row is None else int(row[0])
-
-    def _view(self, names: Sequence[str], deleted: bool, drained: int) -> str:
-        tail = f"SELECT {NAMES} FROM memory.{self.name}.tail WHERE seq >"
-        if deleted:
-            mark = f"(SELECT upto FROM {self.files}.mark)"
-            return f"SELECT {NAMES} FROM {self.files}.instance UNION ALL {tail} {mark}"
-        if not names:
-            return f"{tail} {drained}"
-        files = f"read_parquet({window.strings(names)}, hive_partitioning = false)"
-        return f"SELECT {NAMES} FROM {files} UNION ALL {tail} {drained}"
 
     def rewind(self, upto: int) -> None:
         known = self.drained
@@ -298,14 +279,15 @@ class Files:
                 self._synced.add(file.name)
 
     @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reading(self, temporal: Temporal | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a cursor that sees one moment: all of it, and what a window needs of it."""
         self.refresh()
         cursor = self._engine.cursor()
         try:
             cursor.execute(f"USE memory.{self.name}")
             cursor.execute("BEGIN")
-            # This fixes the moment: the view, which names the files, and the tail beside them.
-            cursor.execute("SELECT 1 FROM tail LIMIT 1").fetchall()
+            # This fixes the moment: the views, which name the files, and the tail beside them.
+            views.choose(cursor, temporal)
             yield cursor
         finally:
             rolled_back(cursor)

@@ -96,23 +96,21 @@ def _source(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, series: Series) -> 
         terms.append(f"time < {window.instant(series.end)}")
     if not series.failed:
         terms.append(_NOT_FAILED)
+    wanted = Wanted(query, temporal=window_of(series))
     if query.q is not None or any(one.id_pattern is not None for one in query.selectors):
-        terms.append(window.among("entity", everyone(cursor, kinds, _wanted(series))))
+        terms.append(window.among("entity", everyone(cursor, kinds, wanted)))
     joins = "".join(_joins(cursor, kinds, series))
     columns = f"entity, attribute, time AS t, created, text, json, number, {NUMBER} AS v"
-    return f"(SELECT {columns} FROM history {joins} WHERE {' AND '.join(terms)})"
+    return f"(SELECT {columns} FROM windowed {joins} WHERE {' AND '.join(terms)})"
 
 
-def _wanted(series: Series) -> Wanted:
-    """Return the question which entities meet ``q`` and id patterns within the frame's time."""
-    temporal: Temporal | None = None
+def window_of(series: Series) -> Temporal | None:
+    """Return the window of the frame's time."""
     if series.start is not None and series.end is not None:
-        temporal = Temporal("between", series.start, series.end)
-    elif series.start is not None:
-        temporal = Temporal("after", series.start)
-    elif series.end is not None:
-        temporal = Temporal("before", series.end)
-    return Wanted(series.query, temporal=temporal)
+        return Temporal("between", series.start, series.end)
+    if series.start is not None:
+        return Temporal("after", series.start)
+    return None if series.end is None else Temporal("before", series.end)
 
 
 def _joins(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, series: Series) -> Iterator[str]:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from madang.lake import window
 from madang.lake.kinds import Kinds
 from madang.lake.questions import SCOPE, TYPE, Instance, Past, Pasts, Wanted
-from madang.lake.selection import as_list, candidates, grouped, in_force, select
+from madang.lake.selection import (
+    all_shown,
+    as_list,
+    candidates,
+    grouped,
+    in_force,
+    select,
+    shown,
+)
 from madang.lake.values import COLUMNS, instance_of, types_of
 from madang.model.entity import Entity
 from madang.query import evaluate
@@ -25,12 +33,16 @@ Span = tuple[Instance, int | None]
 
 def read(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, wanted: Wanted) -> Pasts:
     """Answer :meth:`madang.lake.protocol.Lake.pasts`."""
-    page = select(cursor, wanted, candidates(cursor, kinds, wanted.query))
-    if not page.ids:
+    ids = candidates(cursor, kinds, wanted.query)
+    # What the instances themselves tell is not asked beforehand.
+    page = None if all_shown(wanted.query, ids) else select(cursor, wanted, ids)
+    asked = ids if page is None else page.ids
+    if page is not None and not page.ids:
         return Pasts([], page.count, page.more)
-    condition = f"{window.among('entity', page.ids)} AND {window.rows(wanted)}"
+    condition = f"{window.among('entity', asked)} AND {window.rows(wanted)}"
     cut = _cut(cursor, wanted, condition)
     found = grouped(_instances(cursor, wanted, condition, cut))
+    page = page or shown(cursor, wanted, ids, found)
     if wanted.query.scope is not None:
         found = _while_in_scope(cursor, wanted, wanted.query.scope, found)
     facts = _facts(cursor, page.ids)
@@ -69,7 +81,7 @@ def _edges(wanted: Wanted, condition: str, number: int) -> str:
     first = f"{'max' if wanted.last_n else 'min'}({column}, {number})"
     return (
         f"SELECT entity, attribute, list_last({first}) AS edge, count(*) AS size"
-        f" FROM history WHERE {condition} GROUP BY entity, attribute"
+        f" FROM windowed WHERE {condition} GROUP BY entity, attribute"
     )
 
 
@@ -79,12 +91,12 @@ def _instances(
     column = window.time_of(wanted.temporal)
     if cut is not None:
         condition += f" AND {column} {'>=' if wanted.last_n else '<='} {window.instant(cut)}"
-    source, qualified = "history", ""
+    source, qualified = "windowed", ""
     if wanted.last_n:
         qualified = f"QUALIFY {_numbered(wanted)} <= {wanted.last_n}"
         if wanted.last_n <= FEW_NEWEST:  # whole rows are sorted only from these times on
             edges = _edges(wanted, condition, wanted.last_n)
-            source = f"history JOIN ({edges}) USING (entity, attribute)"
+            source = f"windowed JOIN ({edges}) USING (entity, attribute)"
             condition += f" AND {column} >= edge"
     rows = cursor.execute(
         f"SELECT {COLUMNS} FROM {source} WHERE {condition} {qualified}"
@@ -139,7 +151,7 @@ def _facts(cursor: duckdb.DuckDBPyConnection, ids: list[str]) -> dict[str, _Fact
         f"""
         SELECT entity, arg_max(type, created), epoch_us(min(created)), epoch_us(max(created)),
                epoch_us(max(time) FILTER (deleted)), epoch_us(max(time) FILTER (NOT deleted))
-        FROM history WHERE attribute = '{TYPE}' AND {window.among("entity", ids)} GROUP BY entity
+        FROM about WHERE attribute = '{TYPE}' AND {window.among("entity", ids)} GROUP BY entity
         """
     ).fetchall()
     return {id: _Fact(*rest) for id, *rest in rows}

@@ -40,7 +40,8 @@ JSON text in ``json``; a whole number too long for ``number`` is in both."""
 NAMES = ", ".join(COLUMNS)
 ORDER = "attribute, entity, time"
 INLINED = 1000  # rows of the small tables that go into the catalog instead of files
-FILE_SIZE = "64MB"
+FILE_SIZE = "32MB"
+"""Of merged files, about. What asks for a day looks at the row groups of one file."""
 ROW_GROUP = 122_880  # rows; what DuckDB reads at once
 
 _TABLE = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())

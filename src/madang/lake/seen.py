@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from madang.lake import spans, window
+from madang.lake import spans, views, window
 from madang.lake.kinds import Kinds
 from madang.lake.questions import EVERYTHING, TYPE
 from madang.query.decide import decided, rest_of
 from madang.query.reach import HiddenNames, Reach
-from madang.query.tree import And, Condition, HasId, InScope, Not, Or
+from madang.query.tree import And, Condition, HasId, InScope, Not, Or, Temporal
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,14 +39,15 @@ class SeenFiles:
         self.kinds: Kinds = files.kinds
 
     @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give a cursor on which ``history`` is what may be seen of it."""
-        with self._files.reading() as cursor:
+    def reading(self, temporal: Temporal | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a cursor on which the views are what may be seen of them."""
+        with self._files.reading(temporal) as cursor:
             where = within(cursor, self.kinds, self._reach)
-            cursor.execute(
-                "CREATE OR REPLACE TEMP VIEW history AS SELECT * FROM"
-                f" memory.{self._files.name}.history WHERE {where}"
-            )
+            for view in views.VIEWS:
+                cursor.execute(
+                    f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM"
+                    f" memory.{self._files.name}.{view} WHERE {where}"
+                )
             yield cursor
 
     def refresh(self) -> None:

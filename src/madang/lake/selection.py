@@ -9,7 +9,7 @@ document, and any of them may match (clause 4.5.5).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ def all_shown(query: Query, ids: Sequence[str]) -> bool:
     """Tell whether the page has all candidates of which there is a wanted instance."""
     conditions = (query.q, query.geo, query.scope)
     unconditional = not query.attributes and all(one is None for one in conditions)
-    return unconditional and query.offset == 0 and len(ids) <= query.limit
+    return unconditional and query.offset == 0 and 0 < len(ids) <= query.limit
 
 
 def select(cursor: duckdb.DuckDBPyConnection, wanted: Wanted, ids: Sequence[str]) -> Page:
@@ -55,6 +55,20 @@ def select(cursor: duckdb.DuckDBPyConnection, wanted: Wanted, ids: Sequence[str]
             break
     count = len(found) if query.count else None
     return Page(found[query.offset : end], count, len(found) > end)
+
+
+def shown(
+    cursor: duckdb.DuckDBPyConnection, wanted: Wanted, ids: Sequence[str], found: Collection[str]
+) -> Page:
+    """Return the page of candidates that all belong on it, if there is a wanted instance of them.
+
+    Args:
+        found: those of which one is known.
+    """
+    others = [id for id in ids if id not in found]
+    there = {*found, *(matching(cursor, wanted, others) if others else ())}
+    count = len(there) if wanted.query.count else None
+    return Page([id for id in ids if id in there], count, False)
 
 
 def everyone(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, wanted: Wanted) -> list[str]:
@@ -78,7 +92,7 @@ def candidates(cursor: duckdb.DuckDBPyConnection, kinds: Kinds, query: Query) ->
         found = list({id for selector in selectors for id in selector.ids})
     else:
         rows = cursor.execute(
-            f"SELECT DISTINCT entity FROM history WHERE attribute = '{TYPE}'"
+            f"SELECT DISTINCT entity FROM about WHERE attribute = '{TYPE}'"
             f" AND {selected(kinds, query)}"
         ).fetchall()
         found = [str(row[0]) for row in rows]
@@ -118,7 +132,7 @@ def matching(cursor: duckdb.DuckDBPyConnection, wanted: Wanted, ids: Sequence[st
     if query.attributes:
         terms.append(window.among("attribute", query.attributes))
     rows = cursor.execute(
-        f"SELECT DISTINCT entity FROM history WHERE {' AND '.join(terms)}"
+        f"SELECT DISTINCT entity FROM windowed WHERE {' AND '.join(terms)}"
     ).fetchall()
     there = {str(row[0]) for row in rows}
     present = [id for id in ids if id in there]
@@ -161,7 +175,7 @@ def _documents(
 
 
 def _distinct(cursor: duckdb.DuckDBPyConnection, condition: str) -> Iterator[Any]:
-    yield from cursor.execute(f"SELECT {COLUMNS} FROM history WHERE {condition}").fetchall()
+    yield from cursor.execute(f"SELECT {COLUMNS} FROM windowed WHERE {condition}").fetchall()
 
 
 def mentioned(condition: Condition) -> set[str] | None:

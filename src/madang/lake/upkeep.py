@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("madang.lake")
 
-TIERS = ((0, 1 << 20, 64), (1 << 20, 1 << 24, 12))
-"""Sizes of files that are merged with one another [B], and how many at once: a row is rewritten
-about twice in all, and what is sorted in one transaction fits into the engine's memory."""
+TIERS = ((0, 1 << 20), (1 << 20, 1 << 24))
+"""Sizes of files that are merged with one another [B]: a row is rewritten about twice in all."""
 ENOUGH = 8  # files of a tier before they are merged
 SNAPSHOT_MINUTES = 10  # for which a snapshot is kept: a read takes no longer
 ORPHAN_HOURS = 1  # after which a file that nothing refers to was left by a crash
@@ -43,14 +42,28 @@ def maintain(files: Files, whole: bool) -> None:
         with files.tidying() as cursor:
             cursor.execute(f"CALL ducklake_rewrite_data_files({name}{threshold})")
         for sizes in [""] if whole else _due_tiers(files, name):
-            with files.tidying() as cursor:
-                cursor.execute(f"CALL ducklake_merge_adjacent_files({name}{sizes})")
+            while _merge(files, f"{name}{sizes}"):
+                pass
         cursor = files.cursor()
         try:
             with files.writing:
                 _forget(files, cursor)
         finally:
             cursor.close()
+
+
+def _merge(files: Files, chosen: str) -> int:
+    """Merge files into one a month; return how many there are fewer.
+
+    All that DuckLake merges at once it also sorts at once, in the engine's memory.
+    """
+    with files.tidying() as cursor:
+        (fewer,) = _row(
+            cursor,
+            "SELECT coalesce(sum(files_processed - files_created), 0)"
+            f" FROM ducklake_merge_adjacent_files({chosen}, max_compacted_files => 1)",
+        )
+    return int(fewer)
 
 
 def _due_tiers(files: Files, name: str) -> list[str]:
@@ -63,8 +76,8 @@ def _due_tiers(files: Files, name: str) -> list[str]:
     finally:
         cursor.close()
     return [
-        f", max_compacted_files => {at_once}, min_file_size => {least}, max_file_size => {below}"
-        for least, below, at_once in TIERS
+        f", min_file_size => {least}, max_file_size => {below}"
+        for least, below in TIERS
         if sum(least <= size < below for (size,) in found) >= ENOUGH
     ]
 

@@ -82,6 +82,11 @@ def bounds(temporal: Temporal | None) -> tuple[int | None, int | None]:
     return temporal.time_at, temporal.end_time_at
 
 
+def times(temporal: Temporal | None) -> tuple[int | None, int | None]:
+    """Return start and end of what ``time`` may be in a window, as far as it tells."""
+    return bounds(temporal) if time_of(temporal) == "time" else (None, None)
+
+
 def rows(wanted: Wanted) -> str:
     """Return the condition that a row is a wanted instance, whatever its entity."""
     terms = [f"attribute <> {text(TYPE)}", inside(wanted.temporal)]
