@@ -14,6 +14,7 @@ from madang.store.postgres.engine import PostgresEngine
 from madang.store.postgres.lease import SILENCE_S
 from madang.store.postgres.shared import SharedStore
 from madang.store.protocol import Batch, Change, Item, Outdated
+from madang.store.word import Word
 from tests.contract.cluster import shared
 
 numbers = count()
@@ -60,6 +61,37 @@ async def test_a_commit_takes_up_guarded_items_of_another_hub_first(url: str) ->
     assert await other.take_up() == {("subscription", "urn:s:1")}
     assert taken[-1].body is None
     assert await other.take_up() == set()
+    for engine in engines:
+        await engine.close()
+
+
+async def test_word_of_another_hub_hides_no_entity_from_a_turn_that_has_begun(url: str) -> None:
+    engines, (one, other) = await stores(url)
+    for id in ("urn:e:1", "urn:e:2"):
+        await one.commit(batch(id, "E", 1))
+    await other.load({"urn:e:1"})
+    loading = asyncio.create_task(other.load({"urn:e:1", "urn:e:2"}))
+    await asyncio.sleep(0)  # it waits for the second one, which it did not know
+    other.hear(Word("", 2, 0, 0, ids=("urn:e:1",)))
+    assert (await loading).keys() == {"urn:e:1", "urn:e:2"}
+    for engine in engines:
+        await engine.close()
+
+
+async def test_a_deletion_is_worked_out_anew_if_another_hub_has_changed_the_entity(
+    url: str,
+) -> None:
+    engines, (one, other) = await stores(url)
+    await one.commit(batch("urn:e:1", "E", 1))
+    before = (await other.load({"urn:e:1"}))["urn:e:1"]
+    await one.commit(batch("urn:e:1", "E", 2, before))
+    other.hear(Word("", 2, 0, 0, ids=("urn:e:1",)))
+    deletion = Batch({"urn:e:1": None}, [Change("deleted", 3, "urn:e:1", before, None, ())])
+    with pytest.raises(Outdated):
+        await other.commit(deletion)
+    await other.load({"urn:e:1"})
+    await other.commit(deletion)
+    assert await one.get("urn:e:1") is None
     for engine in engines:
         await engine.close()
 
