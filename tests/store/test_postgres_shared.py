@@ -150,12 +150,47 @@ async def test_two_hubs_make_the_same_shape_at_the_same_time(url: str) -> None:
         await engine.close()
 
 
+def at_once() -> float:
+    return 0.0
+
+
+async def test_who_leaves_a_lease_to_others_takes_it_when_nobody_does(url: str) -> None:
+    engines, _ = await stores(url)
+    await engines[0].prepare_sharing()
+    one, other = engines[0].lease("w", "one"), engines[1].lease("w", "other")
+    await one.won(at_once)
+    patient = asyncio.create_task(other.won(lambda: 1.5))
+    await asyncio.sleep(0)
+    began = time.monotonic()
+    await one.release()
+    await patient
+    assert 1.0 < time.monotonic() - began < 4
+    for engine in engines:
+        await engine.close()
+
+
+async def test_hubs_see_one_another_until_they_leave(url: str) -> None:
+    engines, _ = await stores(url)
+    tables = [await engine.prepare_sharing() for engine in engines]
+    await tables[0].beat("a", "one:8080", "worker", {"history": 5.0}, 3)
+    found = await tables[1].beat("b", "two:8080", "api", {}, 0)
+    assert [(n.id, n.role, n.work, n.behind, n.is_alive) for n in found] == [
+        ("a", "worker", {"history": 5.0}, 3, True),
+        ("b", "api", {}, 0, True),
+    ]
+    await tables[0].leave("a")
+    assert [n.id for n in await tables[1].beat("b", "two:8080", "api", {}, 0)] == ["b"]
+    for engine in engines:
+        await engine.close()
+
+
 async def test_a_lease_is_handed_on_at_once_and_taken_over_after_a_silence(url: str) -> None:
     engines, _ = await stores(url)
-    one, other = await engines[0].lease("w", "one"), await engines[1].lease("w", "other")
-    await one.won()
+    await engines[0].prepare_sharing()
+    one, other = engines[0].lease("w", "one"), engines[1].lease("w", "other")
+    await one.won(at_once)
     beating = asyncio.create_task(one.lost())
-    waiting = asyncio.create_task(other.won())
+    waiting = asyncio.create_task(other.won(at_once))
     _, pending = await asyncio.wait({waiting}, timeout=SILENCE_S + 1.5)
     assert pending, "it was taken from who holds it"
     beating.cancel()
@@ -166,7 +201,7 @@ async def test_a_lease_is_handed_on_at_once_and_taken_over_after_a_silence(url: 
     assert other.number > first
     await asyncio.wait_for(one.lost(), 3)  # it finds out as soon as it beats again
     assert one.number == 0
-    handed = asyncio.create_task(one.won())
+    handed = asyncio.create_task(one.won(at_once))
     await asyncio.sleep(0)
     await other.release()
     await asyncio.wait_for(handed, 2)
