@@ -31,6 +31,7 @@ from madang.api.routes import ROUTES
 from madang.api.security_headers import Cors
 from madang.api.system import System
 from madang.ending import unfinished
+from madang.hub.duties import DUTIES, Duty
 from madang.hub.hub import Hub
 from madang.hub.tenants import Tenants
 from madang.lock import FolderInUse, held
@@ -100,7 +101,7 @@ class City:
         self.metrics.watch_intake(self.sense.intake)
         self.metrics.watch_mqtt(self.sense.broker, self.sense.brokers)
         self.metrics.watch_commands(self.commands)
-        self.system = System(self.hub, self.metrics)
+        self.system = System(self.hub, self.metrics, self.peers.roster if self.peers else None)
         self.supervisor = Supervisor(os.environ)
         self.parts = Parts(
             settings, trust, self.hub, self.sense, self.services, self.commands, self.replays,
@@ -148,7 +149,11 @@ class City:
 
         assert isinstance(self.engine, PostgresEngine), "the settings see to it"
         password = self.settings.bus_password.get_secret_value()
-        peers = Peers(self.engine, self.hub, self.settings.bus, password, place, self._take)
+        name = f"{socket.gethostname()}:{self.settings.port}"
+        peers = Peers(
+            self.engine, self.hub, self.settings.bus, password, place, name, self.settings.role,
+            self._take,
+        )  # fmt: skip
         self.trust.gate.catch_up = peers.catch_up
         return peers
 
@@ -171,9 +176,11 @@ class City:
         await self.hub.start()
         await self.trust.personal.start()
         if self.peers is None:
-            await self._work()
+            for duty in DUTIES:
+                await self._work(duty)
         else:
-            self.peers.start(self._begin_work, self.stop)
+            self.peers.start()
+            self.peers.roster.start(self._begin, self._rest, self.stop)
         self.trust.listening(listening.getsockname()[1])
         self.system.ready = True
         log.info("madang.ready", url=self.settings.url)
@@ -186,7 +193,7 @@ class City:
             await self.server.serve(sockets=[listening])
         finally:
             if self.peers is not None:
-                await self.peers.settle()
+                await self.peers.roster.settle()
             if self._demo is not None:
                 self._demo.cancel()
                 await asyncio.gather(self._demo, return_exceptions=True)
@@ -203,18 +210,27 @@ class City:
             await self.trust.close()
             log.info("madang.stopped")
 
-    async def _begin_work(self) -> None:
+    async def _begin(self, duty: Duty) -> None:
         """Do what one of several hubs does for all: this one has been given the lease."""
-        await self.hub.work()
-        await self._work()
-        self._start_demo()
+        await self.hub.work(duty)
+        await self._work(duty)
+        if duty == "sense":
+            self._start_demo()
 
-    async def _work(self) -> None:
-        """Carry out commands, take in what feeds and brokers bring, let services work."""
-        await self.commands.start()  # before a device can answer
-        await self.sense.start()
-        await self.services.start()
-        self.crossings.start()
+    async def _work(self, duty: Duty) -> None:
+        """Carry out commands, take in what feeds and brokers bring; or let services work."""
+        if duty == "sense":
+            await self.commands.start()  # before a device can answer
+            await self.sense.start()
+            self.crossings.start()
+        elif duty == "services":
+            await self.services.start()
+
+    async def _rest(self, duty: Duty) -> None:
+        """Leave to another hub what this one has done for all."""
+        if duty == "services":
+            await self.services.rest()
+        await self.hub.rest(duty)
 
     def stop(self) -> None:
         """End gracefully: no new requests, those under way finish, everything is written out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -110,6 +110,28 @@ def up(
         "open": open_ or None,
     }
     chosen = settings_sources.load(given, config=config)
+    serve(chosen)
+
+
+@app.command()
+def node(
+    role: Annotated[
+        Literal["all", "api", "worker", "sense"],
+        typer.Option(help="What it does beside answering: all, nothing, city work, devices."),
+    ],
+    data: Data = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of HTTP.")] = None,
+    mqtt_port: Annotated[int | None, typer.Option(help="Port of the MQTT broker.")] = None,
+    config: Config = None,
+) -> None:
+    """Start one of several hubs that share a database, and serve until Ctrl-C."""
+    from madang import settings_sources
+
+    given = {"role": role, "data": data, "host": host, "port": port, "mqtt_port": mqtt_port}
+    chosen = settings_sources.load(given, config=config)
+    if not chosen.bus:
+        raise MadangError("a node is one of several hubs: set store and bus, or use `madang up`")
     serve(chosen)
 
 

@@ -20,6 +20,7 @@ from madang.settings_types import (
     MqttBrokers,
     Origins,
     Providers,
+    Role,
     Sms,
     is_loopback,
 )
@@ -62,6 +63,13 @@ class Settings(BaseModel):
     )
     bus_password: SecretStr = _setting(
         SecretStr(""), "Place", "Password of the user that `bus` names."
+    )
+    role: Role = _setting(
+        "all",
+        "Place",
+        "Which of the work that one of several hubs does for all this one takes on: `all`; `api`,"
+        " none; `worker`, notifications, services and history; `sense`, devices and feeds. Any"
+        " but `all` needs `bus`.",
     )
     host: str = _setting("127.0.0.1", "Place", "Address to listen on.", min_length=1)
     port: int = _setting(8080, "Place", "Port of HTTP; 0 takes a free one.", ge=0, le=65535)
@@ -328,6 +336,8 @@ class Settings(BaseModel):
             raise ValueError("bus is for hubs that share a store on PostgreSQL; set store as well")
         if any(urlsplit(server).password is not None for server in self.bus.split(",")):
             raise ValueError("bus holds a password; set it as bus_password")
+        if self.role != "all" and not self.bus:
+            raise ValueError(f"role {self.role} is for one of several hubs; set bus as well")
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, m
 
 DAY_S = 86_400.0
 
+Role = Literal["all", "api", "worker", "sense"]
+"""Of one of several hubs: which work it takes on that one does for all."""
+
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach a listener on ``host``."""

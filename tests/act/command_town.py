@@ -89,8 +89,8 @@ class OneTenant:
     def __init__(self, tenant: Tenant) -> None:
         self.open = {"": tenant}
         self.on_open: list[Any] = []
-        self.on_work: list[Any] = []
-        self.works = True
+        self.on_work: dict[str, list[Any]] = {"sense": []}
+        self.duties = {"sense"}
 
     async def tenant(self, name: str, create: bool) -> Tenant:
         return self.open[name]

@@ -6,7 +6,7 @@ import http.client
 import itertools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import orjson
 
@@ -23,9 +23,13 @@ class Balanced:
     Args:
         ports: of the hubs on this machine.
         first: which of them is asked first.
+        retried: statuses that are as bad as no answer.
     """
 
-    def __init__(self, ports: Sequence[int], first: int = 0) -> None:
+    def __init__(
+        self, ports: Sequence[int], first: int = 0, retried: Collection[int] = RETRIED
+    ) -> None:
+        self._retried = retried
         order = [*ports[first % len(ports) :], *ports[: first % len(ports)]]
         self._ports = itertools.cycle(order)
         self._round = len(ports)
@@ -40,7 +44,7 @@ class Balanced:
             port = next(self._ports)
             try:
                 status, answer = self._ask(port, method, path, body)
-                if status not in RETRIED:
+                if status not in self._retried:
                     return status, answer
                 self.passed_over[str(status)] += 1
             except (OSError, http.client.HTTPException) as error:

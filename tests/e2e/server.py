@@ -58,6 +58,7 @@ class Server:
         environ: variables besides those of this process (``MADANG_*`` of it are not passed on).
         core: the processor core it is bound to, where ``taskset`` is there.
         open: nobody needs to sign in.
+        role: of ``madang node``; none is ``madang up``.
     """
 
     imports = True
@@ -70,14 +71,17 @@ class Server:
         environ: dict[str, str] | None = None,
         core: int | None = None,
         open: bool = True,
+        role: str | None = None,
     ) -> None:
         self.data = data
         self.port = free_port()
         self.mqtt_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data.with_name(data.name + ".log")
-        self._options = (*options, "--open") if open else options
+        self._words = ("up", "--no-demo") if role is None else ("node", "--role", role)
+        self._options = options
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
+        self.environ.update({"MADANG_OPEN": "true"} if open else {})
         self.environ.update(environ or {})
         self._core = core
         self._process: subprocess.Popen[bytes] | forked.Forked | None = None
@@ -90,8 +94,8 @@ class Server:
     def launch(self) -> None:
         """Start the process without waiting for it."""
         self._run(
-            "up", "--data", str(self.data), "--port", str(self.port),
-            "--mqtt-port", str(self.mqtt_port), "--no-demo", *self._options,
+            *self._words, "--data", str(self.data), "--port", str(self.port),
+            "--mqtt-port", str(self.mqtt_port), *self._options,
         )  # fmt: skip
 
     def _run(self, *words: str) -> None:

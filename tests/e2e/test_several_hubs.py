@@ -50,7 +50,7 @@ def database() -> str:
 
 
 def hub(folder: Path, name: str, url: str, nats: NatsServer, *, open: bool = True) -> Server:
-    """Return one of several hubs; the first to be started has the work."""
+    """Return one of several hubs; the first to be started has devices and notifications."""
     environ = {
         "MADANG_STORE": url,
         "MADANG_BUS": nats.url,
@@ -63,11 +63,11 @@ def hub(folder: Path, name: str, url: str, nats: NatsServer, *, open: bool = Tru
 
 @contextlib.contextmanager
 def two(folder: Path, url: str, nats: NatsServer, *, open: bool = True) -> Iterator[list[Server]]:
-    """Start two hubs; the first has the work."""
+    """Start two hubs; the first has devices and notifications."""
     servers = [hub(folder, name, url, nats, open=open) for name in ("first", "second")]
     try:
         servers[0].start()
-        until(lambda: told(servers[0], "works"))
+        until(lambda: has(servers[0], "notifications") and has(servers[0], "sense"))
         servers[1].start()
         until(lambda: told(servers[0], "bus") and told(servers[1], "bus"))
         yield servers
@@ -89,13 +89,15 @@ def until(condition: Callable[[], bool], wait_s: float = 10.0) -> float:
 
 
 def told(server: Server, what: str) -> bool:
-    """Return what a hub says of itself among the others: whether it works, or reaches its bus."""
+    """Return what a hub says of itself among the others: such as whether it reaches its bus."""
     found = orjson.loads(server.request("GET", "/status", headers=server.local_key()).body)
     return bool(found["hub"][what])
 
 
-def works(server: Server) -> bool:
-    return told(server, "works")
+def has(server: Server, duty: str) -> bool:
+    """Return whether a hub does something that one does for all."""
+    found = orjson.loads(server.request("GET", "/status", headers=server.local_key()).body)
+    return duty in found["hub"]["works"]
 
 
 def room(number: int, **values: object) -> dict[str, object]:
@@ -341,15 +343,15 @@ def write_and_kill(hubs: list[Server], receiver: Receiver) -> None:
         good(writer, "PATCH", f"{ROOM}1/attrs", reading(number))
     until(lambda: set(temperatures(receiver)) == set(range(60)))
     print(f"notified of all {time.monotonic() - killed:.1f} s after the kill")
-    assert works(hubs[1])
+    assert has(hubs[1], "notifications")
     past = f"{API}/temporal/entities/urn:ngsi-ld:Room:1?options=temporalValues"
     values = orjson.loads(good(hubs[1], "GET", past))["temperature"]["values"]
     assert {number for number, _ in values} == set(range(60))
     hubs[0].start()
     assert value(hubs[0], 1) == 59
-    assert not works(hubs[0])
+    assert not has(hubs[0], "notifications")
     hubs[1].stop()  # in order: the work is handed on at once
-    print(f"the work was handed on in {until(lambda: works(hubs[0]), 3.0):.1f} s")
+    print(f"the work was handed on in {until(lambda: has(hubs[0], 'notifications'), 3.0):.1f} s")
     good(hubs[0], "PATCH", f"{ROOM}1/attrs", reading(60))
     until(lambda: set(temperatures(receiver)) == set(range(61)))
     order: dict[str, float] = {}  # of each notification's first coming
@@ -359,16 +361,33 @@ def write_and_kill(hubs: list[Server], receiver: Receiver) -> None:
     print(f"{len(receiver.taken) - len(order)} came twice, under the same id")
 
 
-def test_a_service_switched_on_at_one_hub_works_at_the_one_that_has_the_work(
+def test_two_hubs_share_the_work_out_and_tell_who_does_what(hubs: list[Server]) -> None:
+    until(lambda: has(hubs[1], "services") and not has(hubs[0], "services"))
+    found = orjson.loads(good(hubs[0], "GET", "/status"))["hub"]
+    assert found["works"] == ["sense", "notifications", "history"]
+    assert [node["role"] for node in found["nodes"]] == ["all", "all"]
+    for server in hubs:
+        until(lambda server=server: _printed(server))  # type: ignore[misc]
+
+
+def _printed(server: Server) -> bool:
+    """Tell whether the command line tells of both hubs and their work."""
+    printed = server.said("status")
+    return all(word in printed for word in (f":{server.port}", "services since", "sense since"))
+
+
+def test_a_service_switched_on_at_one_hub_works_at_the_one_that_has_services(
     hubs: list[Server],
 ) -> None:
+    until(lambda: has(hubs[1], "services"))
+
     def state(server: Server) -> tuple[str, object]:
         found = orjson.loads(good(server, "GET", "/services/parking"))
         return found["state"], found["position"]
 
     assert state(hubs[0]) == state(hubs[1]) == ("off", None)
-    good(hubs[1], "PATCH", "/services/parking", {"on": True})
-    until(lambda: state(hubs[0])[0] == "running" and state(hubs[0])[1] is not None)
-    assert state(hubs[1]) == ("running", None)
-    good(hubs[1], "PATCH", "/services/parking", {"on": False})
-    until(lambda: state(hubs[0]) == ("off", None))
+    good(hubs[0], "PATCH", "/services/parking", {"on": True})
+    until(lambda: state(hubs[1])[0] == "running" and state(hubs[1])[1] is not None)
+    assert state(hubs[0]) == ("running", None)
+    good(hubs[0], "PATCH", "/services/parking", {"on": False})
+    until(lambda: state(hubs[1]) == ("off", None))

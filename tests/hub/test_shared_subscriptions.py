@@ -54,7 +54,7 @@ async def tenants(tmp_path: Path) -> AsyncIterator[list[SharedTenant]]:
         tenant = hub.open[""]
         assert isinstance(tenant, SharedTenant)
         found.append(tenant)
-    await parts[0][0].work()
+    await parts[0][0].work("notifications")
     yield found
     for hub, makers in parts:
         await hub.close()

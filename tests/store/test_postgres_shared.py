@@ -14,6 +14,7 @@ from madang.store.postgres.engine import PostgresEngine
 from madang.store.postgres.lease import SILENCE_S
 from madang.store.postgres.shared import SharedStore
 from madang.store.protocol import Batch, Change, Item, Outdated
+from madang.store.word import Word
 from tests.contract.cluster import shared
 
 numbers = count()
@@ -60,6 +61,37 @@ async def test_a_commit_takes_up_guarded_items_of_another_hub_first(url: str) ->
     assert await other.take_up() == {("subscription", "urn:s:1")}
     assert taken[-1].body is None
     assert await other.take_up() == set()
+    for engine in engines:
+        await engine.close()
+
+
+async def test_word_of_another_hub_hides_no_entity_from_a_turn_that_has_begun(url: str) -> None:
+    engines, (one, other) = await stores(url)
+    for id in ("urn:e:1", "urn:e:2"):
+        await one.commit(batch(id, "E", 1))
+    await other.load({"urn:e:1"})
+    loading = asyncio.create_task(other.load({"urn:e:1", "urn:e:2"}))
+    await asyncio.sleep(0)  # it waits for the second one, which it did not know
+    other.hear(Word("", 2, 0, 0, ids=("urn:e:1",)))
+    assert (await loading).keys() == {"urn:e:1", "urn:e:2"}
+    for engine in engines:
+        await engine.close()
+
+
+async def test_a_deletion_is_worked_out_anew_if_another_hub_has_changed_the_entity(
+    url: str,
+) -> None:
+    engines, (one, other) = await stores(url)
+    await one.commit(batch("urn:e:1", "E", 1))
+    before = (await other.load({"urn:e:1"}))["urn:e:1"]
+    await one.commit(batch("urn:e:1", "E", 2, before))
+    other.hear(Word("", 2, 0, 0, ids=("urn:e:1",)))
+    deletion = Batch({"urn:e:1": None}, [Change("deleted", 3, "urn:e:1", before, None, ())])
+    with pytest.raises(Outdated):
+        await other.commit(deletion)
+    await other.load({"urn:e:1"})
+    await other.commit(deletion)
+    assert await one.get("urn:e:1") is None
     for engine in engines:
         await engine.close()
 
@@ -118,12 +150,47 @@ async def test_two_hubs_make_the_same_shape_at_the_same_time(url: str) -> None:
         await engine.close()
 
 
+def at_once() -> float:
+    return 0.0
+
+
+async def test_who_leaves_a_lease_to_others_takes_it_when_nobody_does(url: str) -> None:
+    engines, _ = await stores(url)
+    await engines[0].prepare_sharing()
+    one, other = engines[0].lease("w", "one"), engines[1].lease("w", "other")
+    await one.won(at_once)
+    patient = asyncio.create_task(other.won(lambda: 1.5))
+    await asyncio.sleep(0)
+    began = time.monotonic()
+    await one.release()
+    await patient
+    assert 1.0 < time.monotonic() - began < 4
+    for engine in engines:
+        await engine.close()
+
+
+async def test_hubs_see_one_another_until_they_leave(url: str) -> None:
+    engines, _ = await stores(url)
+    tables = [await engine.prepare_sharing() for engine in engines]
+    await tables[0].beat("a", "one:8080", "worker", {"history": 5.0}, 3)
+    found = await tables[1].beat("b", "two:8080", "api", {}, 0)
+    assert [(n.id, n.role, n.work, n.behind, n.is_alive) for n in found] == [
+        ("a", "worker", {"history": 5.0}, 3, True),
+        ("b", "api", {}, 0, True),
+    ]
+    await tables[0].leave("a")
+    assert [n.id for n in await tables[1].beat("b", "two:8080", "api", {}, 0)] == ["b"]
+    for engine in engines:
+        await engine.close()
+
+
 async def test_a_lease_is_handed_on_at_once_and_taken_over_after_a_silence(url: str) -> None:
     engines, _ = await stores(url)
-    one, other = await engines[0].lease("w", "one"), await engines[1].lease("w", "other")
-    await one.won()
+    await engines[0].prepare_sharing()
+    one, other = engines[0].lease("w", "one"), engines[1].lease("w", "other")
+    await one.won(at_once)
     beating = asyncio.create_task(one.lost())
-    waiting = asyncio.create_task(other.won())
+    waiting = asyncio.create_task(other.won(at_once))
     _, pending = await asyncio.wait({waiting}, timeout=SILENCE_S + 1.5)
     assert pending, "it was taken from who holds it"
     beating.cancel()
@@ -134,7 +201,7 @@ async def test_a_lease_is_handed_on_at_once_and_taken_over_after_a_silence(url: 
     assert other.number > first
     await asyncio.wait_for(one.lost(), 3)  # it finds out as soon as it beats again
     assert one.number == 0
-    handed = asyncio.create_task(one.won())
+    handed = asyncio.create_task(one.won(at_once))
     await asyncio.sleep(0)
     await other.release()
     await asyncio.wait_for(handed, 2)

@@ -93,6 +93,8 @@ class Follower:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         self._following = None
+        self._tasks.clear()  # one that had not begun could not take itself out
+        self._again.clear()
 
     def look(self, id: str) -> None:
         """Handle an entity now if it waits: something beside it has changed.

@@ -16,6 +16,7 @@ from starlette.responses import StreamingResponse as Streaming
 from madang import __version__
 from madang.api.surface import Surface
 from madang.hub.changes import FellBehind
+from madang.hub.duties import DUTIES
 from madang.hub.feed import Event, events, reached
 from madang.model import time
 from madang.model.errors import BadRequestData, NgsiError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from madang.api.metrics import Metrics
     from madang.api.surface import Action, Handler
     from madang.hub.hub import Hub
+    from madang.hub.roster import Roster
+    from madang.store.postgres.nodes import Node
 
 LONGEST_POSITION = 18  # digits
 PULSE = 15.0  # [s] between two signs of life on a silent stream
@@ -34,8 +37,9 @@ PULSE = 15.0  # [s] between two signs of life on a silent stream
 class System:
     """Handlers of the ASGI side of the process."""
 
-    def __init__(self, hub: Hub, metrics: Metrics) -> None:
+    def __init__(self, hub: Hub, metrics: Metrics, roster: Roster | None) -> None:
         self.hub = hub
+        self.roster = roster
         self.metrics = metrics
         self.ready = False
         self.stopping = asyncio.Event()
@@ -85,8 +89,9 @@ class System:
         }
         hub = {
             "shares": self.hub.is_shared,
-            "works": self.hub.works,
+            "works": [duty for duty in DUTIES if duty in self.hub.duties],
             "bus": self.hub.is_told(),
+            "nodes": [] if self.roster is None else [_node(one) for one in self.roster.nodes],
         }
         return JSONResponse(
             {"version": __version__, "ready": self.ready, "hub": hub, "tenants": tenants}
@@ -187,4 +192,17 @@ def _told(event: Event) -> dict[str, Any]:
         "attributes": event.attributes,
         "deleted": event.deleted,
         "entity": event.entity,
+    }
+
+
+def _node(node: Node) -> dict[str, Any]:
+    """Return one of several hubs as JSON."""
+    return {
+        "name": node.name,
+        "role": node.role,
+        "alive": node.is_alive,
+        "work": {duty: time.render(int(since * 1e6)) for duty, since in node.work.items()},
+        "behind": node.behind,
+        "up": round(node.up_s, 1),
+        "silent": round(node.silent_s, 1),
     }

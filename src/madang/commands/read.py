@@ -273,9 +273,12 @@ async def status(*, url: str, as_json: bool, console: Console) -> None:
     ready = "[green]ready[/]" if state["ready"] else "[yellow]not ready[/]"
     console.print(f"Madang {state['version']} at {url}: {ready}", highlight=False)
     if state["hub"]["shares"]:
-        has = "has" if state["hub"]["works"] else "leaves to another hub"
+        does = ", ".join(state["hub"]["works"]) or "nothing"
         bus = "" if state["hub"]["bus"] else " [yellow]The bus is away.[/]"
-        console.print(f"It shares its database, and {has} the city's work.{bus}", highlight=False)
+        console.print(
+            f"It shares its database, and does of the city's work: {does}.{bus}", highlight=False
+        )
+        console.print(_nodes(state["hub"]["nodes"]))
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     table.add_column("tenant")
     figures = list(dict.fromkeys(name for sizes in state["tenants"].values() for name in sizes))
@@ -285,6 +288,19 @@ async def status(*, url: str, as_json: bool, console: Console) -> None:
         cells = [_size(name, sizes.get(name)) for name in figures]
         table.add_row(escape(tenant), *cells)
     console.print(table)
+
+
+def _nodes(nodes: list[dict[str, Any]]) -> Table:
+    """Return the hubs that share a database, with the work of each."""
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for title in ("hub", "role", "work", "behind", ""):
+        table.add_column(title, justify="right" if title == "behind" else "left")
+    for node in nodes:
+        work = "\n".join(f"{duty} since {since[:19]}Z" for duty, since in node["work"].items())
+        state = "" if node["alive"] else f"[yellow]silent for {node['silent']:.0f} s[/]"
+        changes = f"{node['behind']:,}"
+        table.add_row(escape(node["name"]), node["role"], work, changes, state)
+    return table
 
 
 _FIGURES = {

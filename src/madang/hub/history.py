@@ -122,6 +122,13 @@ class History:
         self._known = self._store.last_change - (await self._store.size())["outbox"]
         self._work = asyncio.get_running_loop().create_task(self._run())
 
+    async def rest(self) -> None:
+        """Leave moving rows to another hub; two drains at once do no harm."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait([self._work])
+        self._work = self._waits_since = self.alarm = None
+
     # --- asking -------------------------------------------------------------------------------
 
     async def read(self, question: Callable[[Lake], T]) -> T:
@@ -222,9 +229,7 @@ class History:
 
     async def close(self) -> None:
         """End the work in the background; what waits is still in the outbox."""
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.wait([self._work])
+        await self.rest()
         if self._opening is not None:
             await asyncio.gather(self._opening, return_exceptions=True)
         async with self._changing, self._taking:

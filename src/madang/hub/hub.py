@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
+from madang.hub.duties import DUTIES, Duty
 from madang.hub.tenant import Tenant
 from madang.model.errors import BadRequestData, NonexistentTenant, TooManyResults
 from madang.store.protocol import Engine, Store
@@ -27,16 +28,20 @@ class Hub:
         self.open: dict[str, Tenant] = {}
         self.on_open: list[Callable[[Tenant], Awaitable[object]]] = []
         """Called with each tenant that is opened from then on, before anybody else has it."""
-        self.on_work: list[Callable[[Tenant], Awaitable[object]]] = []
-        """Called with each tenant whose work this hub begins from then on."""
+        self.on_work: dict[Duty, list[Callable[[Tenant], Awaitable[object]]]]
+        self.on_work = {duty: [] for duty in DUTIES}
+        """Called with each tenant for which this hub begins a duty from then on."""
+        self.on_rest: dict[Duty, list[Callable[[Tenant], Awaitable[object]]]]
+        self.on_rest = {duty: [] for duty in DUTIES}
+        """Called with each tenant for which it ends one."""
         self.on_close: list[Callable[[], Awaitable[object]]] = []
         """Called when all tenants are closed, and the engine is not."""
         self.is_told: Callable[[], bool] = lambda: False
         """Tells whether word of other hubs comes in at present."""
         self.is_shared = engine.is_shared
         """Whether other hubs may work on the same state."""
-        self.works = not engine.is_shared
-        """Whether this hub does what one of several does for all."""
+        self.duties: set[Duty] = set() if engine.is_shared else set(DUTIES)
+        """What this hub does that one of several does for all."""
 
     async def start(self) -> None:
         """Open the default tenant and every other that exists, and take up their work."""
@@ -67,22 +72,32 @@ class Hub:
                 await tenant.start()
                 for told in self.on_open:
                     await told(tenant)
-                if self.works:
-                    await self._begin(tenant)
+                for duty in DUTIES:
+                    if duty in self.duties:
+                        await self._begin(tenant, duty)
                 self.open[name] = tenant
             return self.open[name]
 
-    async def work(self) -> None:
-        """Begin the work of every tenant: no other hub has it now."""
+    async def work(self, duty: Duty) -> None:
+        """Begin a duty in every tenant: no other hub has it now."""
         async with self._opening:
-            self.works = True
+            self.duties.add(duty)
             for tenant in self.open.values():
-                await self._begin(tenant)
+                await self._begin(tenant, duty)
 
-    async def _begin(self, tenant: Tenant) -> None:
-        await tenant.work()
-        for told in self.on_work:
+    async def _begin(self, tenant: Tenant, duty: Duty) -> None:
+        await tenant.work(duty)
+        for told in self.on_work[duty]:
             await told(tenant)
+
+    async def rest(self, duty: Duty) -> None:
+        """End a duty in every tenant: another hub is to have it."""
+        async with self._opening:
+            self.duties.discard(duty)
+            for tenant in self.open.values():
+                for told in self.on_rest[duty]:
+                    await told(tenant)
+                await tenant.rest(duty)
 
     async def close(self) -> None:
         """Finish what is under way in every tenant and close the engine."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 
 import psycopg
 import structlog
 
 from madang.bus.nats import Bus
 from madang.hub.hub import Hub
+from madang.hub.roster import Roster
 from madang.hub.shared_tenant import SharedTenant
 from madang.model.errors import MadangError, Unavailable
+from madang.settings_types import Role
 from madang.store.postgres.engine import SYSTEM_NAME, PostgresEngine
-from madang.store.postgres.lease import Lease
 from madang.store.postgres.shared import SharedStore
 from madang.store.protocol import Item
 from madang.store.word import Word
@@ -22,7 +22,6 @@ from madang.store.word import Word
 log = structlog.get_logger("madang.peers")
 
 LOOK_S = 0.5  # from one look at the counters to the next; what a lost word can cost
-WORK = "city"  # the name of the one lease
 
 
 class Peers:
@@ -34,6 +33,8 @@ class Peers:
         servers: of NATS, see :class:`madang.bus.nats.Bus`.
         password: for them.
         place: what the hubs of this database have in common.
+        name: of this hub, for people.
+        role: which duties it takes on.
         system: takes up what another hub has changed of what belongs to no tenant.
     """
 
@@ -44,6 +45,8 @@ class Peers:
         servers: str,
         password: str,
         place: str,
+        name: str,
+        role: Role,
         system: Callable[[Sequence[Item]], None],
     ) -> None:
         self._engine = engine
@@ -53,26 +56,17 @@ class Peers:
         self._opening: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self.bus = Bus(servers, password, place, lambda text: self._hear(Word.load(text)))
-        self._lease: Lease | None = None
-        self._holding: asyncio.Task[None] | None = None
-        self._beginning: asyncio.Future[None] | None = None
+        self._behind = 0
+        self.roster = Roster(engine, self.bus.node, name, role, lambda: self._behind)
         hub.on_close.append(self._close)
         hub.is_told = lambda: self.bus.is_connected
 
-    def start(self, begin: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
-        """Begin to tell and to hear; the hub must have been started.
-
-        Args:
-            begin: begins the work that one of the hubs does for all.
-            end: ends this hub, because another one has taken the work over.
-        """
+    def start(self) -> None:
+        """Begin to tell and to hear; the hub must have been started."""
         self._engine.on_commit = lambda word: self.bus.tell(word.dump())
         self._store(SYSTEM_NAME).on_items = self._system
         self.bus.start()
-        loop = asyncio.get_running_loop()
-        self._looking = loop.create_task(self._look())
-        self._holding = loop.create_task(self._hold(begin))
-        self._holding.add_done_callback(lambda task: _ended(task, end))
+        self._looking = asyncio.get_running_loop().create_task(self._look())
 
     def _store(self, name: str) -> SharedStore:
         found = self._engine.shared(name)
@@ -112,18 +106,21 @@ class Peers:
         while True:
             await asyncio.sleep(LOOK_S)
             try:
+                behind = 0
                 for word in await self._engine.counters():
                     store = self._store(word.store)
                     if word.last > store.last_change:
+                        behind += word.last - store.last_change
                         await store.learn_expiry()
                     self._hear(word)
+                self._behind = behind
                 self._open_soon()
             except (MadangError, psycopg.Error) as error:
                 log.warning("peers.unseen", error=str(error))
 
     def _open_soon(self) -> None:
         """Open tenants that another hub has made, if their work is done here."""
-        if self._hub.works and self._opening is None:
+        if self._hub.duties and self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._open())
 
     async def _open(self) -> None:
@@ -135,47 +132,12 @@ class Peers:
         finally:
             self._opening = None
 
-    # --- the work -----------------------------------------------------------------------------
-
-    async def _hold(self, begin: Callable[[], Awaitable[None]]) -> None:
-        """Wait for the work and do it, until the end or until another hub has taken it over."""
-        lease = self._lease = await self._engine.lease(WORK, self.bus.node)
-        await lease.won()
-        log.info("work.begun", lease=lease.number)
-        losing = asyncio.get_running_loop().create_task(lease.lost())
-        try:
-            self._beginning = asyncio.ensure_future(begin())
-            await self._beginning
-            await losing
-            log.error("work.lost", hint="this hub was silent for too long, and another works now")
-        finally:
-            losing.cancel()
-
-    async def settle(self) -> None:
-        """Begin no work any more; what has been begun goes on, and is whole from here on."""
-        if self._beginning is not None:
-            await asyncio.wait([self._beginning])
-        elif self._holding is not None:
-            self._holding.cancel()
-
     async def _close(self) -> None:
-        """Part with the others, who are told that the work is free."""
-        single = (self._looking, self._opening, self._holding)
-        tasks = [*self._taking.values(), *filter(None, single)]
+        """Part with the others, who are told that this hub's duties are free."""
+        tasks = [*self._taking.values(), *filter(None, (self._looking, self._opening))]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._engine.on_commit = lambda _: None
-        if self._lease is not None:
-            with suppress(MadangError):
-                await self._lease.release()
+        await self.roster.close()
         await self.bus.close()
-
-
-def _ended(task: asyncio.Task[None], end: Callable[[], None]) -> None:
-    """End this hub if it has lost the work, or could not begin it."""
-    if task.cancelled():
-        return
-    if (error := task.exception()) is not None:
-        log.error("work.failed", exc_info=error)
-    end()

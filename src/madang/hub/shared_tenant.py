@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
+from madang.hub.duties import Duty
 from madang.hub.others import Others
 from madang.hub.shared_subscriptions import SharedSubscriptions
 from madang.hub.tenant import Tenant
@@ -40,10 +41,10 @@ class SharedTenant(Tenant):
         self.takers["setting"].append(lambda *item: self.soon(self.history.take(*item)))
         self.store.on_items = self._take
 
-    async def work(self) -> None:
-        """Do what one hub does for all: send, tell periodically, keep history."""
-        await super().work()
-        await self.subscriptions.work()
+    async def work(self, duty: Duty) -> None:
+        await super().work(duty)
+        if duty == "notifications":
+            await self.subscriptions.work()
 
     def hear(self, word: Word) -> None:
         """Take note of what another hub has committed."""

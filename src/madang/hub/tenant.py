@@ -10,6 +10,7 @@ import structlog
 from madang.hub.changes import Changes
 from madang.hub.clock import Clock
 from madang.hub.contexts import Contexts
+from madang.hub.duties import Duty
 from madang.hub.history import History
 from madang.hub.operations import Expire, Operation
 from madang.hub.records import Own
@@ -150,9 +151,15 @@ class Tenant:
         self._set_alarm()
         await self.history.start()
 
-    async def work(self) -> None:
+    async def work(self, duty: Duty) -> None:
         """Do from now on what one hub does for all; a hub alone does it from the start."""
-        await self.history.work()
+        if duty == "history":
+            await self.history.work()
+
+    async def rest(self, duty: Duty) -> None:
+        """Leave to another hub what one does for all."""
+        if duty == "history":
+            await self.history.rest()
 
     async def close(self) -> None:
         """End what runs; the store is closed by its engine."""

@@ -184,9 +184,17 @@ class Services:
         hub.on_open.append(self._listen)
 
     async def _listen(self, tenant: Tenant) -> None:
-        """Hear of what other hubs that share the database switch."""
+        """Hear of what other hubs that share the database switch, and have switched before."""
         if isinstance(tenant, SharedTenant):
             tenant.takers["service"].append(partial(self._hear, tenant))
+            tenant.soon(self._take_up(tenant.name))
+
+    async def _take_up(self, tenant: str) -> None:
+        """Start what is on in a tenant that was opened after the start."""
+        async with self._changing:
+            for working in (await self._of(tenant)).values():
+                if working.is_on and working.live is None:
+                    await working.start()
 
     def _hear(self, tenant: SharedTenant, name: str, body: bytes | None) -> None:
         if not name.startswith(_KEPT):
@@ -198,8 +206,16 @@ class Services:
             for name in self._hub.open:
                 for working in (await self._of(name)).values():
                     working.works = True
-                    if working.is_on:
+                    if working.is_on and working.live is None:
                         await working.start()
+
+    async def rest(self) -> None:
+        """Stop all, for another hub goes on with them."""
+        async with self._changing:
+            working = [one for here in self._working.values() for one in here.values()]
+            await asyncio.gather(*(one.stop() for one in working))
+            for one in working:
+                one.works = False
 
     async def take(self, tenant: str, name: str, body: bytes | None) -> None:
         """Take up how another hub has set a service."""
@@ -297,7 +313,7 @@ class Services:
 
     def _restored(self, service: Service, tenant: Tenant, body: bytes | None) -> Working:
         options, is_on = _said(service, body)
-        works = self._hub.works
+        works = "services" in self._hub.duties
         return Working(service, tenant, self._gate, self.workers, options, is_on, works)
 
 

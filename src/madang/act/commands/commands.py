@@ -92,7 +92,7 @@ class Commands:
 
     async def start(self) -> None:
         """Go on with what was under way, in every tenant there is and will be."""
-        self._hub.on_work.append(self._open)
+        self._hub.on_work["sense"].append(self._open)
         for tenant in [*self._hub.open.values()]:
             await self._open(tenant)
 
@@ -116,7 +116,7 @@ class Commands:
             found = self._desks.get(tenant.name)
             if found is None:
                 found = self._desks[tenant.name] = Desk(tenant, self._equipment)
-            if self._hub.works and tenant.name not in self._begun:
+            if "sense" in self._hub.duties and tenant.name not in self._begun:
                 self._begun.add(tenant.name)
                 await found.start()
             return found

@@ -91,7 +91,8 @@ class Notices:
             "push": Pushes(poster, self._push_key, _contact(settings)),
         }
         hub.on_open.append(self.take_up)
-        hub.on_work.append(self.begin)
+        hub.on_work["services"].append(self.begin)
+        hub.on_rest["services"].append(self.rest)
 
     async def take_up(self, tenant: Tenant) -> None:
         """Learn the contacts of a tenant that is opened."""
@@ -104,6 +105,10 @@ class Notices:
     async def begin(self, tenant: Tenant) -> None:
         """Send what waits in a tenant, and what comes."""
         await self._open[tenant.name][1].start()
+
+    async def rest(self, tenant: Tenant) -> None:
+        """Leave a tenant's to another hub."""
+        await self._open[tenant.name][1].close()
 
     async def directory(self, tenant: str) -> Directory:
         """Return the contacts of a tenant.

@@ -41,12 +41,31 @@ class TenantStatus(TypedDict):
 
 
 @shape
+class NodeStatus(TypedDict):
+    """One of the hubs that share a database."""
+
+    name: str
+    role: str
+    alive: bool
+    work: dict[str, str]
+    """What it does for all, and since when."""
+    behind: int
+    """Changes of other hubs that it had not heard of at its last look."""
+    up: float
+    """Seconds since it was started."""
+    silent: float
+    """Seconds since it last showed itself."""
+
+
+@shape
 class HubStatus(TypedDict):
     """This hub among those that share its database."""
 
     shares: bool
-    works: bool
+    works: list[str]
+    """What it does that one of several hubs does for all."""
     bus: bool
+    nodes: list[NodeStatus]
 
 
 @shape

@@ -13,6 +13,7 @@ from madang.model.errors import MadangError, Unavailable
 from madang.store.postgres import schema as schemas
 from madang.store.postgres.connections import LOOKUPS, PATIENCE, PAUSE, Connections, shown
 from madang.store.postgres.lease import Lease
+from madang.store.postgres.nodes import Nodes
 from madang.store.postgres.schema import REGISTER, SYSTEM, Connection, schema_of
 from madang.store.postgres.shared import SharedStore
 from madang.store.postgres.store import PostgresStore
@@ -115,9 +116,13 @@ class PostgresEngine:
 
         return await self._writing.do(read) if parts else []
 
-    async def lease(self, work: str, holder: str) -> Lease:
-        """Return the lease of some work, which one hub has at a time."""
+    async def prepare_sharing(self) -> Nodes:
+        """Make what hubs share the work by, if need be; return the table of hubs."""
         await self._writing.do(schemas.prepare_leases)
+        return Nodes(self._writing)
+
+    def lease(self, work: str, holder: str) -> Lease:
+        """Return the lease of some work, which one hub has at a time."""
         return Lease(self._writing, work, holder)
 
     async def tenants(self) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from madang.model.errors import Unavailable
@@ -49,15 +50,19 @@ class Lease:
         self.number = 0
         """Of the lease while it is held; each has a higher one than those before."""
 
-    async def won(self) -> None:
-        """Wait until this hub has the lease."""
+    async def won(self, patience: Callable[[], float]) -> None:
+        """Wait until this hub has the lease.
+
+        Args:
+            patience: returns for how long it is to be left to other hubs once it is free. [s]
+        """
         while not self.number:
             try:
-                await self._try()
+                await self._try(patience)
             except Unavailable:
                 await asyncio.sleep(BEAT_S)
 
-    async def _try(self) -> None:
+    async def _try(self, patience: Callable[[], float]) -> None:
         """Take the lease if it is free, or if its holder is silent for long enough."""
         rows = await self._ask(_FIRST, self._work, self._holder)
         seen, since, looked = None, 0.0, 0.0
@@ -68,7 +73,7 @@ class Lease:
                 seen, since = found, now
             looked = now
             holder, number, beat = found
-            if not holder or now - since >= SILENCE_S:
+            if now - since >= patience() + (SILENCE_S if holder else 0.0):
                 rows = await self._ask(_TAKE, self._holder, self._work, number, beat)
             if not rows:
                 await asyncio.sleep(BEAT_S / 2)

@@ -106,6 +106,18 @@ CREATE TABLE IF NOT EXISTS madang.lease (
 ) WITH (fillfactor = 20)
 """
 
+_NODES = """
+CREATE TABLE IF NOT EXISTS madang.node (
+    id text PRIMARY KEY,
+    name text NOT NULL,
+    role text NOT NULL,
+    work json NOT NULL,
+    behind bigint NOT NULL,
+    started timestamptz NOT NULL DEFAULT now(),
+    beat timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 20)
+"""
+
 
 class NewerStore(MadangError):
     """The schema was written by a newer Madang."""
@@ -184,10 +196,11 @@ async def _version(connection: Connection, schema: str) -> int:
 
 
 async def prepare_leases(connection: Connection) -> None:
-    """Make the table of leases if need be; the register must be there."""
+    """Make the tables of leases and of hubs if need be; the register must be there."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         await connection.execute(_LEASES)
+        await connection.execute(_NODES)
 
 
 async def claim(connection: Connection, *, is_shared: bool) -> bool:

@@ -87,6 +87,12 @@ class SharedStore(PostgresStore):
 
     # --- writing ------------------------------------------------------------------------------
 
+    async def load(self, ids: Collection[str]) -> dict[str, Entity]:
+        found = await super().load(ids)
+        if any(head.shape not in self._shapes.all for head in self._loaded.values()):
+            await self._look()  # another hub has made it, and nothing was read here since
+        return found
+
     def _check(self, writing: Writing, last: Last) -> None:
         # What was taken up while the commit waited for the lock is too late for it as well.
         if last.guard - writing.steps[3] != self._guard or self._since(writing.known):

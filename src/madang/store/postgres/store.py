@@ -77,6 +77,8 @@ class PostgresStore:
         self._query_seconds = query_seconds
         self._shapes = PostgresShapes(is_shared=self.is_shared)
         self._heads: dict[str, Head] = {}
+        self._loaded: dict[str, Head] = {}
+        """What the writer's turn goes by: word of other hubs may take it out of the heads."""
         self._rows: dict[str, Row] = {}
         self._plans: dict[int, Plan] = {}
         self._seq = 0
@@ -116,15 +118,16 @@ class PostgresStore:
             heads = self._heads
             if len(heads) > KEPT:
                 heads.clear()
-            missing = [id for id in ids if id not in heads]
+            found = self._loaded = {id: heads[id] for id in ids if id in heads}
+            missing = [id for id in ids if id not in found]
             if missing:
                 rows = await self._all(_LOAD.format(s=self._schema), (missing,))
                 for id, version, shape, *box, created, modified, written, times, doc in rows:
                     entity = Entity(orjson.loads(doc), created, modified, written)
                     earliest = None if times is None else read_times(entity, times)
                     at: Any = None if box[0] is None else tuple(box)
-                    heads[id] = Head(version, shape, at, earliest, entity)
-            return {id: head.entity for id in ids if (head := heads.get(id)) is not None}
+                    found[id] = heads[id] = Head(version, shape, at, earliest, entity)
+            return {id: head.entity for id, head in found.items()}
 
     async def commit(self, batch: Batch) -> Sequence[int]:
         async with self._lock:
@@ -132,13 +135,17 @@ class PostgresStore:
             if not self._is_known:
                 await self.refresh()
             try:
-                writing = Writing(batch, self._heads, self._shapes, is_shared=self.is_shared)
+                heads, self._loaded = {**self._heads_of(batch), **self._loaded}, {}
+                writing = Writing(batch, heads, self._shapes, is_shared=self.is_shared)
                 last = await self._commit(writing)
             except BaseException as error:
                 await self._failed(batch, error)
                 raise
             self._remember(writing, last)
             return writing.keys(last)
+
+    def _heads_of(self, batch: Batch) -> dict[str, Head]:
+        return {id: self._heads[id] for id in batch.states if id in self._heads}
 
     async def _failed(self, _batch: Batch, error: BaseException) -> None:
         """Learn anew what may not be as it is in memory."""
