@@ -6,7 +6,7 @@ import itertools
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from madang.services.signals.controller import Controller, Options, Priority
@@ -237,6 +237,7 @@ def _by_hand(task: Task, phases: tuple[int, ...]) -> float:
 
 
 @given(st.floats(0, 300), st.floats(0, 20), st.floats(5, 25))
+@example(0.0, 2.2e-311, 5.0)
 def test_who_is_nearer_is_there_sooner(distance: float, speed: float, limit: float) -> None:
     assert 0 <= reach_s(distance, speed, limit) <= reach_s(distance + 10, speed, limit)
 

@@ -334,5 +334,6 @@ def reach_s(distance: float, speed: float, limit: float) -> float:
     speed = min(speed, limit)
     gaining = (limit * limit - speed * speed) / (2 * ACCELERATION)
     if distance <= gaining:
-        return (sqrt(speed * speed + 2 * ACCELERATION * distance) - speed) / ACCELERATION
+        faster = sqrt(speed * speed + 2 * ACCELERATION * distance)
+        return max(0.0, faster - speed) / ACCELERATION  # squares of tiny speeds are 0
     return (limit - speed) / ACCELERATION + (distance - gaining) / limit
