@@ -1,9 +1,8 @@
 """The state of one tenant in one schema of a PostgreSQL database.
 
 The hub is the only writer of what it has in memory (``Engine.claim``), so entities it has read or
-written are kept there, as the embedded engine does. The version of each row guards that all the
-same: a commit that is based on another version is refused. What differs where several hubs share a
-database is in :mod:`madang.store.postgres.shared`.
+written are kept there. The version of each row guards that all the same: a commit based on another
+one is refused. What differs for several hubs is in :mod:`madang.store.postgres.shared`.
 """
 
 from __future__ import annotations
