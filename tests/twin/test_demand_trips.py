@@ -50,7 +50,9 @@ def written(scenario: Scenario) -> trips.Written:
 
 
 @pytest.fixture(scope="module")
-def rows(written: trips.Written) -> list[dict[str, str]]:
+def rows(scenario: Scenario) -> list[dict[str, str]]:
+    """Return the trips, written anew: another test may have written others to the same file."""
+    written = trips.write(scenario, 1, 1.0, residents=RESIDENTS, entities=BUILDINGS)
     return [dict(one.attrib) for one in ElementTree.parse(written.file).getroot()]
 
 

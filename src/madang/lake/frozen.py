@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from madang.lake import journal, seen, window
+from madang.lake import journal, seen, views, window
 from madang.lake.connecting import connect
 from madang.lake.kinds import Kinds
 from madang.lake.protocol import Lake
@@ -108,10 +108,10 @@ class FrozenLake:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own; ``history`` and ``known`` are what may be seen."""
         cursor = self._connection.cursor()
-        cursor.execute("CREATE TEMP VIEW history AS FROM main.recorded")
+        views.same(cursor, "FROM main.recorded")
         where = seen.within(cursor, self.kinds, self._reach)
         cursor.execute(f"CREATE TEMP VIEW known AS SELECT {NAMES} FROM main.recorded WHERE {where}")
-        cursor.execute("CREATE OR REPLACE TEMP VIEW history AS FROM temp.known")
+        views.same(cursor, "FROM temp.known")
         return cursor
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from madang.lake import frames, window
+from madang.lake import frames, views, window
 from madang.lake.connecting import connect
 from madang.lake.corrections import stage
 from madang.lake.frozen import MOMENT, FrozenLake
@@ -57,10 +57,7 @@ class Memory:
         """Return values over time, as they were known at an instant. [us since 1970]"""
         below = f"{self._below} AND {MOMENT} <= {window.instant(now)}" if self._below else ""
         added = f"SELECT {NAMES} FROM temp.added"
-        self._cursor.execute(
-            "CREATE OR REPLACE TEMP VIEW history AS"
-            f" {f'{below} UNION ALL {added}' if below else added}"
-        )
+        views.same(self._cursor, f"{below} UNION ALL {added}" if below else added)
         return frames.read(self._cursor, self._kinds, series)
 
     def close(self) -> None:
