@@ -12,8 +12,6 @@ from tests.browser.room import Visit, add_person, drawing_chromium, sign_in, tab
 from tests.e2e.commanded import Town
 from tests.e2e.server import Server
 
-pytestmark = pytest.mark.slow
-
 expect.set_options(timeout=20_000)
 TYPE = "AirQualityObserved"
 MAKER, OTHER = "jin.park", "hana.kim"

@@ -23,8 +23,6 @@ from tests.browser.room import Visit, drawing_chromium
 from tests.e2e.chromium import chromium
 from tests.e2e.server import API, Server
 
-pytestmark = pytest.mark.slow
-
 TYPE = "AirQualityObserved"
 HERE = {"longitude": 127.03, "latitude": 37.53}
 FAR = "at=126.97000,37.57000,14.00"

@@ -16,8 +16,6 @@ from tests.e2e.feed_city import ENVIRON
 from tests.e2e.publisher import Publisher
 from tests.e2e.server import Server
 
-pytestmark = pytest.mark.slow
-
 expect.set_options(timeout=20_000)
 TYPE = "AirQualityObserved"
 CITIZEN = "hana.kim"

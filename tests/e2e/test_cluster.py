@@ -40,7 +40,7 @@ from tests.e2e.test_several_hubs import (
     until,
 )
 
-pytestmark = [pytest.mark.slow, needs_nats]
+pytestmark = needs_nats
 WRITERS = 4
 PACE_S = 0.02  # from one write of a writer to its next
 RECOVERY_S = 20.0  # after which a part that was killed must not be noticed any more

@@ -7,8 +7,9 @@ this one commits anything more, so every change is matched with the newest subsc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
@@ -21,6 +22,8 @@ from madang.model.errors import BadRequestData, NgsiError
 from madang.store.protocol import Outdated
 
 log = structlog.get_logger("madang.subscriptions")
+
+T = TypeVar("T")
 
 Known = Callable[[object], Context | None]
 """Returns the Context of an @context if it need not be fetched."""
@@ -87,11 +90,8 @@ class SharedSubscriptions(Subscriptions):
     async def create(
         self, given: object, names: Context, *, owner: str | None = None, inside: bool = True
     ) -> Subscription:
-        while True:
-            try:
-                return await super().create(given, names, owner=owner, inside=inside)
-            except Outdated:  # another hub has made one of this id
-                continue
+        make = partial(super().create, given, names, owner=owner, inside=inside)
+        return await _until_newest(make)
 
     async def update(
         self,
@@ -102,18 +102,11 @@ class SharedSubscriptions(Subscriptions):
         owner: str | None = None,
         inside: bool = True,
     ) -> Subscription:
-        while True:
-            try:
-                return await super().update(id, given, names, owner=owner, inside=inside)
-            except Outdated:  # another hub was faster: its change comes first
-                continue
+        change = partial(super().update, id, given, names, owner=owner, inside=inside)
+        return await _until_newest(change)
 
     async def delete(self, id: str, owner: str | None = None) -> None:
-        while True:
-            try:
-                return await super().delete(id, owner)
-            except Outdated:  # it has been taken up as the other hub left it
-                continue
+        await _until_newest(partial(super().delete, id, owner))
 
     def resend(self, id: str) -> None:
         if self._works:
@@ -153,3 +146,12 @@ class SharedSubscriptions(Subscriptions):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.arrivals.close()
         await super().close()
+
+
+async def _until_newest(change: Callable[[], Awaitable[T]]) -> T:
+    """Make a change, anew on what is there then for as long as another hub is faster."""
+    while True:
+        try:
+            return await change()
+        except Outdated:  # what the other hub has left has been taken up
+            continue
