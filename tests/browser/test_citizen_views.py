@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from hatch_build import SOURCES
-from tests.browser.room import Visit, add_person, drawing_chromium
+from tests.browser.room import Visit, add_person
 from tests.e2e.server import Server
 
 expect.set_options(timeout=30_000)
@@ -20,12 +20,6 @@ REFUSED = {
     "en": "Your roles do not let you see this.",
     "ko": "지금 역할로는 볼 수 없습니다.",
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with drawing_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

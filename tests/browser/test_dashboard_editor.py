@@ -8,19 +8,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.room import Visit, add_person, drawing_chromium, sign_in, tab_to
+from tests.browser.room import Visit, add_person, sign_in, tab_to
 from tests.e2e.commanded import Town
 from tests.e2e.server import Server
 
 expect.set_options(timeout=20_000)
 TYPE = "AirQualityObserved"
 MAKER, OTHER = "jin.park", "hana.kim"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with drawing_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

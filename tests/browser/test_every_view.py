@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from hatch_build import SOURCES
-from tests.browser.room import Visit, drawing_chromium
+from tests.browser.room import Visit
 from tests.e2e.server import API, Server
 from tests.twin.street_town import made
 
@@ -36,12 +36,6 @@ class Demo:
 
     def path(self, view: str) -> str:
         return re.sub(r":\w+", lambda _: quote(self.names[view.split("/")[1]], safe=""), view)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with drawing_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.room import Visit, add_person, drawing_chromium, first_administrator
+from tests.browser.room import Visit, add_person, first_administrator
 from tests.e2e.commanded import Lamp, Town, until
 from tests.e2e.server import Server
 
@@ -32,12 +32,6 @@ required = ["level"]
 properties.level = { type = "number", minimum = 0, maximum = 1 }
 """
 expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with drawing_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

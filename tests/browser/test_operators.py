@@ -10,7 +10,7 @@ import pytest
 import segno
 from playwright.sync_api import Browser, expect
 
-from tests.browser.room import Visit, add_person, drawing_chromium, sign_in
+from tests.browser.room import Visit, add_person, sign_in
 from tests.e2e.commanded import Town
 from tests.e2e.feed_city import ENVIRON
 from tests.e2e.publisher import Publisher
@@ -42,12 +42,6 @@ name = { column = "name", observed = false }
 availableSpotNumber = { column = "free", kind = "integer" }
 """
 PARKS = "code,name,lon,lat,free\n1,Market,126.98,37.57,12\n2,Station,126.97,37.56,40\n"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with drawing_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
