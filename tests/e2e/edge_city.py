@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from tests.e2e.server import API, Server, free_port
+from tests.e2e.server import API, Server
 
 START = 1_770_000_000  # 2026-02-02T02:40:00Z [s]
 HISTORY = "/ngsi-ld/v1/temporal/entities"
@@ -32,7 +32,7 @@ class Node(Server):
         self._run(
             "edge", "--upstream", self._upstream, "--name", "test-node",
             "--data", str(self.data), "--port", str(self.port), "--open",
-            "--mqtt-port", str(free_port()), "--config", str(self._config),
+            "--mqtt-port", str(self.mqtt_port), "--config", str(self._config),
         )  # fmt: skip
 
 
