@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -42,14 +41,6 @@ class Names(AbstractResolver):
         ]  # fmt: skip
 
     async def close(self) -> None: ...
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    await made.server.start_server()
-    yield made
-    await made.server.close()
 
 
 @pytest.fixture

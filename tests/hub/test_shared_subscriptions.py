@@ -30,14 +30,6 @@ numbers = count()
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    await made.server.start_server()
-    yield made
-    await made.server.close()
-
-
-@pytest.fixture
 async def tenants(tmp_path: Path) -> AsyncIterator[list[SharedTenant]]:
     """The default tenant at two hubs; the first has the work."""
     url = shared().make(f"subscriptions_{next(numbers)}")

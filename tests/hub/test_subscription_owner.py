@@ -22,21 +22,24 @@ from madang.query.reach import EMPTY, WHOLE, Hidden, Reach
 from madang.query.tree import And, HasType, InScope
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
+from tests.hub.one_hub import ID, Place, subscription
 from tests.hub.web_receiver import Receiver, until
 
-ID = "urn:ngsi-ld:Subscription:1"
 ANN = "person:ann"
 SECRET = "s3cret"
 OPEN_BENCHES = Reach(And((HasType("Bench"), InScope(("open",), below=True))), (Hidden("phone"),))
 
 
-class Place:
+class OwnedPlace(Place):
     """A hub in a folder that knows what owners may see; it can be closed and opened again."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._hub: Hub | None = None
-        self._tenants: Tenants | None = None
+        super().__init__(
+            folder,
+            self._reach_of,
+            self._on_personal,
+            notify_hosts=["*", "127.0.0.0/8"],
+        )
         self.rights: dict[str, Reach] = {ANN: OPEN_BENCHES}
         self.personal: list[tuple[str, set[str], set[str], set[str]]] = []
 
@@ -54,49 +57,18 @@ class Place:
     ) -> None:
         self.personal.append((owner, set(ids), set(who), set(what)))
 
-    async def open(self, **settings: Any) -> Tenant:
-        hosts = settings.pop("notify_hosts", ["*", "127.0.0.0/8"])
-        given = Settings(data=self._folder, notify_hosts=hosts, **settings)
-        self._tenants = Tenants(given, self._reach_of, self._on_personal)
-        self._hub = Hub(SqliteEngine(self._folder / "state"), self._tenants.make)
-        await self._hub.start()
-        return await self._hub.tenant("", create=True)
-
-    async def close(self) -> None:
-        if self._hub is not None and self._tenants is not None:
-            await self._hub.close()
-            await self._tenants.close()
-            self._hub = None
-
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    made = Place(tmp_path)
+async def place(tmp_path: Path) -> AsyncIterator[OwnedPlace]:
+    made = OwnedPlace(tmp_path)
     yield made
     await made.close()
 
 
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    await made.server.start_server()
-    yield made
-    await made.server.close()
-
-
-def body(receiver: Receiver, **members: Any) -> dict[str, Any]:
-    notification = {"endpoint": {"uri": receiver.uri}, **members.pop("notification", {})}
-    return {
-        "id": ID,
-        "type": "Subscription",
-        "entities": [{"type": "Bench"}],
-        "notification": notification,
-        **members,
-    }
-
-
 async def subscribe(tenant: Tenant, receiver: Receiver, owner: str = ANN, **members: Any) -> None:
-    await tenant.subscriptions.create(body(receiver, **members), CORE, owner=owner, inside=False)
+    await tenant.subscriptions.create(
+        subscription(receiver, **members), CORE, owner=owner, inside=False
+    )
 
 
 async def write(tenant: Tenant, number: int, **members: Any) -> None:
@@ -118,7 +90,7 @@ async def failing(tenant: Tenant, count: int = 1) -> None:
 
 
 async def test_a_subscriber_gets_what_the_owner_may_see_and_nothing_else(
-    place: Place, receiver: Receiver
+    place: OwnedPlace, receiver: Receiver
 ) -> None:
     tenant = await place.open()
     await subscribe(tenant, receiver, notification={"sysAttrs": True, "showChanges": True})
@@ -134,16 +106,18 @@ async def test_a_subscriber_gets_what_the_owner_may_see_and_nothing_else(
 
 
 async def test_a_subscription_without_an_owner_sees_everything(
-    place: Place, receiver: Receiver
+    place: OwnedPlace, receiver: Receiver
 ) -> None:
     tenant = await place.open()
-    await tenant.subscriptions.create(body(receiver), CORE)
+    await tenant.subscriptions.create(subscription(receiver), CORE)
     await write(tenant, 2, scope="/closed")
     await until(lambda: told(receiver) == ["urn:a:2"])
     assert SECRET in text(receiver)
 
 
-async def test_an_entity_comes_and_goes_with_the_reach(place: Place, receiver: Receiver) -> None:
+async def test_an_entity_comes_and_goes_with_the_reach(
+    place: OwnedPlace, receiver: Receiver
+) -> None:
     tenant = await place.open()
     await subscribe(
         tenant, receiver, notificationTrigger=["entityCreated", "entityUpdated", "entityDeleted"]
@@ -163,7 +137,7 @@ async def test_an_entity_comes_and_goes_with_the_reach(place: Place, receiver: R
 
 
 async def test_periodic_notifications_stay_within_the_reach(
-    place: Place, receiver: Receiver
+    place: OwnedPlace, receiver: Receiver
 ) -> None:
     tenant = await place.open()
     for number in range(3):
@@ -181,7 +155,7 @@ async def test_periodic_notifications_stay_within_the_reach(
 
 
 async def test_periodic_queries_tell_nothing_of_hidden_attributes(
-    place: Place, receiver: Receiver
+    place: OwnedPlace, receiver: Receiver
 ) -> None:
     tenant = await place.open()
     await write(tenant, 1)
@@ -194,7 +168,7 @@ async def test_periodic_queries_tell_nothing_of_hidden_attributes(
 @pytest.mark.parametrize("join", [None, "flat"])
 @pytest.mark.parametrize("restart", [False, True])
 async def test_what_waits_when_rights_are_narrowed_is_told_within_them(
-    place: Place, receiver: Receiver, restart: bool, join: str | None
+    place: OwnedPlace, receiver: Receiver, restart: bool, join: str | None
 ) -> None:
     place.rights[ANN] = Reach(HasType("Bench"))
     receiver.answers = lambda n: 503
@@ -220,7 +194,9 @@ async def test_what_waits_when_rights_are_narrowed_is_told_within_them(
     await until(lambda: not tenant.subscriptions.delivery._queues)
 
 
-async def test_nothing_is_sent_for_an_owner_who_is_gone(place: Place, receiver: Receiver) -> None:
+async def test_nothing_is_sent_for_an_owner_who_is_gone(
+    place: OwnedPlace, receiver: Receiver
+) -> None:
     receiver.answers = lambda n: 503
     tenant = await place.open()
     await subscribe(tenant, receiver)
@@ -251,7 +227,7 @@ async def test_nothing_is_sent_for_an_owner_who_is_gone(place: Place, receiver: 
 
 
 async def test_a_hub_that_was_told_of_no_owners_sends_nothing_for_them(
-    place: Place, receiver: Receiver, tmp_path: Path
+    place: OwnedPlace, receiver: Receiver, tmp_path: Path
 ) -> None:
     tenant = await place.open()
     await subscribe(tenant, receiver)
@@ -266,7 +242,7 @@ async def test_a_hub_that_was_told_of_no_owners_sends_nothing_for_them(
 
 
 async def test_an_owner_stays_through_updates_and_restarts(
-    place: Place, receiver: Receiver
+    place: OwnedPlace, receiver: Receiver
 ) -> None:
     tenant = await place.open()
     await subscribe(tenant, receiver)
@@ -283,14 +259,14 @@ async def test_an_owner_stays_through_updates_and_restarts(
 
 
 def test_a_subscription_of_an_older_store_belongs_to_the_hub(receiver: Receiver) -> None:
-    made = stored_as.create(body(receiver), CORE, CORE, 1, ID)
+    made = stored_as.create(subscription(receiver), CORE, CORE, 1, ID)
     stored = orjson.loads(made.stored())
     assert "owner" not in stored
     read = stored_as.read(made.stored())
     assert (read.owner, read.inside) == (None, True)
 
 
-async def test_wider_rights_hold_for_what_comes_next(place: Place, receiver: Receiver) -> None:
+async def test_wider_rights_hold_for_what_comes_next(place: OwnedPlace, receiver: Receiver) -> None:
     tenant = await place.open()
     await subscribe(tenant, receiver)
     await write(tenant, 1, scope="/closed")
@@ -306,7 +282,7 @@ PERSONAL = Reach(None, (), (Hidden("phone", frozenset({"Bench"}), "owner"),))
 OWNER = {"type": "Relationship", "object": "urn:p:1"}
 
 
-async def test_personal_data_that_is_sent_is_told_of(place: Place, receiver: Receiver) -> None:
+async def test_personal_data_that_is_sent_is_told_of(place: OwnedPlace, receiver: Receiver) -> None:
     place.rights[ANN] = PERSONAL
     tenant = await place.open()
     await subscribe(tenant, receiver)
@@ -317,7 +293,7 @@ async def test_personal_data_that_is_sent_is_told_of(place: Place, receiver: Rec
 
 
 async def test_personal_data_that_is_not_shown_is_not_told_of(
-    place: Place, receiver: Receiver
+    place: OwnedPlace, receiver: Receiver
 ) -> None:
     place.rights[ANN] = PERSONAL
     tenant = await place.open()
@@ -329,7 +305,7 @@ async def test_personal_data_that_is_not_shown_is_not_told_of(
 
 
 async def test_personal_data_of_linked_entities_and_at_intervals_is_told_of(
-    place: Place, receiver: Receiver
+    place: OwnedPlace, receiver: Receiver
 ) -> None:
     place.rights[ANN] = PERSONAL
     tenant = await place.open()
@@ -356,7 +332,7 @@ INSIDE = [
 
 
 @pytest.mark.parametrize("uri", INSIDE)
-async def test_only_administrators_name_endpoints_inside(place: Place, uri: str) -> None:
+async def test_only_administrators_name_endpoints_inside(place: OwnedPlace, uri: str) -> None:
     tenant = await place.open(notify_hosts=["*"], base_url="https://hub.city.example")
     given = {
         "id": ID,
@@ -374,7 +350,9 @@ async def test_only_administrators_name_endpoints_inside(place: Place, uri: str)
     assert tenant.subscriptions.get(ID).endpoint.inside
 
 
-async def test_hosts_that_the_settings_name_may_be_inside(place: Place, receiver: Receiver) -> None:
+async def test_hosts_that_the_settings_name_may_be_inside(
+    place: OwnedPlace, receiver: Receiver
+) -> None:
     tenant = await place.open(notify_hosts=["127.0.0.1"])
     await subscribe(tenant, receiver)
     await write(tenant, 1)
@@ -386,7 +364,7 @@ async def test_hosts_that_the_settings_name_may_be_inside(place: Place, receiver
 
 
 async def test_an_endpoint_is_judged_again_when_it_is_connected_to(
-    place: Place, receiver: Receiver
+    place: OwnedPlace, receiver: Receiver
 ) -> None:
     tenant = await place.open()
     await subscribe(tenant, receiver)
@@ -400,7 +378,7 @@ async def test_an_endpoint_is_judged_again_when_it_is_connected_to(
 
 @pytest.mark.parametrize("name", ["Link", "NGSILD-Tenant", "Forwarded", "X-Forwarded-For", "Via"])
 async def test_a_subscriber_does_not_speak_for_the_hub(
-    place: Place, receiver: Receiver, name: str
+    place: OwnedPlace, receiver: Receiver, name: str
 ) -> None:
     tenant = await place.open()
     endpoint = {"uri": receiver.uri, "receiverInfo": [{"key": name, "value": "x"}]}
@@ -409,7 +387,9 @@ async def test_a_subscriber_does_not_speak_for_the_hub(
 
 
 @pytest.mark.parametrize("value", ["a\r\nHost: evil", "a\nX: y", "a\rb", "a\x00"])
-async def test_a_header_cannot_hold_another(place: Place, receiver: Receiver, value: str) -> None:
+async def test_a_header_cannot_hold_another(
+    place: OwnedPlace, receiver: Receiver, value: str
+) -> None:
     tenant = await place.open()
     for pair in ({"key": "X-Key", "value": value}, {"key": f"X{value}", "value": "v"}):
         endpoint = {"uri": receiver.uri, "receiverInfo": [pair]}
@@ -418,7 +398,7 @@ async def test_a_header_cannot_hold_another(place: Place, receiver: Receiver, va
 
 
 async def test_a_receiver_may_be_given_a_credential_but_one_only(
-    place: Place, receiver: Receiver
+    place: OwnedPlace, receiver: Receiver
 ) -> None:
     tenant = await place.open()
     info = [{"key": "Authorization", "value": "Bearer abc"}]

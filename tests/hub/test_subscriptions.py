@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,8 @@ import orjson
 import pytest
 
 from madang.hub import subscriptions as service
-from madang.hub.hub import Hub
 from madang.hub.operations import Create, Delete, Upsert
 from madang.hub.tenant import Tenant
-from madang.hub.tenants import Tenants
 from madang.model.context import CORE, Context, build
 from madang.model.errors import (
     AlreadyExists,
@@ -22,60 +19,10 @@ from madang.model.errors import (
     ResourceNotFound,
 )
 from madang.model.normalize import entity as normalized
-from madang.settings import Settings
-from madang.store.engine import SqliteEngine
+from tests.hub.one_hub import ID, Place, subscription
 from tests.hub.web_receiver import Receiver, until
 
-ID = "urn:ngsi-ld:Subscription:1"
 INLINE = build([{"Bench": "https://city.example/Bench"}, {"oak": "https://city.example/oak"}], str)
-
-
-class Place:
-    """A hub in a folder, which can be closed and opened again."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self._folder = folder
-        self._settings = Settings(data=folder, **settings)
-        self._hub: Hub | None = None
-        self._tenants: Tenants | None = None
-
-    async def open(self) -> Tenant:
-        self._tenants = Tenants(self._settings)
-        self._hub = Hub(SqliteEngine(self._folder / "state"), self._tenants.make)
-        await self._hub.start()
-        return await self._hub.tenant("", create=True)
-
-    async def close(self) -> None:
-        if self._hub is not None and self._tenants is not None:
-            await self._hub.close()
-            await self._tenants.close()
-            self._hub = None
-
-
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    made = Place(tmp_path)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    await made.server.start_server()
-    yield made
-    await made.server.close()
-
-
-def subscription(receiver: Receiver, **members: Any) -> dict[str, Any]:
-    notification = {"endpoint": {"uri": receiver.uri}, **members.pop("notification", {})}
-    return {
-        "id": ID,
-        "type": "Subscription",
-        "entities": [{"type": "Bench"}],
-        "notification": notification,
-        **members,
-    }
 
 
 async def write(tenant: Tenant, number: int, names: Context = CORE, **values: Any) -> None:
