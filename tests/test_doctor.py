@@ -74,6 +74,7 @@ def other_program() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
+@pytest.mark.slow
 async def test_a_damaged_lake_is_found(settings: Settings) -> None:
     folder = settings.data / "lake" / "default"
     engine = Engine(settings.data / "lake" / "scratch")

@@ -63,6 +63,7 @@ def broken(tenant: Tenant) -> Any:
     return mend
 
 
+@pytest.mark.slow
 async def test_changes_move_into_the_lake_by_themselves(tenant: Tenant) -> None:
     await write(tenant, 1)
     await until(lambda: tenant.history.waiting == 0)
@@ -71,6 +72,7 @@ async def test_changes_move_into_the_lake_by_themselves(tenant: Tenant) -> None:
     assert await values(tenant) == [1]
 
 
+@pytest.mark.slow
 async def test_a_lake_that_cannot_be_written_is_an_alarm_and_no_loss(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,6 +152,7 @@ def test_delays_are_right_to_three_per_cent(lake: DuckLake) -> None:
     assert found.delay(0.001) == 0.001  # measured in the future
 
 
+@pytest.mark.slow
 def test_who_provides_something_is_what_was_said_last_before_the_day_ended(lake: DuckLake) -> None:
     lake.add(
         [

@@ -122,6 +122,7 @@ async def test_who_is_told_to_stop_keeps_all_that_was_done(
         await mine.close()
 
 
+@pytest.mark.slow
 async def test_a_failing_service_waits_until_somebody_skips_what_failed(tmp_path: Path) -> None:
     async with town(tmp_path, open=False) as city:
         tenant = await city.hub.tenant("", create=False)
@@ -179,6 +180,7 @@ async def test_options_are_checked_and_take_effect(tmp_path: Path) -> None:
         await mine.close()
 
 
+@pytest.mark.slow
 async def test_a_service_writes_only_what_it_says_it_gives(tmp_path: Path) -> None:
     service = counter()
 

@@ -52,6 +52,7 @@ async def test_of_two_writers_the_later_one_is_refused_and_loads_again(url: str)
     await other.close()
 
 
+@pytest.mark.slow
 async def test_a_hub_has_the_database_to_itself(url: str) -> None:
     one, other = PostgresEngine(url), PostgresEngine(url)
     await one.claim()

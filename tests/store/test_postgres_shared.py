@@ -154,6 +154,7 @@ def at_once() -> float:
     return 0.0
 
 
+@pytest.mark.slow
 async def test_who_leaves_a_lease_to_others_takes_it_when_nobody_does(url: str) -> None:
     engines, _ = await stores(url)
     await engines[0].prepare_sharing()
@@ -184,6 +185,7 @@ async def test_hubs_see_one_another_until_they_leave(url: str) -> None:
         await engine.close()
 
 
+@pytest.mark.slow
 async def test_a_lease_is_handed_on_at_once_and_taken_over_after_a_silence(url: str) -> None:
     engines, _ = await stores(url)
     await engines[0].prepare_sharing()
