@@ -34,11 +34,11 @@ class Gateway:
         port: of the broker, on this machine.
         devices: their numbers.
         rate: of messages. [1/s]
-        keeps: how many messages it has still after their acknowledgement, to send them again when
-            the connection is lost: for a broker that acknowledges what it may lose.
+        keeps_s: how long it has messages still after their acknowledgement, to send them again
+            when the connection is lost: for a broker that acknowledges what it may lose.
     """
 
-    def __init__(self, port: int, devices: range, rate: float, keeps: int = 0) -> None:
+    def __init__(self, port: int, devices: range, rate: float, keeps_s: float = 0) -> None:
         self.made: list[int] = []
         """When each message was observed, in their order. [ms since 1970]"""
         self.longest_wait_s = 0.0
@@ -48,7 +48,7 @@ class Gateway:
         self._sent = self._acknowledged = 0
         self._last = time.monotonic()
         self._numbers: dict[int, int] = {}
-        self._kept: deque[int] = deque(maxlen=keeps)
+        self._kept: deque[int] = deque(maxlen=int(rate * keeps_s))
         self._again: deque[int] = deque()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run)

@@ -20,7 +20,7 @@ from pathlib import Path
 import polars as pl
 
 from tests.e2e.edge_city import Node, caught_up
-from tests.e2e.gateway import PROFILE, QUANTITIES, UNDER_WAY, Gateway, name_of
+from tests.e2e.gateway import PROFILE, QUANTITIES, Gateway, name_of
 from tests.e2e.mosquitto import Mosquitto
 from tests.e2e.server import Server, free_port
 
@@ -48,17 +48,17 @@ class Load:
     rate: float = 50_000 / 60
     gateways: int = 10
 
-    def start(self, port: int, keeps: int) -> list[Gateway]:
+    def start(self, port: int, keeps_s: float) -> list[Gateway]:
         """Return gateways that publish from now on."""
         each = self.rate / self.gateways
         shares = (range(n, self.devices, self.gateways) for n in range(self.gateways))
-        return [Gateway(port, share, each, keeps) for share in shares]
+        return [Gateway(port, share, each, keeps_s) for share in shares]
 
 
 class Hub:
     """Devices publish to the hub, which is killed."""
 
-    keeps = 0
+    keeps_s = 0.0
 
     def __init__(self, folder: Path) -> None:
         self.centre = Server(folder / "data", environ=ENVIRON)
@@ -83,11 +83,12 @@ class Hub:
 class Broker(Hub):
     """Devices publish to Mosquitto, which is killed.
 
-    It acknowledges before it writes to the disk, so gateways keep their last messages. Every
-    second time the hub stands still before, so that Mosquitto alone has what has come meanwhile.
+    It acknowledges what it writes to the disk within a second, so gateways keep their messages
+    for five. Every second time the hub stands still before, so that Mosquitto alone has what has
+    come meanwhile.
     """
 
-    keeps = 4 * UNDER_WAY
+    keeps_s = 5.0
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -201,7 +202,7 @@ async def crash(
     try:
         await victim.start(load.devices)
         began = time.monotonic()
-        gateways = await asyncio.to_thread(load.start, victim.port, victim.keeps)
+        gateways = await asyncio.to_thread(load.start, victim.port, victim.keeps_s)
         try:
             for turn in range(kills):
                 await asyncio.sleep(chance.uniform(*between_s))
