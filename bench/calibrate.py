@@ -11,7 +11,6 @@ alone leaves: another day of the true demand. Writes ``bench/results/calibrate.j
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench import machine
 from madang.demo import roads as demo
 from madang.twin.demand import trips
 from madang.twin.demand.assign import Day, assign, read
@@ -88,8 +88,7 @@ def main() -> None:
         "true_trips": len(truth), "true_spread": SPREAD,
         "chance_alone": fit(chance.vehicles(len(counts)), counts).told(),
     }  # fmt: skip
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(told, indent=1) + "\n")
+    machine.keep(RESULT, told)
     for part in ("fitted", "held_out"):
         for when in ("before", "after"):
             print(f"{part:>9} {when:>6}: {told[part][when]}")

@@ -13,7 +13,6 @@ stop at red.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -131,7 +130,7 @@ def main() -> None:
                   f" {one['seconds']:.0f} s, {one['stops']} stops, {one['running']} vehicles,"
                   f" {one['pending']} pending", flush=True)  # fmt: skip
     result = {"machine": machine.described(), **{c: report(c, some) for c, some in found.items()}}
-    given.json.write_text(json.dumps(result, indent=1) + "\n")
+    machine.keep(given.json, result)
 
 
 if __name__ == "__main__":

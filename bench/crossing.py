@@ -202,7 +202,7 @@ def main() -> None:
                 client.loop_stop()
     results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     results[f"load_{options.load:g}_per_s"] = found | {"machine": machine.described()}
-    RESULT.write_text(json.dumps(results, indent=2) + "\n")
+    machine.keep(RESULT, results)
     print(json.dumps(found, indent=2))
 
 

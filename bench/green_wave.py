@@ -9,7 +9,6 @@ pairs of the same seed with and without the wave. Writes ``bench/results/green_w
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -73,7 +72,7 @@ def main() -> None:
             found.setdefault(one["control"], []).append(one)
             print(f"{number}/{len(jobs)} {time.monotonic() - began:.0f} s: {one}", flush=True)
     result = {"machine": machine.described(), **{c: report(c, some) for c, some in found.items()}}
-    given.json.write_text(json.dumps(result, indent=1) + "\n")
+    machine.keep(given.json, result)
 
 
 if __name__ == "__main__":

@@ -225,14 +225,8 @@ def main() -> int:
             engine.close()
             return 0
         values = measure(Path(name), given.rows, console)
-    RESULT.parent.mkdir(exist_ok=True)
     about = {**machine.described(), "rows": given.rows}
-    RESULT.write_bytes(
-        orjson.dumps(
-            {"machine": about, "values": [asdict(value) for value in values]},
-            option=orjson.OPT_INDENT_2,
-        )
-    )
+    machine.keep(RESULT, {"machine": about, "values": [asdict(value) for value in values]})
     return 0
 
 

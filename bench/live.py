@@ -13,7 +13,6 @@ Vite that has them (started with ``MADANG_URL`` of this hub, whose port ``--port
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -208,7 +207,7 @@ def main() -> None:
         "runs": runs,
         "load": load_now,
     }
-    RESULT.write_text(json.dumps(found, indent=2) + "\n")
+    machine.keep(RESULT, found)
 
 
 if __name__ == "__main__":

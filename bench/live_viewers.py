@@ -298,7 +298,7 @@ def main() -> None:
     figures["load"] = round(os.getloadavg()[0], 1)
     Console().print_json(data=figures)
     if not given.smoke:
-        RESULT.write_text(json.dumps(figures, indent=2) + "\n")
+        machine.keep(RESULT, figures)
 
 
 if __name__ == "__main__":

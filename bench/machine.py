@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import apsw
+import orjson
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -24,6 +25,12 @@ SETTLED_S = 1.5  # so long a process must have been idle; history is moved once 
 SERVER_CORE, CLIENT_CORE = 0, 1
 PINNED = shutil.which("taskset") is not None and {0, 1} <= os.sched_getaffinity(0)
 """Whether server and generator can have a core each."""
+
+
+def keep(file: Path, found: object) -> None:
+    """Write what was found as JSON, into a folder that is made if need be."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def pin_client() -> None:

@@ -300,11 +300,9 @@ def main() -> int:
             found = asyncio.run(measure(server, given, console))
         finally:
             server.kill()
-    given.json.parent.mkdir(exist_ok=True)
     asked = {name: getattr(given, name) for name in
              ("clients", "connections", "devices", "rate", "seconds")}  # fmt: skip
-    text = json.dumps({"machine": machine.described(), "asked": asked, "found": found}, indent=1)
-    given.json.write_text(text + "\n")
+    machine.keep(given.json, {"machine": machine.described(), "asked": asked, "found": found})
     return 0 if found.get("sent") == found.get("acknowledged") else 1
 
 

@@ -115,8 +115,7 @@ def main() -> None:
         print(json.dumps(measured(given.residents, given.workers, given.ray)))
         return
     found = report(given.residents, given.repeat, given.ray)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    machine.keep(RESULT, found)
     for row in found["rows"]:
         s = row["seconds"]
         print(

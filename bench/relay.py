@@ -10,12 +10,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench import machine
 from tests.e2e.server import Server
 
 RESULT = Path(__file__).parent / "results" / "relay.json"
@@ -92,7 +97,7 @@ def main() -> None:
         },
         "max_ms": round(delays[-1], 2),
     }
-    RESULT.write_text(json.dumps(figures, indent=2) + "\n")
+    machine.keep(RESULT, figures)
     print(json.dumps(figures, indent=2))
 
 

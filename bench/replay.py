@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import orjson
 import polars as pl
 from rich.console import Console
 from rich.table import Table
@@ -106,7 +105,7 @@ def main() -> int:
         engine.close()
     Console().print(table)
     if not given.smoke:
-        RESULT.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
+        machine.keep(RESULT, results)
     return 0
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench import cases
+from bench import cases, machine
 from bench.cases import Case
 from bench.generator import Run
 from bench.notify import Latency
@@ -79,7 +78,6 @@ class Report:
 
     def save(self, file: Path) -> None:
         """Write everything as JSON, each run included."""
-        file.parent.mkdir(parents=True, exist_ok=True)
         content = {**self.about, "growth": self.growth(), "floor": self.floor}
         content["figures"] = [
             {**asdict(figure), "rate": figure.rate, "errors": figure.errors}
@@ -87,7 +85,7 @@ class Report:
         ]
         content["values"] = [asdict(value) for value in self.values]
         content["notify"] = self.notify
-        file.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        machine.keep(file, content)
 
     def show(self, console: Console) -> None:
         """Print the tables, each figure beside its bar."""

@@ -107,7 +107,7 @@ def runs(
         for one in pool.imap_unordered(run, jobs, chunksize=1):
             done.append(one)
             done.sort(key=lambda each: (each["scenario"], each["controller"], each["seed"]))
-            RESULTS.write_text(json.dumps({"machine": facts, "runs": done}, indent=1) + "\n")
+            machine.keep(RESULTS, {"machine": facts, "runs": done})
             print(
                 one["scenario"], one["controller"], one["seed"], round(one["delay"], 2), flush=True
             )

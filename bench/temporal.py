@@ -17,7 +17,6 @@ from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
-import orjson
 from rich.console import Console
 
 if __name__ == "__main__":
@@ -143,10 +142,9 @@ def main() -> int:
                 ),
             ]  # fmt: skip
     show(values, Console())
-    RESULT.parent.mkdir(exist_ok=True)
     about = {**machine.described(), "rows": given.rows}
     found = {"machine": about, "values": [asdict(value) for value in values]}
-    RESULT.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    machine.keep(RESULT, found)
     return 0
 
 

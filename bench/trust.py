@@ -148,13 +148,12 @@ def main() -> int:
     console.print(
         f"a record of the audit log: {record:.1f} us, bar {RECORD_BAR_US:g} us: {verdict}"
     )
-    given.json.parent.mkdir(exist_ok=True)
     pairs = {
         case: [[free._asdict(), held._asdict()] for free, held in found]
         for case, found in figures.items()
     }
     result = {"machine": machine.described(), "pairs": pairs, "record_us": record}
-    given.json.write_bytes(orjson.dumps(result))
+    machine.keep(given.json, result)
     return 0
 
 
