@@ -48,7 +48,8 @@ class Gateway:
         self._sent = self._acknowledged = 0
         self._last = time.monotonic()
         self._numbers: dict[int, int] = {}
-        self._kept: deque[int] = deque(maxlen=int(rate * keeps_s))
+        self._keeps_s = keeps_s
+        self._kept: deque[tuple[float, int]] = deque()  # when they were acknowledged, and which
         self._again: deque[int] = deque()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -92,10 +93,13 @@ class Gateway:
         self.longest_wait_s = max(self.longest_wait_s, now - self._last)
         self._last = now
         self._acknowledged += 1
-        self._kept.append(mid)
+        if self._keeps_s:
+            self._kept.append((now, mid))
+            while now - self._kept[0][0] > self._keeps_s:
+                self._kept.popleft()
 
     def _connected(self, *_: object) -> None:
-        self._again.extend(self._kept)
+        self._again.extend(mid for _, mid in self._kept)
         self._kept.clear()
 
     def stop(self) -> None:

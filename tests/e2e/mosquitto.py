@@ -61,7 +61,7 @@ class Mosquitto:
             *access,
             *DURABLE,
             f"persistence_location {self._folder}/",
-            "max_inflight_messages 100",
+            "max_inflight_messages 1000",
             "max_queued_messages 100000",
             *keep,
             *more,

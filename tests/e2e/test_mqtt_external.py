@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import aiomqtt
 import pytest
 
 from madang.model.errors import MadangError, TooManyRequests
+from madang.sense.transports import mqtt_external
 from madang.sense.transports.mqtt_external import Source
 from madang.settings import Settings
 from madang.settings_types import MqttBroker
@@ -112,6 +114,21 @@ async def test_what_comes_while_the_hub_is_away_waits_at_the_broker(
         await hub.start()
         await until(lambda: hub.intake.bodies[-1:] == [b"2"])
     assert hub.intake.bodies == [b"1", b"1", b"2"]
+
+
+async def test_a_broker_that_is_lost_again_and_again_is_not_waited_for_ever_longer(
+    mosquitto: Mosquitto, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_external, "FIRST_WAIT_S", 0.05)
+    await mosquitto.start()
+    await hub.start()
+    for _ in range(9):  # twice as long each time, the last would be waited for longer than 10 s
+        await asyncio.sleep(0.1)  # longer than the hub has waited
+        connection = hub.source._connection
+        assert connection is not None
+        connection.abort()
+        await until(lambda: not hub.source.subscribed)
+        await until(lambda: hub.source.subscribed)
 
 
 async def test_a_hub_that_is_too_busy_makes_the_broker_wait(mosquitto: Mosquitto, hub: Hub) -> None:

@@ -319,7 +319,11 @@ class Source:
         log.info("mqtt.broker_connected", broker=self.name)
 
     async def _run(self, context: ssl.SSLContext | None) -> None:
-        """Connect again and again, at longer and longer intervals while that does not last."""
+        """Connect again and again, at longer and longer intervals while that does not last.
+
+        A connection that has lasted longer than the hub waited for it counts as the first again: a
+        broker that is restarted now and then is not left alone for a minute.
+        """
         loop = asyncio.get_running_loop()
         wait_s = FIRST_WAIT_S
         while True:
@@ -327,9 +331,10 @@ class Source:
             why = await self._stay(context)
             if why != self.problem:
                 log.warning("mqtt.broker_lost", broker=self.name, reason=why)
+            has_lasted = self.connected and loop.time() - began > wait_s
             self.connected = self.subscribed = False
             self.problem = why
-            if loop.time() - began > LONGEST_WAIT_S:
+            if has_lasted:
                 wait_s = FIRST_WAIT_S
             await asyncio.sleep(wait_s * random.uniform(0.75, 1.25))
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
