@@ -17,6 +17,7 @@ from madang.lake.questions import PREFIX, TYPE, HeldBack, Hold, Instance
 from madang.lake.schema import COLUMNS, NAMES, ORDER, quoted
 from madang.lake.values import COLUMNS as READ
 from madang.lake.values import instance_of
+from madang.lake.window import instant
 
 if TYPE_CHECKING:
     import duckdb
@@ -173,7 +174,7 @@ def add(files: Files, instances: Sequence[Instance], only_news: bool) -> None:
     """Answer :meth:`madang.lake.protocol.Lake.add`."""
     if not instances:
         return
-    concerned = window.among("entity", sorted({one.entity for one in instances}))
+    concerned = _around(instances)
     table = f"(SELECT * FROM {files.files}.instance WHERE {concerned}) AS old"
     with files.changing() as cursor:
         stage(cursor, instances, files.number(len(instances)))
@@ -190,6 +191,16 @@ def add(files: Files, instances: Sequence[Instance], only_news: bool) -> None:
         )
         created = max(one.created for one in instances)
         _append(files, cursor, created)
+
+
+def _around(instances: Sequence[Instance]) -> str:
+    """Return a condition that holds for all rows of the same entities and times, and few others.
+
+    Without the times, files of years would be read for what was late by a minute.
+    """
+    entities = window.among("entity", sorted({one.entity for one in instances}))
+    times = [one.time for one in instances]
+    return f"{entities} AND time BETWEEN {instant(min(times))} AND {instant(max(times))}"
 
 
 def stage(cursor: duckdb.DuckDBPyConnection, instances: Sequence[Instance], first: int) -> None:
