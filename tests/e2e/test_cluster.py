@@ -30,6 +30,7 @@ from tests.e2e.nats_server import cluster as nats_cluster
 from tests.e2e.receiver import Receiver
 from tests.e2e.server import API, Server
 from tests.e2e.test_several_hubs import (
+    LANE,
     ROOM,
     SECRET,
     good,
@@ -237,7 +238,7 @@ def kill_in_turn(city: City, receiver: Receiver) -> None:
         for server in city.nats:
             with disaster.named("a NATS server is killed"):
                 lose(city, server)
-        for duty in ("notifications", "history"):
+        for duty in (LANE, "history"):
             worker = city.worker(duty)
             with disaster.named(f"the hub with {duty} is killed"):
                 lose_worker(city, worker, duty)
