@@ -182,20 +182,19 @@ async def test_lanes_go_from_hub_to_hub_and_each_subscriber_is_told_all_in_order
     tenants: list[SharedTenant], receiver: Receiver
 ) -> None:
     one, other = tenants
-    loop = asyncio.get_running_loop()
-    one.store.on_commit = lambda word: loop.call_soon(other.hear, word) and None
-    other.store.on_commit = lambda word: loop.call_soon(one.hear, word) and None
+    one.store.on_commit, other.store.on_commit = other.hear, one.hear
     ids = [f"urn:ngsi-ld:Subscription:{number}" for number in range(12)]
     for id in ids:
         await one.subscriptions.create(subscription(receiver, id), CORE)
     await other.store.take_up()
     holders = dict.fromkeys(LANES, one)
     receiver.slow_s = 0.003
-    moving = asyncio.create_task(move(tenants, holders))
+    written = asyncio.Event()
+    moving = asyncio.create_task(move(tenants, holders, written))
     for number in range(120):
         await write(tenants[number % 2], number)
-    moving.cancel()
-    await asyncio.wait([moving])
+    written.set()
+    print(f"{await moving} times a lane was handed over")
     await until(lambda: len(receiver.bodies) >= 120 * len(ids), 30.0)
     told = defaultdict(list)
     for body in receiver.bodies:
@@ -203,11 +202,15 @@ async def test_lanes_go_from_hub_to_hub_and_each_subscriber_is_told_all_in_order
     assert told == {id: list(range(120)) for id in ids}
 
 
-async def move(tenants: list[SharedTenant], holders: dict[Lane, SharedTenant]) -> None:
-    """Hand one lane after the other to the other hub."""
-    while True:
+async def move(
+    tenants: list[SharedTenant], holders: dict[Lane, SharedTenant], written: asyncio.Event
+) -> int:
+    """Hand one lane after the other to the other hub; return how often."""
+    for times in count(1):
         lane = random.choice(LANES)
-        holder = holders[lane]
-        await asyncio.shield(holder.rest(lane))
-        holders[lane] = tenants[1 - tenants.index(holder)]
-        await asyncio.shield(holders[lane].work(lane))
+        await holders[lane].rest(lane)
+        holders[lane] = tenants[1 - tenants.index(holders[lane])]
+        await holders[lane].work(lane)
+        if written.is_set():
+            return times
+    raise AssertionError("the loop has no end")
