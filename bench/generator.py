@@ -45,15 +45,28 @@ def run(
     connections: int,
     entities: int = 0,
     key: str = "",
+    number: int = 0,
 ) -> Run:
-    """Run a script against a server, given by address and process id; ``key`` signs in."""
+    """Run a script against a server.
+
+    Args:
+        script: name of a file in bench/wrk.
+        url: of the server.
+        server: its process id.
+        seconds: how long.
+        connections: how many at the same time.
+        entities: how many vehicles have been loaded.
+        key: signs in.
+        number: of several generators at the same time; each upserts vehicles of its own.
+    """
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
     command += ["--timeout", "30s", "-s", str(SCRIPTS / f"{script}.lua"), url]
     environ = {
         **os.environ,
         "DIR": str(SCRIPTS),
         "ENTITIES": str(entities),
-        "RUN": str(time.time_ns() // 1_000_000),
+        "RUN": str(time.time_ns() // 1_000_000 + number),
+        "NUMBER": str(number),
     }
     if key:
         environ["KEY"] = key

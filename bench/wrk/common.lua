@@ -1,10 +1,12 @@
 -- What the cases share. Variables: PREFIX (path of the API), ENTITIES (how many are loaded),
--- RUN (makes the ids of created entities unique), DIR (this folder), KEY (credential, if any).
+-- RUN (makes the ids of created entities unique), DIR (this folder), KEY (credential, if any),
+-- NUMBER (of several generators at the same time).
 local common = {}
 
 common.prefix = os.getenv("PREFIX") or "/ngsi-ld/v1"
 common.entities = tonumber(os.getenv("ENTITIES") or "100")
 common.run = os.getenv("RUN") or "0"
+common.number = tonumber(os.getenv("NUMBER") or "0")
 
 local reading = { ["Accept"] = "application/json" }
 local writing = { ["Accept"] = "application/json", ["Content-Type"] = "application/json" }

@@ -24,12 +24,18 @@ class Balanced:
         ports: of the hubs on this machine.
         first: which of them is asked first.
         retried: statuses that are as bad as no answer.
+        answer_s: how long a hub may take to answer. [s]
     """
 
     def __init__(
-        self, ports: Sequence[int], first: int = 0, retried: Collection[int] = RETRIED
+        self,
+        ports: Sequence[int],
+        first: int = 0,
+        retried: Collection[int] = RETRIED,
+        answer_s: float = 10.0,
     ) -> None:
         self._retried = retried
+        self._answer_s = answer_s
         order = [*ports[first % len(ports) :], *ports[: first % len(ports)]]
         self._ports = itertools.cycle(order)
         self._round = len(ports)
@@ -57,7 +63,9 @@ class Balanced:
 
     def _ask(self, port: int, method: str, path: str, body: object) -> tuple[int, bytes]:
         if port not in self._connections:
-            self._connections[port] = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            self._connections[port] = http.client.HTTPConnection(
+                "127.0.0.1", port, timeout=self._answer_s
+            )
         connection = self._connections[port]
         head = {} if body is None else {"Content-Type": "application/json"}
         connection.request(method, path, None if body is None else orjson.dumps(body), head)

@@ -58,6 +58,11 @@ class NatsServer:
                 assert time.monotonic() < end, "nats-server does not listen"
                 time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the server has not been started"
+        return self._process.pid
+
     def kill(self) -> None:
         """End it at once, as a power cut would."""
         if self._process is not None:

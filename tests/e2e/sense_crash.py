@@ -101,11 +101,7 @@ class Broker(Hub):
         await self._mosquitto.start()
         await super().start(devices)
         # The broker keeps the hub's session from its subscription on.
-        await asyncio.to_thread(self.centre.wait_for, self._is_subscribed)
-
-    def _is_subscribed(self) -> bool:
-        wanted = b'madang_mqtt_broker_connected{broker="field"} 1.0'
-        return wanted in self.centre.request("GET", "/metrics").body
+        await asyncio.to_thread(self.centre.wait_for, lambda: is_subscribed(self.centre))
 
     async def kill(self, turn: int) -> None:
         with ExitStack() as stack:
@@ -164,6 +160,12 @@ class Summary:
     """Of a gateway for its next acknowledgement."""
     caught_up_s: float = field(default=0)
     """From the last message to the last value in history."""
+
+
+def is_subscribed(server: Server) -> bool:
+    """Tell whether a hub listens to the broker ``field``."""
+    wanted = b'madang_mqtt_broker_connected{broker="field"} 1.0'
+    return wanted in server.request("GET", "/metrics").body
 
 
 def register(server: Server, devices: int) -> None:

@@ -147,6 +147,14 @@ class Server:
         """Ask the process to end and wait for it; return its exit code."""
         return self._signal(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """Let the process do nothing more, and not end."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process go on, as if nothing had been."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def _signal(self, number: signal.Signals) -> int:
         if self._process is None:
             return 0

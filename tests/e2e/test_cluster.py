@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+import psycopg
 import pytest
 
 from tests.contract import cluster
@@ -29,6 +30,7 @@ from tests.e2e.nats_server import cluster as nats_cluster
 from tests.e2e.receiver import Receiver
 from tests.e2e.server import API, Server
 from tests.e2e.test_several_hubs import (
+    LANE,
     ROOM,
     SECRET,
     good,
@@ -121,12 +123,11 @@ class Write(NamedTuple):
 class Load:
     """Writers, each with a room of its own, whose temperature it raises again and again."""
 
-    def __init__(self, city: City, retried: Collection[int] = RETRIED) -> None:
-        ports = [hub.port for hub in city.answering]
+    def __init__(self, clients: list[Balanced]) -> None:
         self.written: list[list[Write]] = [[] for _ in range(WRITERS)]
         self.failures: list[str] = []
         self._ending = threading.Event()
-        self.clients = [Balanced(ports, number, retried) for number in range(WRITERS)]
+        self.clients = clients
         self._threads = [
             threading.Thread(target=self._write, args=(number,)) for number in range(WRITERS)
         ]
@@ -161,12 +162,16 @@ class Load:
         assert self.failures == []
         return [done[-1].value if done else 0 for done in self.written]
 
-    def longest_wait(self, since: float) -> float:
+    def longest_wait(self, since: float, writers: Collection[int] = range(WRITERS)) -> float:
         """Return the longest that any write took which has ended since. [s]"""
-        waits = [
-            w.acknowledged - w.began for o in self.written for w in o if w.acknowledged > since
-        ]
-        return max(waits)
+        ended = [w for number in writers for w in self.written[number] if w.acknowledged > since]
+        return max(w.acknowledged - w.began for w in ended)
+
+
+def balanced(city: City, retried: Collection[int] = RETRIED) -> list[Balanced]:
+    """Return a client of all hubs that answer for each writer."""
+    ports = [hub.port for hub in city.answering]
+    return [Balanced(ports, number, retried) for number in range(WRITERS)]
 
 
 class Disaster:
@@ -226,14 +231,14 @@ def kill_in_turn(city: City, receiver: Receiver) -> None:
     for number in range(WRITERS):
         good(city.answering[0], "POST", f"{API}/entities", room(number, temperature=0))
     good(city.answering[1], "POST", f"{API}/subscriptions", subscription(receiver.uri, 1))
-    with Load(city) as load:
+    with Load(balanced(city)) as load:
         disaster = Disaster(load, receiver)
         with disaster.named("nothing happens"):
             until(lambda: min(load.last()) > 50)
         for server in city.nats:
             with disaster.named("a NATS server is killed"):
                 lose(city, server)
-        for duty in ("notifications", "history"):
+        for duty in (LANE, "history"):
             worker = city.worker(duty)
             with disaster.named(f"the hub with {duty} is killed"):
                 lose_worker(city, worker, duty)
@@ -312,11 +317,56 @@ def in_order(what: str, found: Iterable[tuple[int, int]], wanted: list[list[int]
         assert {0, *values} == {0, *by_room[number]}, f"{what} of room {number}"
 
 
+def test_a_hub_that_is_frozen_in_the_middle_of_a_commit_holds_up_the_others_for_seconds(
+    city: City,
+) -> None:
+    """Each writer has a hub of its own, so what was sent to the frozen one is not sent again."""
+    for number in range(WRITERS):
+        good(city.answering[0], "POST", f"{API}/entities", room(number, temperature=0))
+    ports = [hub.port for hub in city.answering]
+    clients = [Balanced([ports[number % 2]], answer_s=60.0) for number in range(WRITERS)]
+    frozen, others = city.answering[0], range(1, WRITERS, 2)
+    with Load(clients) as load:
+        for _ in range(3):
+            before = load.last()
+            until(lambda before=before: all(map(int.__lt__, before, load.last())))  # type: ignore[misc]
+            freeze_in_a_commit(city, frozen)
+            began, before = time.monotonic(), load.last()
+            until(
+                lambda before=before: all(load.last()[n] > before[n] + 1 for n in others),  # type: ignore[misc]
+                RECOVERY_S,
+            )
+            print(f"frozen: the others waited {load.longest_wait(began, others):.2f} s at most")
+            frozen.thaw()
+        before = load.last()
+        until(lambda: all(map(int.__lt__, before, load.last())))
+    wanted = [list(range(1, last + 1)) for last in load.last()]
+    sent_again = sum(sum(client.passed_over.values()) for client in clients)
+    for hub in city.hubs:
+        found = changes(hub, wanted)
+        in_order("the changes", found, wanted)
+        assert len(found) <= sum(map(len, wanted)) + WRITERS + sent_again, "some are doubled"
+
+
+def freeze_in_a_commit(city: City, hub: Server) -> None:
+    """Freeze a hub at a moment at which nobody else can commit any more."""
+    for _ in range(200):
+        hub.freeze()
+        try:
+            city.postgres.execute(
+                "SET lock_timeout = '500ms'; SELECT FROM madang_default.counter FOR UPDATE", "city"
+            )
+        except psycopg.errors.LockNotAvailable:
+            return
+        hub.thaw()
+    pytest.fail("the hub was never in the middle of a commit")
+
+
 def test_hubs_are_restarted_one_after_the_other_without_a_failed_request(city: City) -> None:
     """The client asks the other hub where a connection is closed or refused, and only there."""
     for number in range(WRITERS):
         good(city.answering[0], "POST", f"{API}/entities", room(number, temperature=0))
-    with Load(city, retried=()) as load:
+    with Load(balanced(city, retried=())) as load:
         for hub in city.hubs:
             before = load.last()
             began = time.monotonic()

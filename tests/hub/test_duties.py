@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
-from madang.hub.duties import DUTIES, LATER_S, OF_ROLE, Duty, patience, surplus
+from madang.hub.duties import DUTIES, LANES, LATER_S, OF_ROLE, Duty, lane_of, patience, surplus
 
 WORK = OF_ROLE["worker"]
 
@@ -26,12 +26,19 @@ def test_who_has_more_leaves_what_is_free_to_others() -> None:
     assert patience(["sense"], [[]]) == 0, "devices do not count among workers"
 
 
-@examples(st.lists(st.sampled_from(range(3)), min_size=3, max_size=3), st.integers(1, 3))
+def test_subscriptions_are_spread_over_the_lanes_and_stay_in_theirs() -> None:
+    found = [lane_of(f"urn:ngsi-ld:Subscription:{number}") for number in range(1000)]
+    assert all(200 < found.count(lane) < 300 for lane in LANES)
+    # What is written here must not change: hubs of two versions work side by side in an update.
+    assert found[:4] == [LANES[2], LANES[0], LANES[2], LANES[0]]
+
+
+@examples(st.lists(st.sampled_from(range(3)), min_size=6, max_size=6), st.integers(1, 3))
 def test_duties_come_to_be_shared_out_and_stay_so(holders: list[int], hubs: int) -> None:
     has: list[list[Duty]] = [[] for _ in range(hubs)]
     for duty, holder in zip(WORK, holders, strict=True):
         has[holder % hubs].append(duty)
-    for _ in range(3):
+    for _ in WORK:
         for number, mine in enumerate(has):
             others = [one for n, one in enumerate(has) if n != number]
             given = surplus(mine, others)

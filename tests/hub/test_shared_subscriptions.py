@@ -6,6 +6,8 @@ Word is not carried here: a test takes it to the other hub at the moment it is a
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from madang.hub.duties import LANES, Lane
 from madang.hub.hub import Hub
 from madang.hub.operations import Upsert
 from madang.hub.shared_tenant import SharedTenant
@@ -46,16 +49,17 @@ async def tenants(tmp_path: Path) -> AsyncIterator[list[SharedTenant]]:
         tenant = hub.open[""]
         assert isinstance(tenant, SharedTenant)
         found.append(tenant)
-    await parts[0][0].work("notifications")
+    for lane in LANES:
+        await parts[0][0].work(lane)
     yield found
     for hub, makers in parts:
         await hub.close()
         await makers.close()
 
 
-def subscription(receiver: Receiver) -> dict[str, Any]:
+def subscription(receiver: Receiver, id: str = ID) -> dict[str, Any]:
     return {
-        "id": ID,
+        "id": id,
         "type": "Subscription",
         "entities": [{"type": "Bench"}],
         "notification": {"endpoint": {"uri": receiver.uri}},
@@ -172,3 +176,41 @@ async def test_what_is_to_be_sent_again_is_stored_as_the_other_hub_left_it(
     await one.store.take_up()
     for tenant in tenants:
         assert tenant.subscriptions.get(ID).body["q"] == "seats>100"
+
+
+async def test_lanes_go_from_hub_to_hub_and_each_subscriber_is_told_all_in_order_once(
+    tenants: list[SharedTenant], receiver: Receiver
+) -> None:
+    one, other = tenants
+    one.store.on_commit, other.store.on_commit = other.hear, one.hear
+    ids = [f"urn:ngsi-ld:Subscription:{number}" for number in range(12)]
+    for id in ids:
+        await one.subscriptions.create(subscription(receiver, id), CORE)
+    await other.store.take_up()
+    holders = dict.fromkeys(LANES, one)
+    receiver.slow_s = 0.003
+    written = asyncio.Event()
+    moving = asyncio.create_task(move(tenants, holders, written))
+    for number in range(120):
+        await write(tenants[number % 2], number)
+    written.set()
+    print(f"{await moving} times a lane was handed over")
+    await until(lambda: len(receiver.bodies) >= 120 * len(ids), 30.0)
+    told = defaultdict(list)
+    for body in receiver.bodies:
+        told[body["subscriptionId"]].append(body["data"][0]["seats"]["value"])
+    assert told == {id: list(range(120)) for id in ids}
+
+
+async def move(
+    tenants: list[SharedTenant], holders: dict[Lane, SharedTenant], written: asyncio.Event
+) -> int:
+    """Hand one lane after the other to the other hub; return how often."""
+    for times in count(1):
+        lane = random.choice(LANES)
+        await holders[lane].rest(lane)
+        holders[lane] = tenants[1 - tenants.index(holders[lane])]
+        await holders[lane].work(lane)
+        if written.is_set():
+            return times
+    raise AssertionError("the loop has no end")

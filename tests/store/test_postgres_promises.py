@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from itertools import count
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from madang.query.tree import Query
 from madang.store.engine import SqliteEngine
@@ -50,6 +52,28 @@ async def test_of_two_writers_the_later_one_is_refused_and_loads_again(url: str)
     assert await first.check() == []
     await one.close()
     await other.close()
+
+
+async def test_a_commit_whose_session_the_server_has_ended_is_made_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = conninfo_to_dict(url)["dbname"]
+    shared().execute(f"ALTER DATABASE {database} SET idle_in_transaction_session_timeout = '50ms'")
+    engine = PostgresEngine(url)
+    store = await engine.open("", create=True)
+    assert store is not None
+    pauses = [0.3]
+
+    def check(*_: object) -> None:
+        if pauses:
+            time.sleep(pauses.pop())  # the hub stands still with its transaction open
+
+    monkeypatch.setattr(store, "_check", check)
+    await put(store, vehicle(1))
+    assert pauses == []
+    assert await store.get(vehicle(1).id) is not None
+    assert store.last_change == 1
+    await engine.close()
 
 
 @pytest.mark.slow

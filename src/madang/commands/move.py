@@ -36,8 +36,10 @@ def move(
 
     from madang import settings_sources
     from madang.lock import held
+    from madang.logs import configure
 
     target = settings_sources.load({"data": data, "store": to}, config=config)
+    configure(target)  # what a hub would log at level debug is nothing for people
     now = _store_now(data, config)
     if now not in ("", to):
         raise settings_sources.SettingsError(f"the state is in {now} already; unset store to move")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import structlog
 
 from madang.hub.delivery import Delivery
+from madang.hub.duties import Lane, lane_of
 from madang.model.errors import NgsiError
 from madang.store.protocol import Delivery as Waiting
 
@@ -17,45 +18,68 @@ RETRY_S = 0.5
 
 
 class Arrivals:
-    """Gives delivery what is stored, once each and in order, whichever hub has stored it."""
+    """Gives delivery what is stored in its lanes, once each and in order, whoever has stored it."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
+        self._lanes: set[Lane] = set()
         self._given = 0
         self._heard = 0
         self._task: asyncio.Task[None] | None = None
-        self._is_begun = False
+        self._reading = asyncio.Lock()
 
-    async def begin(self) -> None:
-        """Take up what waits, and from now on what comes."""
-        self._given = await self._delivery.recover()
-        self._is_begun = True
+    def is_mine(self, subscription: str) -> bool:
+        """Tell whether this hub is to send what is stored for a subscription."""
+        return lane_of(subscription) in self._lanes
+
+    async def begin(self, lane: Lane) -> None:
+        """Take up what waits in a lane, and from now on what comes."""
+        async with self._reading:
+            self._lanes.add(lane)
+            given = self._given
+
+            def is_new(row: Waiting) -> bool:
+                its = lane_of(row.subscription)
+                return its == lane or (row.key > given and its in self._lanes)
+
+            self._given = max(given, await self._delivery.recover(0, is_new))
         self.hear(self._heard)
+
+    def end(self, lane: Lane) -> None:
+        """Leave what comes in a lane to another hub."""
+        self._lanes.discard(lane)
 
     def own(self, deliveries: Sequence[Waiting]) -> None:
         """Take what this hub has just stored."""
-        if self._is_begun and self._task is None and deliveries[0].key == self._given + 1:
+        is_next = deliveries[0].key == self._given + 1 and not self._reading.locked()
+        if self._lanes and self._task is None and is_next:
             self._given = deliveries[-1].key
-            self._delivery.enqueue(deliveries)
+            self._delivery.enqueue([one for one in deliveries if self.is_mine(one.subscription)])
         self.hear(deliveries[-1].key)
 
     def hear(self, key: int) -> None:
         """Take note that there are notifications up to a key."""
         self._heard = max(self._heard, key)
-        if self._is_begun and self._task is None and self._heard > self._given:
+        if self._lanes and self._task is None and self._heard > self._given:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         try:
-            while self._heard > self._given:
-                upto = self._heard
-                try:
-                    self._given = max(upto, await self._delivery.recover(self._given))
-                except NgsiError as error:  # the database is away
-                    log.warning("notifications.unread", error=str(error))
-                    await asyncio.sleep(RETRY_S)
+            async with self._reading:
+                while self._heard > self._given:
+                    await self._catch_up(self._heard)
         finally:
             self._task = None
+
+    async def _catch_up(self, upto: int) -> None:
+        try:
+            last = await self._delivery.recover(
+                self._given, lambda row: self.is_mine(row.subscription)
+            )
+            self._given = max(upto, last)
+        except NgsiError as error:  # the database is away
+            log.warning("notifications.unread", error=str(error))
+            await asyncio.sleep(RETRY_S)
 
     async def close(self) -> None:
         """End what is under way."""

@@ -125,14 +125,16 @@ class Delivery:
             if queue.task is None and queue.timer is None:
                 self._start(queue)
 
-    async def recover(self, after: int = 0) -> int:
-        """Take up all that the store has after a key; call it before anything newer is enqueued.
+    async def recover(
+        self, after: int = 0, wanted: Callable[[Waiting], bool] = lambda _: True
+    ) -> int:
+        """Take up what the store has after a key; call it before anything newer is enqueued.
 
         Returns:
             The last key there is.
         """
         while rows := await self._read(None, after, 1000):
-            self.enqueue(rows)
+            self.enqueue([row for row in rows if wanted(row)])
             after = rows[-1].key
         return after
 
@@ -201,16 +203,19 @@ class Delivery:
 
     # --- the work -----------------------------------------------------------------------------
 
+    def _ends(self, queue: Queue) -> bool:
+        return self._closing or queue.is_ending
+
     def _start(self, queue: Queue) -> None:
         queue.timer = None
-        if not self._closing:
+        if not self._ends(queue):
             queue.task = asyncio.get_running_loop().create_task(self._run(queue))
 
     async def _run(self, queue: Queue) -> None:
         """Send what waits in one queue, until it is empty or has to wait."""
         head: Waiting | None = None
         try:
-            while not self._closing and (head := await self._next(queue)) is not None:
+            while not self._ends(queue) and (head := await self._next(queue)) is not None:
                 wait_s = await self._deal_with(queue, head)
                 if wait_s is not None:
                     self._pause(queue, wait_s)
@@ -358,13 +363,24 @@ class Delivery:
             failed, self._failed = self._failed, {}
             self._settle(delivered, [(key, *what) for key, what in failed.items()])
 
+    async def leave(self, leaves: Callable[[str], bool], grace_s: float = 2.0) -> None:
+        """Let what is being sent for some subscriptions arrive, and forget what else waits."""
+        leaving = [queue for queue in self._queues.values() if leaves(queue.subscription)]
+        await self._finish(leaving, grace_s)
+        for queue in leaving:
+            self.forget(queue.subscription)
+
     async def close(self, grace_s: float = 5.0) -> None:
         """Let what is being sent arrive, hand over the results, and stop."""
         self._closing = True
-        tasks = [queue.task for queue in self._queues.values() if queue.task is not None]
-        for queue in self._queues.values():
+        await self._finish(list(self._queues.values()), grace_s)
+
+    async def _finish(self, queues: list[Queue], grace_s: float) -> None:
+        for queue in queues:
+            queue.is_ending = True
             if queue.timer is not None:
                 queue.timer.cancel()
+        tasks = [queue.task for queue in queues if queue.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)
             for task in late:

@@ -94,10 +94,12 @@ class Hub:
         """End a duty in every tenant: another hub is to have it."""
         async with self._opening:
             self.duties.discard(duty)
-            for tenant in self.open.values():
-                for told in self.on_rest[duty]:
-                    await told(tenant)
-                await tenant.rest(duty)
+            await asyncio.gather(*(self._rest(tenant, duty) for tenant in self.open.values()))
+
+    async def _rest(self, tenant: Tenant, duty: Duty) -> None:
+        for told in self.on_rest[duty]:
+            await told(tenant)
+        await tenant.rest(duty)
 
     async def close(self) -> None:
         """Finish what is under way in every tenant and close the engine."""

@@ -1,7 +1,8 @@
 """The subscriptions of a tenant that several hubs work on.
 
-All of them match; one of them sends. What another hub has changed is taken up (:meth:`take`) before
-this one commits anything more, so every change is matched with the newest subscriptions.
+All of them match; the one that has a subscription's lane sends. What another hub has changed is
+taken up (:meth:`take`) before this one commits anything more, so every change is matched with the
+newest subscriptions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import structlog
 
 from madang.hub import subscription as stored_as
 from madang.hub.arrivals import Arrivals
+from madang.hub.duties import Lane, lane_of
 from madang.hub.subscription import Subscription
 from madang.hub.subscriptions import Subscriptions
 from madang.model.context import Context, Names
@@ -39,23 +41,31 @@ class SharedSubscriptions(Subscriptions):
     def __init__(self, *, known: Known, **parts: Any) -> None:
         super().__init__(**parts)
         self._known_context = known
-        self._works = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.arrivals = Arrivals(self.delivery)
 
-    async def work(self) -> None:
-        """Send from now on, and tell periodic subscriptions: no other hub does."""
-        self._works = True
+    async def work(self, lane: Lane) -> None:
+        """Send from now on, and tell periodic subscriptions, in a lane: no other hub does."""
+        await self.arrivals.begin(lane)
         for subscription in self._all.values():
-            self.periodic.put(subscription)
-        await self.arrivals.begin()
+            if lane_of(subscription.id) == lane:
+                self.periodic.put(subscription)
+
+    async def rest(self, lane: Lane) -> None:
+        """Leave a lane to another hub, with nothing of it under way and statistics stored."""
+        self.arrivals.end(lane)
+        for id in self._all:
+            if lane_of(id) == lane:
+                self.periodic.remove(id)
+        await self.delivery.leave(lambda id: lane_of(id) == lane)
+        await self._store_statistics()
 
     async def _recover(self) -> None:
         """Leave what is to be sent to the hub that has the work."""
 
     def _put(self, subscription: Subscription) -> None:
         super()._put(subscription)
-        if not self._works:
+        if not self.arrivals.is_mine(subscription.id):
             self.periodic.remove(subscription.id)
 
     # --- what another hub has changed ---------------------------------------------------------
@@ -69,7 +79,7 @@ class SharedSubscriptions(Subscriptions):
                 self.delivery.forget(id)
             return
         record = stored_as.read(body)
-        if known is not None and self._works:
+        if known is not None and self.arrivals.is_mine(id):
             if record.statistics != known.statistics:  # this hub sends, so it knows best
                 self.delivery.touched.add(id)
             record.statistics = known.statistics
@@ -109,7 +119,7 @@ class SharedSubscriptions(Subscriptions):
         await _until_newest(partial(super().delete, id, owner))
 
     def resend(self, id: str) -> None:
-        if self._works:
+        if self.arrivals.is_mine(id):
             super().resend(id)
             return
         self.get(id)

@@ -7,15 +7,20 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from madang.hub.duties import Duty
+import structlog
+
+from madang.hub.duties import Duty, is_lane
 from madang.hub.others import Others
 from madang.hub.shared_subscriptions import SharedSubscriptions
 from madang.hub.tenant import Tenant
+from madang.model.errors import NgsiError
 from madang.store.protocol import Item, ItemKind
 from madang.store.word import Word
 
 if TYPE_CHECKING:
     from madang.store.postgres.shared import SharedStore
+
+log = structlog.get_logger("madang.hub")
 
 Taker = Callable[[str, bytes | None], None]
 """Takes up one of the hub's own things as another hub has left it: id, body; None is gone."""
@@ -43,8 +48,17 @@ class SharedTenant(Tenant):
 
     async def work(self, duty: Duty) -> None:
         await super().work(duty)
-        if duty == "notifications":
-            await self.subscriptions.work()
+        if is_lane(duty):
+            await self.subscriptions.work(duty)
+
+    async def rest(self, duty: Duty) -> None:
+        await super().rest(duty)
+        if is_lane(duty):
+            try:
+                await self.subscriptions.rest(duty)
+                await self.writer.add_deliveries([])  # what was sent is noted when this returns
+            except NgsiError as error:  # the database is away; some may come twice
+                log.warning("lane.not_noted", lane=duty, error=str(error))
 
     def hear(self, word: Word) -> None:
         """Take note of what another hub has committed."""

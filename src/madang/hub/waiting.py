@@ -27,6 +27,8 @@ class Queue:
     count: int = 0
     task: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
+    is_ending: bool = False
+    """Nothing more is sent: another hub does, or this one ends."""
     failures: int = 0
     """Attempts in a row that showed the endpoint to be in trouble."""
     error: str | None = None

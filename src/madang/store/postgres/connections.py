@@ -17,9 +17,10 @@ from madang.store.postgres.schema import Connection
 
 T = TypeVar("T")
 
+NAME = "madang"  # of our sessions, for the server
 PATIENCE = 5.0  # [s] that work waits for a database that is away
 PAUSE = 0.1  # [s] from one attempt to the next
-_AWAY = frozenset({"57P01", "57P02", "57P03", "25P03"})  # stopped, crashed, starting, timed out
+_AWAY = frozenset({"57P01", "57P02", "57P03", "25P03"})  # stopped, crashed, starting, idle too long
 _OPTIONS = {
     "jit": "off",  # compiling costs more than the statements of a page
     "synchronous_commit": "on",  # acknowledged is on the disk, whatever the server's default
@@ -33,12 +34,11 @@ LOOKUPS = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 def is_lost(error: psycopg.Error) -> bool:
     """Tell whether an error means that the connection is gone, not that the work is wrong."""
-    if isinstance(error, psycopg.InterfaceError):
+    if isinstance(error, psycopg.InterfaceError) or error.sqlstate in _AWAY:
         return True
     if not isinstance(error, psycopg.OperationalError):
         return False
-    state = error.sqlstate
-    return state is None or state.startswith("08") or state in _AWAY
+    return error.sqlstate is None or error.sqlstate.startswith("08")
 
 
 def shown(url: str) -> str:
@@ -74,7 +74,7 @@ class Connections:
             autocommit=True,
             connect_timeout=5,
             client_encoding="utf8",
-            application_name="madang",
+            application_name=NAME,
             options=self._options,
             prepare_threshold=3,
         )

@@ -11,7 +11,7 @@ import structlog
 
 from madang.model.errors import MadangError, Unavailable
 from madang.store.postgres import schema as schemas
-from madang.store.postgres.connections import LOOKUPS, PATIENCE, PAUSE, Connections, shown
+from madang.store.postgres.connections import LOOKUPS, NAME, PATIENCE, PAUSE, Connections, shown
 from madang.store.postgres.lease import Lease
 from madang.store.postgres.nodes import Nodes
 from madang.store.postgres.schema import REGISTER, SYSTEM, Connection, schema_of
@@ -27,6 +27,18 @@ OLDEST = 150_000  # of PostgreSQL, as libpq numbers versions
 LOOK = 2.0  # [s] from one look whether the claim still stands to the next
 _SHORTEST_MS = 50  # time limit of a statement, below which even a cheap one might not end
 SYSTEM_NAME = "\x1fsystem"  # in the register; no tenant can have it
+HELD_S = 3.0
+"""How long a hub may be silent in the middle of a commit for which others wait."""
+_FREE = (
+    "SELECT holder.pid, pg_terminate_backend(holder.pid) FROM pg_stat_activity waiting,"
+    " unnest(pg_blocking_pids(waiting.pid)) blocking, pg_stat_activity holder"
+    " WHERE waiting.wait_event IN ('transactionid', 'tuple')"
+    f" AND waiting.datname = current_database() AND waiting.application_name = '{NAME}'"
+    f" AND holder.pid = blocking AND holder.application_name = '{NAME}'"
+    " AND holder.usename = current_user"
+    " AND holder.wait_event = 'ClientRead' AND holder.state <> 'idle'"
+    f" AND holder.state_change < now() - interval '{HELD_S:g} seconds'"
+)
 _MOVING = f"SELECT name, moving FROM {REGISTER} WHERE moving IS NOT NULL LIMIT 1"
 
 
@@ -215,7 +227,10 @@ class PostgresEngine:
         self._keeping = asyncio.get_running_loop().create_task(self._keep_claim())
 
     async def _keep_claim(self) -> None:
-        """Take the claim again when the database was restarted, unless another hub has it now."""
+        """Take the claim again when the database was restarted, unless another hub has it now.
+
+        Beside, end the commits of hubs that are frozen, or they would hold up all others.
+        """
         while True:
             await asyncio.sleep(LOOK)
             assert self._claim is not None
@@ -227,7 +242,9 @@ class PostgresEngine:
                         log.error("store.taken", database=self.shown)
                         await self._claim.close()
                 else:
-                    await self._claim.execute("SELECT 1")
+                    freed = await self._claim.execute(_FREE)
+                    for pid, _ in await freed.fetchall():
+                        log.warning("store.freed", pid=pid, hint="a hub was silent in a commit")
             except psycopg.Error as error:
                 log.warning("store.away", database=self.shown, error=str(error).strip())
                 await self._claim.close()

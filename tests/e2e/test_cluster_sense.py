@@ -1,0 +1,92 @@
+"""The hub that listens to a city's own broker is killed, and another one takes the devices over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from pathlib import Path
+
+from tests.contract.cluster import shared
+from tests.e2e import sense_crash
+from tests.e2e.mosquitto import Mosquitto, needs_mosquitto
+from tests.e2e.nats_server import NatsServer, needs_nats
+from tests.e2e.sense_crash import ENVIRON, Load, is_subscribed, register
+from tests.e2e.server import Server, free_port
+from tests.e2e.test_several_hubs import SECRET, has, told, until
+
+pytestmark = [needs_nats, needs_mosquitto]
+TAKEN_OVER_S = 20.0  # within which another hub has the devices
+
+
+class Several(sense_crash.Hub):
+    """Devices publish to Mosquitto; of two hubs that may listen to it, the one that does is killed.
+
+    The centre is a worker, which has nothing to do with devices.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._mosquitto = Mosquitto(self.port, folder / "mosquitto")
+        self._nats = NatsServer()
+        table = {"host": "127.0.0.1", "port": self.port, "topics": ["v1/devices/+/up"]}
+        environ = ENVIRON | {
+            "MADANG_STORE": shared().make("sensed"),
+            "MADANG_BUS": self._nats.url,
+            "MADANG_BUS_PASSWORD": self._nats.password,
+            "MADANG_SECRET_KEY": SECRET,
+            "MADANG_HISTORY_PATH": str(folder / "history"),
+            "MADANG_MQTT_BROKERS": json.dumps({"field": table}),
+        }
+        self._listening, self._waiting = (
+            Server(folder / f"sense{number}", environ=environ, role="sense") for number in range(2)
+        )
+        self.centre = Server(folder / "worker", environ=environ, role="worker")
+
+    async def start(self, devices: int) -> None:
+        await self._mosquitto.start()
+        self._nats.start()
+        await asyncio.to_thread(self._start, devices)
+
+    def _start(self, devices: int) -> None:
+        self._listening.start()
+        until(lambda: listens(self._listening))
+        for hub in (self._waiting, self.centre):
+            hub.start()
+            until(lambda hub=hub: told(hub, "bus"))  # type: ignore[misc]
+        register(self._listening, devices)
+
+    async def kill(self, turn: int) -> None:
+        await asyncio.to_thread(self._kill)
+
+    def _kill(self) -> None:
+        self._listening.kill()
+        killed = time.monotonic()
+        until(lambda: listens(self._waiting), TAKEN_OVER_S)
+        print(f"taken over after {time.monotonic() - killed:.1f} s")
+        self._listening.start()
+        self._listening, self._waiting = self._waiting, self._listening
+
+    def arrived(self) -> bool:
+        return False  # the broker does not say: the comparison waits
+
+    async def end(self) -> None:
+        for hub in (self._listening, self._waiting, self.centre):
+            hub.kill()
+        self._nats.kill()
+        await self._mosquitto.kill()
+
+
+def listens(hub: Server) -> bool:
+    return has(hub, "sense") and is_subscribed(hub)
+
+
+async def test_every_value_is_in_history_once_when_the_hub_that_listens_is_killed(
+    tmp_path: Path,
+) -> None:
+    load = Load(devices=200, rate=200, gateways=2)
+    city = Several(tmp_path)
+    seen = await sense_crash.crash(city, load, 2, (2.0, 4.0), random.Random(7))
+    assert seen.messages > 500
+    print(f"{seen.messages} messages, each value once in history")
