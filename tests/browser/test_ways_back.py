@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.room import Visit, tab_to
+from tests.browser.room import Visit, click_in_the_middle, tab_to
 from tests.e2e.server import API, Server
 
 expect.set_options(timeout=20_000)
@@ -73,7 +73,7 @@ def test_a_click_on_a_cluster_goes_closer_until_its_things_can_be_chosen(
     visit.picture("map-with-a-cluster")
     zoom = 12.0
     while zoom < 15:  # above it things are no longer put together
-        clicked_in_the_middle(page)
+        click_in_the_middle(page)
         closer = re.compile(rf"at=[\d.]+%2C[\d.]+%2C(?!{zoom:.2f})(1[2-9]\.\d\d)")
         expect(page).to_have_url(closer)
         found = closer.search(page.url)
@@ -82,26 +82,11 @@ def test_a_click_on_a_cluster_goes_closer_until_its_things_can_be_chosen(
         zoom = float(found[1])
     expect(page).not_to_have_url(re.compile("[?&]id="))
     visit.picture("map-with-a-cluster-open")
-    clicked_in_the_middle(page)
+    click_in_the_middle(page)
     expect(page).to_have_url(re.compile("id=urn%3Angsi-ld%3AParkingSpot%3A"))
     expect(page.get_by_role("link", name="Open its page")).to_be_visible()
     page.go_back()
     expect(page).not_to_have_url(re.compile("[?&]id="))
-
-
-def clicked_in_the_middle(page: Page) -> None:
-    """Click on what is drawn in the middle of the map; over it the pointer is a hand."""
-    canvas = page.locator(".maplibregl-canvas")
-    box = canvas.bounding_box()
-    assert box is not None
-    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    for _ in range(100):
-        page.mouse.move(middle[0] + 1, middle[1])
-        page.mouse.move(*middle)
-        if canvas.evaluate("one => one.style.cursor") == "pointer":
-            break
-        page.wait_for_timeout(100)
-    page.mouse.click(*middle)
 
 
 def test_back_returns_to_the_filter_and_the_selection_before(visit: Visit, hub: Server) -> None:
