@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,6 +133,24 @@ def tab_to(page: Page, name: str, most: int = 60) -> None:
         if passed[-1].startswith(name):
             return
     pytest.fail(f"Tab does not reach {name!r}; it passes {passed}")
+
+
+def click_in_the_middle(page: Page) -> None:
+    """Click on what is in the middle of the map, as soon as it is there: the pointer is a hand."""
+    canvas = page.locator(".maplibregl-canvas")
+    expect(canvas).to_be_visible()
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        page.mouse.move(middle[0] + 1, middle[1])
+        page.mouse.move(*middle)
+        if canvas.evaluate("one => one.style.cursor") == "pointer":
+            page.mouse.click(*middle)
+            return
+    pytest.fail("nothing is drawn in the middle of the map")
 
 
 def first_administrator(server: Server, page: Page, name: str) -> None:

@@ -91,6 +91,8 @@ def test_adopting_goes_on_record_with_who_and_says_what_is_left_to_do(
     record = city.good("GET", f"/decisions/{decided['record']}")
     assert record["service"] == "twin"
     assert decided["by"] in record["what"]["en"]
+    told = city.good("GET", f"/twin/trials/{trial['id']}", as_=kim)
+    assert told["people"][decided["by"]] == "kim"
     assert "Quieter" in record["what"]["en"]
     assert record["options"]["policy"]["closure"][0]["edges"] == ["n12-n22"]
     assert "decided on already" in city.refused("POST", path, {"adopt": False}, 409, kim)

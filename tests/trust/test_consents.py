@@ -222,10 +222,21 @@ async def test_the_city_adds_purposes_of_its_own(place: Place) -> None:
     assert [event.action for event in place.events] == ["purposeSet", "purposeRemoved"]
 
 
+def test_the_law_of_a_purpose_is_told_in_both_languages() -> None:
+    for one in catalogue.shipped().values():
+        assert "개인정보 보호법" in one.law["ko"]
+        assert not re.search("[가-힣]", one.law["en"])
+    assert purpose_of(OWN).law == {}
+    kept = purpose_of(OWN | {"law": "조례 제2조"})  # as cities named it, in one language
+    assert kept.law == {"ko": "조례 제2조", "en": "조례 제2조"}
+    with pytest.raises(BadRequestData, match="law must be an object with texts in ko and en"):
+        purpose_of(OWN | {"law": {"ko": "조례 제2조"}})
+
+
 async def test_the_purposes_of_madang_stay(place: Place) -> None:
     purposes = (await place.open()).purposes
     with pytest.raises(AlreadyExists):
-        await purposes.add(replace(purposes.check("welfare"), law=""), by="person:admin")
+        await purposes.add(replace(purposes.check("welfare"), law={}), by="person:admin")
     with pytest.raises(ResourceNotFound):
         await purposes.remove("welfare", by="person:admin")
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import madang.web
 from madang.api.account import DONE
 from madang.api.welcome import KINDS
+from madang.model import errors
+from madang.model.errors import NgsiError
 from madang.services.services import installed
 from madang.web.texts import LANGUAGES, Texts, preferred
 
@@ -93,6 +95,14 @@ def test_every_text_of_the_control_room_is_used() -> None:
     made_up = (*begun, *sections)
     unused = [key for key in ENGLISH if not key.startswith(made_up)]
     assert [key for key in unused if f"'{key}'" not in UI and f'"{key}"' not in UI] == []
+
+
+def test_the_control_room_has_a_sentence_for_every_kind_of_problem() -> None:
+    """By its status or its name, as ``parts/trouble.ts`` looks for it."""
+    kinds = [kind for kind in NgsiError.__subclasses__() if kind.__module__ == errors.__name__]
+    assert len(kinds) > 10
+    for kind in kinds:
+        assert {f"trouble.is_{kind.status}", f"trouble.is_{kind.name}"} & set(ENGLISH), kind
 
 
 def test_a_word_for_one_or_several_goes_by_a_number_of_the_text() -> None:

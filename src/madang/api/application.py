@@ -136,7 +136,9 @@ def surfaces(parts: Parts, site: Site) -> list[Surface]:
         *trust_policies.surfaces(
             trust.policies, identities.find, partial(hub.tenant, create=False)
         ),
-        *twin.surfaces(parts.trials, parts.branches, hub, parts.services, trust.audit),
+        *twin.surfaces(
+            parts.trials, parts.branches, hub, parts.services, trust.audit, identities.find
+        ),
         *watch_over.surfaces(parts.services),
     ]
     return [*found, *ApiPages(site, found).surfaces()]

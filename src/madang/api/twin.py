@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from madang.services.services import Services
     from madang.trust.actions import TenantAction
     from madang.trust.events import Recorder
+    from madang.trust.principal import Principal
     from madang.twin.branch.trials import Trials
 
 LONGEST_REASON: Final = 1000
@@ -34,10 +36,15 @@ _BEGINS: Final = ("at", "time", "branch")
 
 
 def surfaces(
-    trials: Trials, branches: Branches, hub: Hub, services: Services, recorder: Recorder
+    trials: Trials,
+    branches: Branches,
+    hub: Hub,
+    services: Services,
+    recorder: Recorder,
+    find: Callable[[str], Principal | None],
 ) -> list[Surface]:
-    """Return what can be done in the twin."""
-    pages = _Pages(trials, branches, hub, services, recorder)
+    """Return what can be done in the twin; ``find`` returns who has an id, for their names."""
+    pages = _Pages(trials, branches, hub, services, recorder, find)
     rows: list[tuple[str, str, Handler, TenantAction, str]] = [
         (
             "GET",
@@ -72,8 +79,10 @@ class _Pages:
         hub: Hub,
         services: Services,
         recorder: Recorder,
+        find: Callable[[str], Principal | None],
     ) -> None:
         self._trials, self._branches = trials, branches
+        self._who = find
         self._hub, self._services, self._recorder = hub, services, recorder
 
     async def city(self, request: Request) -> Response:
@@ -119,7 +128,7 @@ class _Pages:
     # --- trials -------------------------------------------------------------------------------
 
     async def list(self, request: Request) -> Response:
-        return page(request, self._trials.list(_tenant(request)), lambda one: one.shown())
+        return page(request, self._trials.list(_tenant(request)), self._shown)
 
     async def begin(self, request: Request) -> Response:
         known = ("policies", "against", "hours", "seeds", *_BEGINS)
@@ -141,11 +150,11 @@ class _Pages:
         start = await self._start(request, body)
         now = await self._now(request)
         made = await self._trials.begin(_tenant(request), asked, start, now)
-        return JSONResponse(made.shown(), 201, {"Location": f"/twin/trials/{made.id}"})
+        return JSONResponse(self._shown(made), 201, {"Location": f"/twin/trials/{made.id}"})
 
     async def get(self, request: Request) -> Response:
         trial = self._find(request)
-        return JSONResponse(trial.shown() | {"result": trial.result})
+        return JSONResponse(self._shown(trial) | {"result": trial.result})
 
     async def streets(self, request: Request) -> Response:
         """Send GeoJSON; ``policy`` is its number, from 1 on."""
@@ -163,7 +172,7 @@ class _Pages:
     async def cancel(self, request: Request) -> Response:
         trial = self._find(request)
         await self._trials.cancel(trial)
-        return JSONResponse(trial.shown())
+        return JSONResponse(self._shown(trial))
 
     async def remove(self, request: Request) -> Response:
         await self._trials.remove(self._find(request))
@@ -195,6 +204,13 @@ class _Pages:
         return JSONResponse(found)
 
     # --- what they share ----------------------------------------------------------------------
+
+    def _shown(self, trial: Trial) -> dict[str, Any]:
+        """Return a trial with the names of those whose ids are in it."""
+        told = trial.shown()
+        ids = {told["by"], (trial.decision or {"by": told["by"]})["by"]}
+        people = {id: found.name for id in sorted(ids) if (found := self._who(id)) is not None}
+        return {**told, "people": people} if people else told
 
     async def _start(self, request: Request, body: dict[str, Any]) -> Start:
         """Return what a trial begins from: now, an instant, a time of day, or a branch."""

@@ -83,7 +83,8 @@ def _tell(report: dict[str, Any]) -> None:
         typer.echo(f"removed  {_place(one)}  {', '.join(one['attributes'])}")
     for one in report["kept"]:
         what = one.get("what") or f"{_place(one)}  {one['attribute']}"
-        typer.echo(f"kept     {what}  because of {one['law']}")
+        law = one["law"] if isinstance(one["law"], str) else one["law"]["en"]
+        typer.echo(f"kept     {what}  because of {law}")
     for one in report["shared"]:
         typer.echo(f"left     {_place(one)}  {one['attribute']}  is about others as well")
     for one in report["failed"]:

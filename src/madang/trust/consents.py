@@ -184,8 +184,9 @@ class Consents:
         check_uri(subject, "the person")
         purpose = self.purposes.check(terms.purpose)
         if purpose.basis != "consent":
+            law = f" ({purpose.law['en']})" if purpose.law else ""
             raise BadRequestData(
-                f"{purpose.id} needs no consent: its basis is {purpose.basis} ({purpose.law})"
+                f"{purpose.id} needs no consent: its basis is {purpose.basis}{law}"
             )
         if len(evidence) > LONGEST_EVIDENCE:
             raise BadRequestData(f"evidence may have {LONGEST_EVIDENCE:,} characters at most")

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from madang.trust.accounts import Account
     from madang.trust.identities import Identities
 
-AUDIT_LAW = "개인정보의 안전성 확보조치 기준 제8조 (records of access to personal data)"
+AUDIT_LAW = {
+    "ko": "개인정보의 안전성 확보조치 기준 제8조 (접속기록의 보관)",
+    "en": "Standards for Securing Personal Information of Korea, article 8 (records of access)",
+}
 LONGEST_REASON = 500  # characters
 PAGE = 1_000
 _AT_ONCE = 250  # operations of one write

@@ -31,9 +31,9 @@ _MEMBERS = {"id", "basis", "law", "name", "text", "keep"}
 class Purpose:
     id: str
     basis: Basis
-    law: str
+    law: dict[str, str]
+    """By language: ``ko`` and ``en``; empty if none is named."""
     name: dict[str, str]
-    """By language: ``ko`` and ``en``."""
     text: dict[str, str]
     keep: str = ""
     """The law that makes us keep what was agreed to for it, even after an erasure; or nothing."""
@@ -57,15 +57,22 @@ def purpose_of(body: Mapping[str, Any]) -> Purpose:
         raise BadRequestData(
             f"basis must be one of {', '.join(get_args(Basis))}, not {shown(basis)}"
         )
-    texts = {member: _text(body.get(member, ""), member) for member in ("law", "keep")}
     return Purpose(
         id,
         cast("Basis", basis),
-        texts["law"],
+        _law(body),
         _translated(body, "name"),
         _translated(body, "text"),
-        texts["keep"],
+        _text(body.get("keep", ""), "keep"),
     )
+
+
+def _law(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the law in each language; a plain text, as cities have kept it, stands for both."""
+    given = body.get("law") or {}
+    if isinstance(given, str):
+        return dict.fromkeys(LANGUAGES, _text(given, "law"))
+    return _translated(body, "law") if given else {}
 
 
 def _translated(body: Mapping[str, Any], member: str) -> dict[str, str]:

@@ -212,7 +212,7 @@ class Purpose(TypedDict):
 
     id: str
     basis: Basis
-    law: NotRequired[str]
+    law: NotRequired[dict[str, str]]
     name: NotRequired[dict[str, str]]
     text: NotRequired[dict[str, str]]
     keep: NotRequired[str]
@@ -284,7 +284,7 @@ class NewPurpose(TypedDict, total=False):
     """A purpose of the city's own."""
 
     basis: Basis
-    law: str
+    law: dict[str, str]
     name: dict[str, str]
     text: dict[str, str]
     keep: str

@@ -161,6 +161,8 @@ class Trial(TypedDict):
     seconds: float
     error: str
     decision: TrialDecision | None
+    people: NotRequired[dict[str, str]]
+    """Names of those who are in it, by their ids."""
 
 
 @shape

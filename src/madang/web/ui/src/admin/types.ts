@@ -35,5 +35,5 @@ export type Read = Schemas['Read']
 export type Reads = Schemas['Reads']
 /** What a law keeps is told with the law. */
 export type Erasure = Omit<Schemas['Erasure'], 'kept'> & {
-  kept: { what?: string; id?: string; attribute?: string; law: string }[]
+  kept: { what?: string; id?: string; attribute?: string; law: string | Record<string, string> }[]
 }

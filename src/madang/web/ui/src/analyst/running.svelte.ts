@@ -35,6 +35,12 @@ export class Running<T> {
     }
   }
 
+  /** Call it off and forget what was answered before. */
+  clear(): void {
+    this.cancel()
+    this.value = this.problem = undefined
+  }
+
   /** Call it off; what was answered before stays. */
   cancel(): void {
     this.#abort?.abort()

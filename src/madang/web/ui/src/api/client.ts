@@ -1,6 +1,5 @@
-// The one way to the hub. Errors carry the hub's own words, which say what to do.
+// The one way to the hub. Errors carry the hub's own words, which say what is wrong.
 import { ROOT } from '../shell/place'
-import { t } from '../shell/texts.svelte'
 
 /** What the hub answers when it cannot do something (RFC 9457). */
 export class Problem extends Error {
@@ -8,6 +7,8 @@ export class Problem extends Error {
     readonly status: number,
     readonly title: string,
     readonly detail: string,
+    /** What kind it is: the end of its type, such as `AlreadyExists`. */
+    readonly kind = '',
   ) {
     super(detail || title)
   }
@@ -51,16 +52,27 @@ async function ask(method: string, url: string, body?: unknown, signal?: AbortSi
     })
   } catch (error) {
     if (signal?.aborted) throw error
-    throw new Problem(0, t('trouble.offline'), '')
+    throw new Problem(0, '', '')
   }
   if (!answer.ok) throw await problemOf(answer)
   return answer
 }
 
+/** What the hub tells about a problem, as an answer or over a socket. */
+export interface Told {
+  type?: string
+  title?: string
+  status?: number
+  detail?: string
+}
+
+export function problemIn(told: Told, status = told.status ?? 0): Problem {
+  return new Problem(status, told.title ?? '', told.detail ?? '', told.type?.split('/').at(-1))
+}
+
 async function problemOf(answer: Response): Promise<Problem> {
   try {
-    const told = (await answer.json()) as { title?: string; detail?: string }
-    return new Problem(answer.status, told.title ?? answer.statusText, told.detail ?? '')
+    return problemIn((await answer.json()) as Told, answer.status)
   } catch {
     return new Problem(answer.status, answer.statusText, '')
   }

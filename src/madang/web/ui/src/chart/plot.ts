@@ -33,6 +33,10 @@ const TICK_SPACE = 72
 /** Height of the horizontal axis. [px] */
 const X_AXIS = 32
 const AXES = 2
+/** Widest digit of the font. [px] */
+const DIGIT = 8
+/** On either side of a single time. [s] */
+const HALF_HOUR = 1800
 
 /** The colour that CSS makes of a value at present, dark or light. */
 export function computed(at: HTMLElement, value: string): string {
@@ -52,6 +56,7 @@ export function options(
   const colour = (value: string): string => computed(target, value)
   const colours = wanted.series.map((_, index) => colour(COLOURS[index % COLOURS.length] ?? ''))
   const units = unitsOf(wanted.series)
+  const range = rangeOf(wanted)
   const series: uPlot.Series[] = [{}]
   const bands: uPlot.Band[] = []
   const data: (number | null | undefined)[][] = [wanted.data.at]
@@ -82,7 +87,7 @@ export function options(
       series,
       bands,
       legend: { show: false },
-      scales: { x: { time: !wanted.isNumber, ...(wanted.range ? { range: () => wanted.range ?? [null, null] } : {}) } },
+      scales: { x: { time: !wanted.isNumber, ...(range ? { range: () => range } : {}) } },
       axes: [timeAxis(axis, wanted), ...units.slice(0, AXES).map((unit, index) => valueAxis(axis, unit, index))],
       cursor: {
         y: false,
@@ -95,6 +100,14 @@ export function options(
       },
     },
   }
+}
+
+/** What the horizontal axis shows; undefined: what the values cover, which is nothing if there is but one time. */
+function rangeOf({ range, data, isNumber }: Wanted): [number, number] | undefined {
+  const [only, ...others] = data.at
+  if (range || only === undefined || others.length) return range
+  const around = isNumber ? 1 : HALF_HOUR
+  return [only - around, only + around]
 }
 
 function scaleOf(unit = ''): string {
@@ -119,7 +132,7 @@ function valueAxis(axis: uPlot.Axis, unit: string, index: number): uPlot.Axis {
     side: index === 0 ? 3 : 1,
     grid: { ...axis.grid, show: index === 0 },
     values: (_, splits) => splits.map((one) => number(one, 6)),
-    size: (_, values) => 18 + 7 * Math.max(2, ...(values ?? []).map((one) => String(one).length)),
+    size: (_, values) => 20 + DIGIT * Math.max(2, ...(values ?? []).map((one) => String(one).length)),
     ...(unit ? { label: unit, labelSize: 18, labelGap: 0 } : {}),
   }
 }

@@ -1,5 +1,5 @@
 // The live stream of the map over one WebSocket: what is asked, what comes, and coming back after a loss.
-import { tenant } from '../api/client'
+import { problemIn, tenant, type Problem, type Told as Trouble } from '../api/client'
 import { ROOT } from '../shell/place'
 import { decode } from './decode.ts'
 import { Held, type Frame, type LiveLayer } from './held.ts'
@@ -17,7 +17,7 @@ export interface LiveStream {
   look(bounds: [west: number, south: number, east: number, north: number], zoom: number, layers: LiveLayer[]): void
   onframe: (frame: Frame) => void
   /** A layer cannot be shown, or nothing can (`layer` is ''); the hub's words say what to do. */
-  onproblem: (layer: string, detail: string) => void
+  onproblem: (layer: string, problem: Problem) => void
   close(): void
 }
 
@@ -28,7 +28,7 @@ const SILENCE_MS = 40_000 // the hub says something every 15 s
 const LOOK_MS = 200 // between two looks while the map moves
 const SEEN_EVERY = 4 // messages; the hub waits after ten that it has not been told of
 
-type Told = { pulse?: number; layer?: string; status?: number; title?: string; detail?: string }
+type Told = Trouble & { pulse?: number; layer?: string }
 
 /**
  * Open the stream; it is connected again whenever it is lost, until it is closed.
@@ -41,7 +41,7 @@ export function openLive(onstate: (state: LiveState, delay_ms?: number) => void)
 
 class Stream implements LiveStream {
   onframe: (frame: Frame) => void = () => {}
-  onproblem: (layer: string, detail: string) => void = () => {}
+  onproblem: (layer: string, problem: Problem) => void = () => {}
   #tell: (state: LiveState, delay_ms?: number) => void
   #socket: WebSocket | undefined
   #held = new Held()
@@ -138,7 +138,7 @@ class Stream implements LiveStream {
     const layer = told.layer ?? ''
     // Asking the same again would be refused again: it waits for another look.
     if (!layer && (told.status === 400 || told.status === 403)) this.#isRefused = true
-    this.onproblem(layer, told.detail || told.title || '')
+    this.onproblem(layer, problemIn(told))
   }
 
   /** Something was heard: give the hub time again. */

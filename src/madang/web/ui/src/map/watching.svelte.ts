@@ -1,6 +1,7 @@
 // What the live map knows: kinds, what moves in view or moved in the past, and how the stream is.
 import { openLive, type Frame, type LiveState, type LiveStream } from '../live/stream'
 import { Problem } from '../api/client'
+import { whyOf } from '../parts/trouble'
 import type { Layer, Past } from './address'
 import { filmOf, kindsOfCity } from './asked'
 import { pictureAt, show, type FilmAnswer } from './film'
@@ -133,7 +134,7 @@ export class Watching {
       this.stream = state
       if (delay !== undefined) this.delay = delay
     })
-    this.#live.onproblem = (layer, detail) => (this.problems = { ...this.problems, [layer]: detail })
+    this.#live.onproblem = (layer, problem) => (this.problems = { ...this.problems, [layer]: whyOf(problem) })
     this.#live.onframe = (frame) => {
       const things = this.things(frame.layer)
       things.take(frame)
@@ -149,7 +150,6 @@ export class Watching {
   }
 
   #fail(type: string, error: unknown): void {
-    const detail = error instanceof Problem ? error.detail || error.title : String(error)
-    this.problems = { ...this.problems, [type]: detail }
+    this.problems = { ...this.problems, [type]: whyOf(error) }
   }
 }

@@ -1,5 +1,5 @@
-import { Problem } from '../api/client'
 import { say } from '../shell/toasts.svelte'
+import { whyOf } from './trouble'
 
 /** Do something and say that it is done; if the hub refuses, say why and return undefined. */
 export async function act<T>(work: () => Promise<T>, done = ''): Promise<T | undefined> {
@@ -8,7 +8,7 @@ export async function act<T>(work: () => Promise<T>, done = ''): Promise<T | und
     if (done) say(done)
     return result
   } catch (error) {
-    say(error instanceof Problem ? error.detail || error.title : String(error), 'bad')
+    say(whyOf(error), 'bad')
     return undefined
   }
 }

@@ -35,15 +35,24 @@ export function go(path: string, parameters: Record<string, string> = {}): void 
   scrollTo(0, 0)
 }
 
-/** Change parameters of the address in place; an empty value takes one away. */
+/** Change parameters of the address, as a step that "back" takes back; an empty value takes one away. */
 export function setQuery(changes: Record<string, string>): void {
+  change(changes, (address) => history.pushState(null, '', address))
+}
+
+/** Change them in place: for what comes by itself or bit by bit, as while one types or moves a map. */
+export function replaceQuery(changes: Record<string, string>): void {
+  change(changes, (address) => history.replaceState(null, '', address))
+}
+
+function change(changes: Record<string, string>, keep: (address: string) => void): void {
   const found = new URLSearchParams(state.query)
   for (const [name, value] of Object.entries(changes)) {
     if (value === '') found.delete(name)
     else found.set(name, value)
   }
   if (found.toString() === state.query.toString()) return
-  history.replaceState(null, '', href(state.path, Object.fromEntries(found)))
+  keep(href(state.path, Object.fromEntries(found)))
   read()
 }
 
