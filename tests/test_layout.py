@@ -54,6 +54,7 @@ BROAD_EXCEPTS = {
     "sense/feeds/schedule.py:_pulled": "ends one reading of a feed: logs it and tries again later",
     "services/replay/replays.py:_run": "a replay's outermost loop: logs it, and the replay says so",
     "services/services.py:installed": "a faulty package is logged and left out; others go on",
+    "store/worker.py:_work": "the thread's outermost loop: hands it to whoever waits for the call",
     "trust/audit.py:_write": "the log's outermost loop: logs it and refuses the group that waits",
     "trust/identities.py:_upkeep": "its outermost loop: logs it and tries again in a minute",
     "sense/pasts.py:_write": "late values on their way into history: whoever waits is told",

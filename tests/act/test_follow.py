@@ -188,9 +188,9 @@ async def test_who_falls_behind_reads_all_that_wait_anew(
         real: Any = tenant.changes.follow
         lost = False
 
-        async def follow_once(wanted: Any) -> AsyncIterator[Any]:
+        async def follow_once(*asked: Any) -> AsyncIterator[Any]:
             nonlocal lost
-            async for change in real(wanted):
+            async for change in real(*asked):
                 if not lost:
                     lost = True
                     raise FellBehind("too slow")

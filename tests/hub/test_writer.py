@@ -223,6 +223,34 @@ async def test_followers_get_every_change_in_order(writer: Writer) -> None:
     assert seen == [*expected, ("deleted", "urn:x:0")]
 
 
+async def test_a_follower_of_some_types_gets_all_changes_of_theirs(writer: Writer) -> None:
+    changes = Changes()
+    writer.on_changes = changes.publish
+
+    async def follow() -> list[tuple[str, str]]:
+        stream = changes.follow(lambda change: "Thing" in _types(change), {"Thing"})
+        return [(change.kind, change.id) async for change in stream]
+
+    def _types(change: Change) -> list[str]:
+        state = change.after or change.before
+        return [] if state is None else state.types
+
+    following = asyncio.create_task(follow())
+    await asyncio.sleep(0)
+    await writer.write([upsert("other", 1, type="Other")])
+    await writer.write(
+        [upsert("both", 1, type=["Other", "Thing"]), upsert("other", 2, type="Other")]
+    )
+    await writer.write([upsert("a", 1)])
+    await writer.write([Delete("urn:x:a")])
+    changes.close()
+    assert await following == [
+        ("created", "urn:x:both"),
+        ("created", "urn:x:a"),
+        ("deleted", "urn:x:a"),
+    ]
+
+
 async def test_a_follower_that_is_too_slow_is_told(writer: Writer) -> None:
     changes = Changes()
     writer.on_changes = changes.publish

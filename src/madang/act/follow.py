@@ -114,7 +114,7 @@ class Follower:
     async def _follow(self, ready: asyncio.Event) -> None:
         """Read those that wait, then see every change; once more if that was too slow."""
         while True:
-            changes = self._tenant.follow(self._concerns)
+            changes = self._tenant.follow(self._concerns, self._types)
             first = asyncio.ensure_future(anext(changes, None))
             await asyncio.sleep(0)  # it follows from here on, so nothing is missed
             ready.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
 from madang.model.errors import MadangError
 from madang.store.protocol import Change
@@ -17,8 +17,11 @@ class FellBehind(MadangError):
 
 
 class _Follower:
-    def __init__(self, wanted: Callable[[Change], bool] | None) -> None:
+    def __init__(
+        self, wanted: Callable[[Change], bool] | None, types: Collection[str] | None
+    ) -> None:
         self.wanted = wanted
+        self.types = None if types is None else frozenset(types)
         self.queue: deque[Change] = deque()
         self.ready = asyncio.Event()
         self.lost = False
@@ -42,13 +45,17 @@ class Changes:
         return len(self._followers)
 
     def publish(self, changes: list[Change]) -> None:
+        types = _types(changes)
         for follower in self._followers:
+            if follower.types is not None and follower.types.isdisjoint(types):
+                continue
             wanted = follower.wanted
             follower.queue.extend(changes if wanted is None else filter(wanted, changes))
             if len(follower.queue) > BEHIND:
                 follower.queue.clear()
                 follower.lost = True
-            follower.ready.set()
+            if follower.queue or follower.lost:
+                follower.ready.set()
 
     def lose(self) -> None:
         """Tell all followers that they have missed some."""
@@ -57,14 +64,21 @@ class Changes:
             follower.ready.set()
 
     async def follow(
-        self, wanted: Callable[[Change], bool] | None = None
+        self,
+        wanted: Callable[[Change], bool] | None = None,
+        types: Collection[str] | None = None,
     ) -> AsyncGenerator[Change, None]:
         """Yield changes from now on.
+
+        Args:
+            wanted: tells of which changes; None is all.
+            types: ``wanted`` is about entities of these types only. Changes committed together of
+                which none is one of theirs are then passed over at once.
 
         Raises:
             FellBehind: the follower was so slow that changes had to be dropped.
         """
-        follower = _Follower(wanted)
+        follower = _Follower(wanted, types)
         self._followers.add(follower)
         try:
             while not follower.closed:
@@ -82,3 +96,16 @@ class Changes:
         for follower in self._followers:
             follower.closed = True
             follower.ready.set()
+
+
+def _types(changes: Sequence[Change]) -> set[str]:
+    """Return the types of the entities that changed."""
+    found: set[str] = set()
+    for change in changes:
+        state = change.after or change.before
+        kind = state.document["type"] if state is not None else ()
+        if type(kind) is str:
+            found.add(kind)
+        else:
+            found.update(kind)
+    return found

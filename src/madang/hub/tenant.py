@@ -97,10 +97,12 @@ class Tenant:
         return await self.store.shapes(query, self.clock.now())
 
     def follow(
-        self, wanted: Callable[[Change], bool] | None = None
+        self,
+        wanted: Callable[[Change], bool] | None = None,
+        types: Collection[str] | None = None,
     ) -> AsyncGenerator[Change, None]:
         """Yield changes from now on. See :meth:`madang.hub.changes.Changes.follow`."""
-        return self.changes.follow(wanted)
+        return self.changes.follow(wanted, types)
 
     def _publish(self, changes: list[Change]) -> None:
         """Pass on what was just committed; who follows gets the numbers as well."""

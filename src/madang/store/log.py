@@ -8,12 +8,12 @@ Only a log that is copied to its end begins anew.
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Executor
 
 import apsw
 import structlog
 
 from madang.store.sqlite_pool import ReaderPool
+from madang.store.worker import Worker
 
 log = structlog.get_logger("madang.store")
 
@@ -24,11 +24,11 @@ class Log:
     """Copies the log of one store when it has grown long."""
 
     def __init__(
-        self, writer: apsw.Connection, writing: asyncio.Lock, threads: Executor, pool: ReaderPool
+        self, writer: apsw.Connection, writing: asyncio.Lock, worker: Worker, pool: ReaderPool
     ) -> None:
         self._writer = writer
         self._writing = writing
-        self._threads = threads
+        self._worker = worker
         self._pool = pool
         self._pages = 0
         self._work: asyncio.Task[None] | None = None
@@ -47,8 +47,7 @@ class Log:
         try:
             await self._pool.call(_pass)
             async with self._writing:
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._threads, _pass, self._writer)
+                await self._worker.run(_pass, self._writer)
                 self._pages = 0
         except apsw.Error as error:
             log.warning("log.not_copied", error=str(error))  # tried again after a later commit

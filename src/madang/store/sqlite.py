@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from madang.store.shapes import SqliteShapes
 from madang.store.sqlite_pool import ReaderPool
 from madang.store.sqlite_read import Plan, Reader, plan, tally
 from madang.store.upkeep import blocks, copy, faults, forget
+from madang.store.worker import Worker
 
 KEPT = 20_000  # entities kept in memory, for what is written or read again and again
 INLINE_STEPS = 120_000  # SQLite steps (some milliseconds) a query may take on the loop
@@ -82,7 +82,7 @@ class SqliteStore:
             "SELECT min(expires) FROM entity WHERE expires IS NOT NULL"
         )
         self._writing = asyncio.Lock()
-        self._committer = ThreadPoolExecutor(1, f"commit-{file.stem}")
+        self._committer = Worker(f"commit-{file.stem}")
         self._reader = Reader(connect(file))
         self._pool = ReaderPool(lambda: connect(file), query_seconds)
         self._log = Log(self._writer, self._writing, self._committer, self._pool)
@@ -134,8 +134,7 @@ class SqliteStore:
             if batch.changes:
                 self._write_outbox(batch.changes, texts)
             keys = self._write_rest(batch)
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._committer, self._writer.execute, "COMMIT")
+            await self._committer.run(self._writer.execute, "COMMIT")
         except BaseException:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
@@ -341,10 +340,10 @@ class SqliteStore:
         return await self._pool.call(lambda connection: blocks(connection, after, limit))
 
     async def drained(self, upto: int) -> None:
-        loop, is_left = asyncio.get_running_loop(), True
+        is_left = True
         while is_left:
             async with self._writing:
-                is_left = await loop.run_in_executor(self._committer, forget, self._writer, upto)
+                is_left = await self._committer.run(forget, self._writer, upto)
 
     # --- upkeep -------------------------------------------------------------------------------
 
@@ -371,7 +370,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         await self._log.close()
-        self._committer.shutdown()
+        self._committer.close()
         self._reader.close()
         self._pool.close()
         self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
