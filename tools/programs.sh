@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sees to the programs that tests and benchmarks use beside Python: Mosquitto (an MQTT broker) and its clients, wrk,
-# Chromium, which meets the pages as people do, PostgreSQL with PostGIS, and NATS.
+# Chromium, which meets the pages as people do, with a font for Korean, PostgreSQL with PostGIS, and NATS.
 set -eu
 PATH=$PATH:/usr/sbin:/usr/local/sbin  # where Debian puts mosquitto, and not in everyone's PATH
 
@@ -11,6 +11,8 @@ for program in mosquitto mosquitto_pub:mosquitto-clients wrk chromium nats-serve
 done
 # The server is not on the PATH, and PostGIS is a file beside it. The package without a number is that of the newest version there is.
 ls /usr/share/postgresql/*/extension/postgis.control >/dev/null 2>&1 || missing="$missing postgresql postgresql-postgis"
+# Without it, Korean is drawn as boxes, which are narrower and hide what does not fit.
+{ command -v fc-list && fc-list :lang=ko | grep -q .; } >/dev/null 2>&1 || missing="$missing fonts-nanum fontconfig"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
