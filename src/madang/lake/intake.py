@@ -42,6 +42,10 @@ _INSTANCE = json.dumps(
 _KNOWN = json.dumps(dict.fromkeys(("type", "observedAt", "unitCode", "datasetId", *_MEMBERS), None))
 _VALUE = "coalesce(" + ", ".join(f'x."{member}"' for member in _MEMBERS) + ")"
 _SEPARATOR = f"chr({ord(INSTANCE)})"
+# What a change says beside the attributes that were put stands among them, in one list; no name of
+# an attribute begins with these.
+_GONE = "chr(28)"  # the path of a deleted instance follows
+_TYPE = "chr(29)"
 
 
 def value_columns(value: str, kind: str) -> str:
@@ -77,63 +81,60 @@ WITH block AS (
            CASE WHEN json_type(c.type) = 'ARRAY'
                 THEN array_to_string(from_json(c.type, '["VARCHAR"]'), ' ')
                 ELSE c.type->>'$' END AS types,
-           c.type AS type_value, c.entity AS entity, c.put AS put, c.kept AS kept,
-           c.deleted AS deleted, c.retyped AS retyped, c.trace AS trace
+           c.put AS put, c.kept AS kept, c.trace AS trace, map_entries(c.entity) AS members,
+           CASE WHEN c.kind <> 'updated' OR c.retyped
+                THEN [{{'key': {_TYPE}, 'value': c.type}}] END AS typed,
+           CASE WHEN c.kind <> 'deleted' AND c.deleted IS NOT NULL THEN
+                list_transform(map_entries(c.deleted), lambda d:
+                    {{'key': {_GONE} || d.key, 'value': to_json(d.value)}}) END AS gone
     FROM numbered WHERE seq > $2
 ), member AS (
-    SELECT seq, moment, id, types, trace, put, kept, unnest(map_entries(entity)) AS e FROM change
+    SELECT seq, what, moment, id, types, trace, put, kept,
+           unnest(CASE WHEN typed IS NULL AND gone IS NULL THEN members
+                       ELSE list_concat(members, typed, gone) END) AS e
+    FROM change
 ), one AS (
-    SELECT seq, moment, id, types, trace, kept, attribute, v, from_json(v, '{_INSTANCE}') AS x
+    SELECT seq, what, moment, id, types, trace, kept, attribute, v,
+           CASE WHEN is_instance THEN from_json(v, '{_INSTANCE}') END AS x
     FROM (
-        SELECT seq, moment, id, types, trace, kept, e.key AS attribute,
-               unnest(CASE WHEN starts_with(CAST(e.value AS VARCHAR), '[')
+        SELECT seq, what, moment, id, types, trace, kept, e.key AS attribute,
+               e.key <> 'scope' AND left(e.key, 1) NOT IN ({_TYPE}, {_GONE}) AS is_instance,
+               unnest(CASE WHEN is_instance AND starts_with(CAST(e.value AS VARCHAR), '[')
                            THEN from_json(e.value, '["JSON"]') ELSE [e.value] END) AS v
         FROM member
-        WHERE e.key NOT IN ('id', 'type', 'scope')
-          AND (put IS NULL OR list_contains(put, e.key))
+        WHERE e.key NOT IN ('id', 'type')
+          AND (put IS NULL OR list_contains(put, e.key) OR left(e.key, 1) IN ({_TYPE}, {_GONE}))
     )
-), instance AS (
-    SELECT seq, moment, id, types, trace, attribute, v, x, x.type AS kind, {_VALUE} AS val,
-           CAST(replace(rtrim(x.observedAt, 'Z'), ',', '.') AS TIMESTAMP) AS seen
+), told AS (
+    SELECT seq, moment, id, types, trace, attribute, v, x,
+           CASE WHEN x IS NOT NULL THEN x.type WHEN attribute = 'scope' THEN 'Scope'
+                WHEN attribute <> {_TYPE} THEN v->>'$' WHEN what = 'created' THEN 'Created'
+                WHEN what = 'deleted' THEN 'Deleted' ELSE 'Retyped' END AS kind,
+           CASE WHEN x IS NOT NULL THEN {_VALUE}
+                WHEN attribute IN ('scope', {_TYPE}) THEN v END AS val,
+           CAST(replace(rtrim(x.observedAt, 'Z'), ',', '.') AS TIMESTAMP) AS seen,
+           left(attribute, 1) = {_GONE} AS is_gone,
+           is_gone OR (attribute = {_TYPE} AND what = 'deleted') AS deleted
     FROM one
     WHERE kept IS NULL OR NOT list_contains(
         kept, attribute || coalesce({_SEPARATOR} || x.datasetId, ''))
-), gone AS (
-    SELECT seq, moment, id, types, trace, unnest(map_entries(deleted)) AS e
-    FROM change WHERE what <> 'deleted'
-), happening AS (
-    SELECT id, types, attribute, x.datasetId AS dataset, kind,
-           coalesce(seen, moment) AS time, seen IS NOT NULL AS observed,
-           {value_columns("val", "kind")},
-           x.unitCode AS unit,
+)
+SELECT id, types,
+       CASE WHEN is_gone THEN split_part(attribute[2:], {_SEPARATOR}, 1)
+            WHEN attribute = {_TYPE} THEN 'type' ELSE attribute END,
+       CASE WHEN is_gone THEN nullif(split_part(attribute, {_SEPARATOR}, 2), '')
+            ELSE x.datasetId END,
+       kind, coalesce(seen, moment), seen IS NOT NULL,
+       number, text, json, unit, more, longitude, latitude,
+       deleted, moment, NULL, seq, nullif(trace, '')
+FROM (
+    SELECT *, {value_columns("val", "kind")}, x.unitCode AS unit,
            CASE WHEN len(json_keys(v)) > 1 + (val IS NOT NULL)::INT + (seen IS NOT NULL)::INT
                     + (x.unitCode IS NOT NULL)::INT + (x.datasetId IS NOT NULL)::INT
                 THEN nullif(CAST(json_merge_patch(v, '{_KNOWN}') AS VARCHAR), '{{}}')
-           END AS more,
-           false AS deleted, moment, seq, trace
-    FROM instance
-    UNION ALL BY NAME
-    SELECT id, types, 'scope' AS attribute, 'Scope' AS kind, moment AS time, false AS observed,
-           {value_columns("e.value", "'Scope'")},
-           false AS deleted, moment, seq, trace
-    FROM member WHERE e.key = 'scope' AND (put IS NULL OR list_contains(put, 'scope'))
-    UNION ALL BY NAME
-    SELECT id, types, split_part(e.key, {_SEPARATOR}, 1) AS attribute,
-           nullif(split_part(e.key, {_SEPARATOR}, 2), '') AS dataset, e.value AS kind,
-           moment AS time, false AS observed, true AS deleted, moment, seq, trace
-    FROM gone
-    UNION ALL BY NAME
-    SELECT id, types, 'type' AS attribute,
-           CASE WHEN what = 'created' THEN 'Created' WHEN what = 'deleted' THEN 'Deleted'
-                ELSE 'Retyped' END AS kind,
-           moment AS time, false AS observed,
-           {value_columns("type_value", "'Created'")},
-           what = 'deleted' AS deleted, moment, seq, trace
-    FROM change WHERE what <> 'updated' OR retyped
+           END AS more
+    FROM told
 )
-SELECT id, types, attribute, dataset, kind, time, observed, number, text, json, unit, more,
-       longitude, latitude, deleted, moment, NULL, seq, nullif(trace, '')
-FROM happening
 """
 """Parameters: last number, count and body of each block; the number up to which all is there."""
 
