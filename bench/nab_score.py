@@ -112,13 +112,13 @@ def score(
         labelled += len(labels)
         scores.append(found[start:])
         values.append(value[start:])
-    return _best(
+    return best(
         np.concatenate(scores), np.concatenate(values), np.concatenate(groups), windows, labelled,
         profile,
     )  # fmt: skip
 
 
-def _best(
+def best(
     scores: NDArray[np.float64],
     values: NDArray[np.float64],
     groups: NDArray[np.int64],
@@ -130,7 +130,7 @@ def _best(
     base = -profile.miss * windows
     parts = np.full(windows, -profile.miss)
     raw = base
-    best = (raw, NOTHING, 0, 0)
+    kept = (raw, NOTHING, 0, 0)
     hits = false = 0
     order = np.argsort(-scores, kind="stable")
     last = len(order) - 1
@@ -145,7 +145,7 @@ def _best(
             raw += better - parts[group]
             parts[group] = better
         ends = place == last or scores[order[place + 1]] != scores[row]
-        if ends and raw > best[0]:
-            best = raw, float(scores[row]), hits, false
+        if ends and raw > kept[0]:
+            kept = raw, float(scores[row]), hits, false
     perfect = labelled * profile.hit
-    return Result(100 * (best[0] - base) / (perfect - base), *best)
+    return Result(100 * (kept[0] - base) / (perfect - base), *kept)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench import nab
+from bench import nab, nab_left_out
 from bench.nab_score import PROFILES, probation, score, worth
 from madang.services.anomaly import detector
 from madang.services.anomaly.detector import Finding
@@ -189,6 +189,21 @@ def test_known_anomalies_of_recorded_files_are_found(name: str) -> None:
         assert any(first <= row <= last for row in rows)
     outside = [row for row in rows if not any(a <= row <= b for a, b in file.windows)]
     assert len(outside) <= 4
+
+
+@needs(NAB)
+def test_settings_that_are_tried_on_other_files_give_what_the_detector_gives() -> None:
+    name = "realTraffic/speed_6005.csv"
+    file = nab.corpus([name])[name]
+    usual = nab_left_out.Units(
+        np.array(list(detector.FULL.values())), detector.FAINT, detector.AGAIN
+    )
+    played = nab_left_out.play(file)
+    assert nab_left_out.scores(played, usual) == pytest.approx(nab.detected(file))
+    scored = score({name: (nab.detected(file), file.windows)}, STANDARD)
+    assert nab_left_out.standard([played], usual).score == pytest.approx(scored.score)
+    got, windows = nab_left_out.raw([played], usual, scored.threshold)
+    assert 100 * (got + windows) / (2 * windows) == pytest.approx(scored.score)
 
 
 @pytest.mark.slow
