@@ -14,12 +14,13 @@ from bench.care_plug import homes, measure, quietest, standby
 from madang.services.care_plug import rhythm as care_plug_rhythm
 from madang.services.care_plug import words
 from madang.services.care_plug.rhythm import SLOTS, WINDOW, new, step
-from madang.services.care_plug.service import Plug, _half_hours, service
+from madang.services.care_plug.service import CareOptions, Plug, _half_hours, service
 from madang.services.played import Played, at
 from tests.recorded import DATA, needs
 
 PLUG = "urn:ngsi-ld:CarePlug:17"
 HALF_HOUR = 1_800_000_000
+CERTAINTY = CareOptions().certainty
 LONDON = "energy/lcl_london/lcl_2013_halfhourly_wide.csv.gz"
 
 
@@ -45,22 +46,43 @@ def test_somebody_who_acts_is_left_alone_and_a_stop_is_told_within_12_hours() ->
     home, news = new(0), []
     life = lived(60)
     for number, energy in enumerate(life):
-        news.append(step(home, energy, number, number % (7 * SLOTS), 2.2))
+        news.append(step(home, energy, number, number % (7 * SLOTS), CERTAINTY))
     assert set(news) == {""}
     for number, energy in enumerate(idle(60), len(life)):
-        news.append(step(home, energy, number, number % (7 * SLOTS), 2.2))
+        news.append(step(home, energy, number, number % (7 * SLOTS), CERTAINTY))
     assert home["active"] < len(life)
     assert news.index("alarm") - home["active"] <= WINDOW
     assert news.count("alarm") == 1, "it is told once"
     more = range(len(news), len(news) + 4)
-    assert [step(home, 600.0, one, one % (7 * SLOTS), 2.2) for one in more].count("over") == 1
+    assert [step(home, 600.0, one, one % (7 * SLOTS), CERTAINTY) for one in more].count("over") == 1
+
+
+def alarms(life: list[float], certainty: float = CERTAINTY) -> list[int]:
+    """Return the days of the alarms of a life."""
+    home = new(0)
+    return [
+        number // SLOTS
+        for number, energy in enumerate(life)
+        if step(home, energy, number, number % (7 * SLOTS), certainty) == "alarm"
+    ]
+
+
+def test_a_home_that_is_often_empty_has_fewer_alarms_as_that_is_learned() -> None:
+    life = lived(150)
+    for day in range(0, 150, 3):
+        life[day * SLOTS : (day + 1) * SLOTS] = idle(SLOTS, seed=day)
+    found = alarms(life)
+    early, late = sum(day < 60 for day in found), sum(day >= 120 for day in found)
+    assert late < early, found
 
 
 def test_half_hours_that_are_not_known_are_not_quiet() -> None:
     home = new(0)
     for number, energy in enumerate(lived(60)):
-        step(home, energy, number, number % (7 * SLOTS), 2.2)
-    news = [step(home, None, 60 * SLOTS + one, one % (7 * SLOTS), 2.2) for one in range(3 * SLOTS)]
+        step(home, energy, number, number % (7 * SLOTS), CERTAINTY)
+    news = [
+        step(home, None, 60 * SLOTS + one, one % (7 * SLOTS), CERTAINTY) for one in range(3 * SLOTS)
+    ]
     assert set(news) == {""}
 
 
@@ -71,7 +93,7 @@ def test_any_half_hours_leave_small_json(values: list[float | None]) -> None:
 
     home = new(0)
     for number, energy in enumerate(values):
-        step(home, energy, number, number % (7 * SLOTS), 2.2)
+        step(home, energy, number, number % (7 * SLOTS), CERTAINTY)
     assert len(orjson.dumps(home)) < 12_000
     assert all(len(day) == SLOTS for day in home["days"])
 
@@ -170,7 +192,7 @@ def test_recorded_homes_have_few_false_alarms_and_stops_are_found() -> None:
     found = []
     for name, energy, start in homes(DATA):
         if name in ("MAC000009", "MAC000014", "MAC000033", "MAC000053"):
-            found.append(measure(name, energy, start, 20, 2.2))
+            found.append(measure(name, energy, start, 20, CERTAINTY))
     hours = [one for home in found for one in home.hours]
     assert np.mean([one.false_a_month for one in found]) <= 1.0
     assert np.mean([one <= 12 for one in hours]) >= 0.9

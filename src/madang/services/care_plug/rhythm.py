@@ -7,6 +7,12 @@ and the same weekday counting more. Each half hour then speaks for one or the ot
 of their ratio, and the sum over twelve hours is compared with what it would be if nobody did
 anything: the test of J. Neyman and E. Pearson, On the problem of the most efficient tests of
 statistical hypotheses, Philosophical Transactions A 231, 1933, 289-337.
+
+Three things keep alarms few. A silence is not judged again and again, but twelve hours after each
+half hour that may have been the last activity, and after a whole day at any time. The mean of the
+twelve hours must be that of standby, which varies much less than single half hours do. And the
+silences of a home that ended by themselves are remembered: how many a month were as clear as this
+one is what alarms like it would cost, so the more there were, the clearer it must be.
 """
 
 from __future__ import annotations
@@ -28,9 +34,14 @@ DAYS, CALM_DAYS = 42, 28  # that are remembered
 LEARNING_DAYS = 28  # before the first alarm
 HALF_LIFE_DAYS = 21.0
 MOST_UNKNOWN = 4  # half hours of a window without readings
+MAY = 0.95  # share of quiet half hours above which somebody may act
 RARE = 1e-6  # chance that a home in which nobody acts uses clearly more
-RECENT = 56 * SLOTS  # half hours of which alarms are counted
-BOLD, EASE = 1.0, 0.5  # a home without alarms is judged sooner; each alarm takes some of it back
+MONTH = 365 / 12 * SLOTS  # half hours
+SILENCES_HALF_LIFE = 60 * SLOTS  # half hours after which a silence that ended counts half
+MOST_SILENCES = 120  # that are remembered
+LEVEL = 1.0  # that each standard deviation takes off by which the mean is not that of standby
+FARTHEST = 8.0  # standard deviations of the mean that count
+COST = 0.8  # standard deviations that each silence a month like this one takes off
 LEAST_WH, STEP = 2.0, 0.085  # of the classes in which days are remembered: 2 Wh to 6 kWh
 UNKNOWN = " "
 FIRST = ord("!")  # character of the lowest class
@@ -49,12 +60,14 @@ class Home(TypedDict):
     calm: list[float]  # the quietest half hours of today [Wh]
     days: list[str]
     calms: list[str]  # of the days before, apart by spaces [Wh]
-    told: list[list[float]]  # of each half hour of the window: what it says, mean, variance
+    told: list[list[float]]  # of each half hour: what it says, mean, variance, may be activity, Wh
     active: int  # number of the last half hour in which somebody acted
     sure: int  # the last in which that was beyond doubt
     now: int  # number of the last half hour
     alarm: bool
-    alarms: list[int]  # half hours of the alarms of the last weeks
+    since: int  # number of the first half hour that was judged
+    clearest: float | None  # of this silence: how far it speaks for nobody acting
+    silences: list[list[float]]  # that ended by themselves: when, and how clear they were
 
 
 class Rhythm(NamedTuple):
@@ -67,8 +80,14 @@ class Rhythm(NamedTuple):
     mean: list[float]
     """Of it if nobody acts, by half hour."""
     variance: list[float]
+    level: float
+    """Mean of half hours in which nobody acts. [Wh]"""
+    scatter: float
+    """Standard deviation of that of twelve hours. [Wh]"""
+    may: float
+    """From which energy on somebody may act. [Wh]"""
     acts: float
-    """From which energy on somebody acts. [Wh]"""
+    """From which on somebody acts. [Wh]"""
     surely: float
     """From which on there is no doubt. [Wh]"""
 
@@ -77,7 +96,8 @@ def new(number: int) -> Home:
     """Return a home of which nothing is known yet."""
     return {
         "today": UNKNOWN * SLOTS, "recent": [], "calm": [], "days": [], "calms": [], "told": [],
-        "active": number, "sure": number, "now": number, "alarm": False, "alarms": [],
+        "active": number, "sure": number, "now": number, "alarm": False,
+        "since": -1, "clearest": None, "silences": [],
     }  # fmt: skip
 
 
@@ -89,8 +109,7 @@ def step(home: Home, energy: float | None, number: int, place: int, certainty: f
         energy: that was used; None if that is not known. [Wh]
         number: of the half hour, since 1970.
         place: of the half hour in the week, from Monday 0:00 by the clock of the city.
-        certainty: standard deviations; the higher, the sooner there is an alarm. That of a home
-            is higher while it has had few alarms, and lower after many.
+        certainty: standard deviations; the higher, the sooner there is an alarm.
     """
     weekday, slot = divmod(place, SLOTS)
     home["now"] = number
@@ -105,34 +124,73 @@ def step(home: Home, energy: float | None, number: int, place: int, certainty: f
 
 
 def _judge(home: Home, known: Rhythm, energy: float | None, slot: int, certainty: float) -> News:
-    surely = False
+    now = home["now"]
+    if home["since"] < 0:
+        home["since"] = now
     if energy is None:
-        home["told"].append([0.0, 0.0, -1.0])
+        told = [0.0, 0.0, -1.0, 1.0, 0.0]
     else:
         says = known.says[slot][bisect_left(known.edges, energy)]
-        home["told"].append([says, known.mean[slot], known.variance[slot]])
-        surely = energy > known.surely
+        may = float(energy > known.may)
+        told = [says, known.mean[slot], known.variance[slot], may, round(energy, 1)]
         if energy > known.acts:
-            home["active"] = home["now"]
-        if surely:
-            home["sure"] = home["now"]
-    told = home["told"] = home["told"][-WINDOW:]
-    unknown = sum(1 for one in told if one[2] < 0)
-    if len(told) < WINDOW or unknown > MOST_UNKNOWN:
+            home["active"] = now
+        if energy > known.surely:
+            return _acted(home, told)
+    home["told"] = [*home["told"], told][-WINDOW - 1 :]
+    clear = _clear(home, known)
+    if clear is None:
         return ""
-    spread = sqrt(sum(max(one[2], 0.0) for one in told))
-    home["alarms"] = [one for one in home["alarms"] if home["now"] - one < RECENT]
-    margin = certainty + BOLD - EASE * min(len(home["alarms"]), 3)
-    quiet = sum(one[0] - one[1] for one in told) > -margin * spread
-    quiet = quiet and home["now"] - home["sure"] >= WINDOW
-    if quiet and not home["alarm"]:
-        home["alarm"] = True
-        home["alarms"].append(home["now"])
-        return "alarm"
-    if home["alarm"] and surely and not quiet:
-        home["alarm"] = False
-        return "over"
-    return ""
+    before = home["clearest"]
+    home["clearest"] = clear if before is None else max(clear, before)
+    if home["alarm"] or clear - COST * _like_it(home, clear) <= -certainty:
+        return ""
+    home["alarm"] = True
+    return "alarm"
+
+
+def _acted(home: Home, told: list[float]) -> News:
+    """Take over a half hour in which somebody acted beyond doubt."""
+    home["told"] = [*home["told"], told][-WINDOW - 1 :]
+    home["sure"] = home["now"]
+    if home["clearest"] is not None:
+        ended = [home["now"], round(home["clearest"], 2)]
+        home["silences"] = [*home["silences"], ended][-MOST_SILENCES:]
+        home["clearest"] = None
+    was, home["alarm"] = home["alarm"], False
+    return "over" if was else ""
+
+
+def _clear(home: Home, learned: Rhythm) -> float | None:
+    """Return how far the last half day speaks for nobody acting; None if it is not to be judged.
+
+    Returns:
+        Standard deviations above what it would be on average if nobody acted, less those by which
+        the mean energy is not that of standby.
+    """
+    silent = home["now"] - home["sure"]
+    if silent < WINDOW or len(home["told"]) <= WINDOW:
+        return None
+    before, *last = home["told"]
+    if silent < 2 * WINDOW and not before[3]:
+        return None
+    known = [one for one in last if one[2] >= 0]
+    if len(known) < WINDOW - MOST_UNKNOWN:
+        return None
+    spread = sqrt(sum(one[2] for one in known)) + 1e-9
+    level = sum(one[4] for one in known) / len(known)
+    odd = min(abs(level - learned.level) / learned.scatter, FARTHEST)
+    return sum(one[0] - one[1] for one in known) / spread - LEVEL * odd
+
+
+def _like_it(home: Home, clear: float) -> float:
+    """Return how many silences a month were as clear as this one and ended by themselves."""
+    now = home["now"]
+    weight: float = sum(
+        0.5 ** ((now - at) / SILENCES_HALF_LIFE) for at, one in home["silences"] if one >= clear
+    )
+    seen: float = 1 - 0.5 ** ((now - home["since"]) / SILENCES_HALF_LIFE)
+    return weight / (seen * SILENCES_HALF_LIFE / log(2) / MONTH + 0.5)
 
 
 def _remember(home: Home, energy: float | None, slot: int) -> None:
@@ -211,7 +269,13 @@ def rhythm(days: tuple[str, ...], calms: tuple[str, ...], weekday: int) -> Rhyth
     calm /= calm.sum()
     mean = says @ calm
     variance = (says**2) @ calm - mean**2
-    return Rhythm(edges.tolist(), says.tolist(), mean.tolist(), variance.tolist(), high[0], high[1])
+    level, may = float(quiet.mean()), float(np.quantile(quiet, MAY))
+    calms_a_window = WINDOW / CALM
+    scatter = float(quiet.reshape(-1, CALM).mean(axis=1).std()) / sqrt(calms_a_window)
+    return Rhythm(
+        edges.tolist(), says.tolist(), mean.tolist(), variance.tolist(),
+        level, scatter + 0.02 * level + 0.5, may, high[0], high[1],
+    )  # fmt: skip
 
 
 def standby(calms: tuple[str, ...]) -> Array:
