@@ -60,7 +60,7 @@ class Home(TypedDict):
     calm: list[float]  # the quietest half hours of today [Wh]
     days: list[str]
     calms: list[str]  # of the days before, apart by spaces [Wh]
-    told: list[list[float]]  # of each half hour: what it says, mean, variance, may be activity, Wh
+    told: list[list[float]]  # of each half hour: what it says, mean, variance, energy [Wh]
     active: int  # number of the last half hour in which somebody acted
     sure: int  # the last in which that was beyond doubt
     now: int  # number of the last half hour
@@ -116,11 +116,16 @@ def step(home: Home, energy: float | None, number: int, place: int, certainty: f
     _remember(home, energy, slot)
     news: News = ""
     if len(home["days"]) >= LEARNING_DAYS:
-        known = rhythm(tuple(home["days"]), tuple(home["calms"]), weekday)
+        known = _learned(home, weekday)
         news = _judge(home, known, energy, slot, certainty)
     if slot == SLOTS - 1:
         _end_day(home)
     return news
+
+
+def _learned(home: Home, weekday: int) -> Rhythm:
+    """Return what is learned, without yesterday: a silence must not be held against itself."""
+    return rhythm(tuple(home["days"][:-1]), tuple(home["calms"][:-1]), weekday)
 
 
 def _judge(home: Home, known: Rhythm, energy: float | None, slot: int, certainty: float) -> News:
@@ -128,11 +133,10 @@ def _judge(home: Home, known: Rhythm, energy: float | None, slot: int, certainty
     if home["since"] < 0:
         home["since"] = now
     if energy is None:
-        told = [0.0, 0.0, -1.0, 1.0, 0.0]
+        told = [0.0, 0.0, -1.0, 0.0]
     else:
         says = known.says[slot][bisect_left(known.edges, energy)]
-        may = float(energy > known.may)
-        told = [says, known.mean[slot], known.variance[slot], may, round(energy, 1)]
+        told = [says, known.mean[slot], known.variance[slot], round(energy, 2)]
         if energy > known.acts:
             home["active"] = now
         if energy > known.surely:
@@ -172,13 +176,13 @@ def _clear(home: Home, learned: Rhythm) -> float | None:
     if silent < WINDOW or len(home["told"]) <= WINDOW:
         return None
     before, *last = home["told"]
-    if silent < 2 * WINDOW and not before[3]:
+    if silent < 2 * WINDOW and before[2] >= 0 and before[3] <= learned.may:
         return None
     known = [one for one in last if one[2] >= 0]
     if len(known) < WINDOW - MOST_UNKNOWN:
         return None
     spread = sqrt(sum(one[2] for one in known)) + 1e-9
-    level = sum(one[4] for one in known) / len(known)
+    level = sum(one[3] for one in known) / len(known)
     odd = min(abs(level - learned.level) / learned.scatter, FARTHEST)
     return sum(one[0] - one[1] for one in known) / spread - LEVEL * odd
 
@@ -238,7 +242,7 @@ def rhythm(days: tuple[str, ...], calms: tuple[str, ...], weekday: int) -> Rhyth
     """Return what is learned of a home.
 
     Args:
-        days: the last ones, the newest last.
+        days: the last ones until the day before yesterday, the newest last.
         calms: quietest half hours of the last ones, apart by spaces. [Wh]
         weekday: of today, Monday is 0.
     """
@@ -255,7 +259,7 @@ def rhythm(days: tuple[str, ...], calms: tuple[str, ...], weekday: int) -> Rhyth
     idle /= idle.sum()
 
     past = energies(days)
-    age = np.arange(len(past), 0, -1)
+    age = np.arange(len(past) + 1, 1, -1)
     weights = 0.5 ** (age / HALF_LIFE_DAYS) * (1.0 + (age % WEEK == 0))
     weights = np.where(np.isnan(past), 0.0, weights[:, None])
     kinds = np.searchsorted(edges, np.nan_to_num(past))
@@ -293,7 +297,7 @@ def usual_start(home: Home, weekday: int) -> int | None:
     """
     if len(home["days"]) < LEARNING_DAYS:
         return None
-    known = rhythm(tuple(home["days"]), tuple(home["calms"]), weekday)
+    known = _learned(home, weekday)
     same = energies(tuple(home["days"]))[-WEEK::-WEEK]
     acts = same[:, MORNING:] > known.acts
     firsts = sorted(int(row.argmax()) if row.any() else SLOTS for row in acts)

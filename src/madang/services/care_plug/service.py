@@ -34,7 +34,7 @@ class CareOptions(LocalOptions):
         "Person, group or rota that is told, unless the plug names one.", max_length=100,
     )  # fmt: skip
     certainty: float = option(
-        4.4, "Promptness", "민감도",
+        4.0, "Promptness", "민감도",
         "Standard deviations; higher finds more stops within 12 hours, with more false alarms.",
         ge=0, le=6,
     )  # fmt: skip
