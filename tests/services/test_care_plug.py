@@ -76,6 +76,25 @@ def test_a_home_that_is_often_empty_has_fewer_alarms_as_that_is_learned() -> Non
     assert late < early, found
 
 
+def test_a_home_that_an_earlier_version_kept_goes_on() -> None:
+    home = new(0)
+    life = lived(40)
+    for number, energy in enumerate(life):
+        step(home, energy, number, number % (7 * SLOTS), CERTAINTY)
+    learned = home["days"]
+    old: Any = {**home, "alarms": [], "told": [[0.1, 0.0, 1.0]] * WINDOW}
+    for name in ("since", "clearest", "silences"):
+        del old[name]
+    kept = care_plug_rhythm.renewed(old)
+    assert set(kept) == set(new(0))
+    news = [
+        step(kept, energy, number, number % (7 * SLOTS), CERTAINTY)
+        for number, energy in enumerate(idle(2 * SLOTS), len(life))
+    ]
+    assert kept["days"][: len(learned)] == learned
+    assert "alarm" in news
+
+
 def test_half_hours_that_are_not_known_are_not_quiet() -> None:
     home = new(0)
     for number, energy in enumerate(lived(60)):

@@ -101,6 +101,15 @@ def new(number: int) -> Home:
     }  # fmt: skip
 
 
+def renewed(home: Home) -> Home:
+    """Return a home as an earlier version kept it, with what that did not know of.
+
+    What half hours of its last day told is another thing now and is told anew.
+    """
+    known = {**home, "told": []}
+    return {**new(home["now"]), **{name: known[name] for name in new(0) if name in known}}  # type: ignore[typeddict-item]
+
+
 def step(home: Home, energy: float | None, number: int, place: int, certainty: float) -> News:
     """Take over a half hour; return what is new.
 
