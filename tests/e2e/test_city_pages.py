@@ -181,7 +181,7 @@ def test_what_is_hidden_and_what_is_not_there_answer_alike(city: City) -> None:
 def test_a_data_set_says_what_it_is_and_how_to_get_it(city: City) -> None:
     page = city.page(f"/city/data/{OPEN}")
     assert "What is in the air" in page
-    assert f"{STATIONS} entries" in page
+    assert f": {STATIONS}, kept up to date" in page
     assert "µg/m³" in page
     assert "Page 1 of 2" in page
     assert "Station 23" in city.page(f"/city/data/{OPEN}?page=2")

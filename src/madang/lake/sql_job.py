@@ -111,6 +111,7 @@ def run(job: Job) -> Outcome:
         return Outcome(refused=_plain(str(error)))
     finally:
         clock.cancel()
+        connection.close()  # left to the end of the process, its threads sometimes abort that
 
 
 def _plain(text: str) -> str:

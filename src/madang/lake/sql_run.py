@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -152,7 +153,8 @@ def run(work: Job) -> Outcome:
 def _failure(done: subprocess.CompletedProcess[bytes], work: Job) -> Exception:
     """Return what is raised for a process that ended without an outcome."""
     told = done.stderr.decode(errors="replace")[-2000:]
-    if done.returncode < 0 or any(sign in told for sign in _NO_MEMORY):
+    was_killed = done.returncode < 0 and done.returncode != -signal.SIGABRT
+    if was_killed or any(sign in told for sign in _NO_MEMORY):
         return TooComplexQuery(_too_much(f"it needs more than {work.memory_mb} MB of memory"))
     log.error("sql.failed", code=done.returncode, error=told)
     return InternalError("the question could not be answered; the hub's log says why")
