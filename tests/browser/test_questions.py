@@ -48,15 +48,6 @@ def place(number: int) -> dict[str, object]:
     return {"type": "Point", "coordinates": [126.97 + number / 1000, 37.57]}
 
 
-@pytest.fixture
-def visit(browser: Browser, hub: Server) -> Iterator[Visit]:
-    visit = Visit(browser, hub.url, "en", "desktop")
-    yield visit
-    assert visit.watched.complaints == []
-    assert visit.watched.strangers == []
-    visit.close()
-
-
 def test_an_answer_of_sql_is_seen_on_a_map_whose_marks_are_things(
     visit: Visit, hub: Server
 ) -> None:

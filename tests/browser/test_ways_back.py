@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.browser.room import Visit, click_in_the_middle, tab_to
 from tests.e2e.server import API, Server
@@ -53,15 +53,6 @@ def thing(type_: str, number: int, east: int = 0, north: int = 0, **values: Any)
         "location": {"type": "GeoProperty", "value": {"type": "Point", "coordinates": place}},
         **told,
     }
-
-
-@pytest.fixture
-def visit(browser: Browser, hub: Server) -> Iterator[Visit]:
-    visit = Visit(browser, hub.url, "en", "desktop")
-    yield visit
-    assert visit.watched.complaints == []
-    assert visit.watched.strangers == []
-    visit.close()
 
 
 def test_a_click_on_a_cluster_goes_closer_until_its_things_can_be_chosen(
