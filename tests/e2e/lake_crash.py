@@ -6,13 +6,16 @@ Used by tests/e2e/test_kill_lake.py and bench/kill_lake.py.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
+from madang import doctor
 from madang.hub.hub import Hub
 from madang.hub.tenants import Tenants
 from madang.lake.protocol import Lake
@@ -102,7 +105,25 @@ async def crash(folder: Path, kills: int, seed: int, tick: Callable[[], None]) -
             raise LakeFault("\n".join([*faults[:20], log.read_text()[-2000:]]))
         first = max([first, *numbers]) + 1000
         tick()
+    if faults := await _mended(folder):
+        raise LakeFault("\n".join(faults))
     return book
+
+
+async def _mended(folder: Path) -> list[str]:
+    """Mend as ``madang doctor --mend`` does; return the files that no catalog knows then."""
+    faults = [str(one) for one in await doctor.mend(Settings(data=folder)) if one.verdict != "good"]
+    for catalog in (folder / "lake").glob("*/catalog.sqlite"):
+        with closing(sqlite3.connect(catalog)) as connection:
+            known = {
+                Path(path).name
+                for table in ("data_file", "delete_file", "files_scheduled_for_deletion")
+                for (path,) in connection.execute(f"SELECT path FROM ducklake_{table}")
+            }
+        files = list(catalog.parent.rglob("*.parquet"))
+        faults += [f"{file} belongs to nothing" for file in files if file.name not in known]
+        faults += [] if files else [f"{catalog} has no files"]
+    return faults
 
 
 def _run(folder: Path, first: int, log: Path, seconds: float) -> list[str]:
