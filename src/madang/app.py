@@ -173,7 +173,7 @@ class City:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self.stop)
-        await self.hub.start()
+        await asyncio.gather(self.hub.start(), self.tenants.start())
         await self.trust.personal.start()
         if self.peers is None:
             for duty in DUTIES:

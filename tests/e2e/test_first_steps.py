@@ -57,3 +57,10 @@ def test_from_another_folder_a_load_says_once_how_to_be_let_in(hub: Server, tmp_
     key = madang(hub, tmp_path, "key", "create", "loader", "--app", "--write", "ParkingSpot")
     done = madang(hub, elsewhere, *words, key=key.stdout.strip())
     assert done.returncode == 0, done.stderr
+
+
+def test_the_engine_of_history_is_loaded_before_anybody_is_answered(hub: Server) -> None:
+    maps = Path("/proc", str(hub.pid), "maps")
+    if not maps.exists():
+        pytest.skip("only Linux tells what a process has loaded")
+    assert "/ducklake.duckdb_extension" in maps.read_text()

@@ -71,6 +71,10 @@ class Histories:
         self.readers = ThreadPoolExecutor(READERS, "history")
         self.writers = ThreadPoolExecutor(2, "history-write")
 
+    async def start(self) -> None:
+        """Load the engine: while somebody is answered it would hold everything up for 0.2 s."""
+        await asyncio.get_running_loop().run_in_executor(self.writers, self.engine.load)
+
     def close(self) -> None:
         """End the threads and the engine; the histories must have been closed before."""
         self.readers.shutdown()

@@ -72,6 +72,10 @@ class Tenants:
         mqtt = MqttSender(settings.notify_timeout_s, self._bounds)
         self._senders: dict[str, Any] = {"http": http, "https": http, "mqtt": mqtt, "mqtts": mqtt}
 
+    async def start(self) -> None:
+        """Load what takes long before anybody is answered."""
+        await self._histories.start()
+
     async def make(self, name: str, store: Store) -> Tenant:
         """Return a tenant with its contexts and subscriptions taken up from the store."""
         if self._settings.bus:

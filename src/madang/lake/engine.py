@@ -59,7 +59,7 @@ def _cores() -> int:
 
 
 class Engine:
-    """Opens DuckDB when it is first needed and gives cursors of it to any thread.
+    """Opens DuckDB, at the latest when it is first needed, and gives cursors to any thread.
 
     Args:
         scratch: folder for what does not fit into memory while sorting.
@@ -72,6 +72,10 @@ class Engine:
         self._opening = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._names = 0
+
+    def load(self) -> None:
+        """Open DuckDB now."""
+        self.cursor().close()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own to the same database."""
