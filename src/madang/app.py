@@ -31,7 +31,7 @@ from madang.api.routes import ROUTES
 from madang.api.security_headers import Cors
 from madang.api.system import System
 from madang.ending import unfinished
-from madang.hub.duties import DUTIES, Duty
+from madang.hub.duties import DUTIES, Duty, work_of
 from madang.hub.hub import Hub
 from madang.hub.tenants import Tenants
 from madang.lock import FolderInUse, held
@@ -223,14 +223,14 @@ class City:
             await self.commands.start()  # before a device can answer
             await self.sense.start()
             self.crossings.start()
-        elif duty == "services":
-            await self.services.start()
+        elif work_of(duty) == "services":
+            await self.services.start(duty)
 
     async def _rest(self, duty: Duty) -> None:
         """Leave to another hub what this one has done for all."""
-        if duty == "services":
-            await self.services.rest()
         await self.hub.rest(duty)
+        if work_of(duty) == "services":
+            await self.services.rest(duty)
 
     def stop(self) -> None:
         """End gracefully: no new requests, those under way finish, everything is written out."""

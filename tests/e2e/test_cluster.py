@@ -238,7 +238,7 @@ def kill_in_turn(city: City, receiver: Receiver) -> None:
         for server in city.nats:
             with disaster.named("a NATS server is killed"):
                 lose(city, server)
-        for duty in (LANE, "history"):
+        for duty in (LANE, "history/1"):
             worker = city.worker(duty)
             with disaster.named(f"the hub with {duty} is killed"):
                 lose_worker(city, worker, duty)

@@ -5,9 +5,26 @@ from __future__ import annotations
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
-from madang.hub.duties import DUTIES, LANES, LATER_S, OF_ROLE, Duty, lane_of, patience, surplus
+from madang.hub.duties import (
+    DUTIES,
+    LATER_S,
+    MOVABLE,
+    OF_ROLE,
+    Duty,
+    Work,
+    busy,
+    concerns,
+    lane_of,
+    patience,
+    surplus,
+    work_of,
+)
 
-WORK = OF_ROLE["worker"]
+LANES: dict[Work, list[Duty]] = {}
+for one in DUTIES:
+    LANES.setdefault(work_of(one), []).append(one)
+CITY = busy([""])
+"""What there is to do where nobody has made a tenant."""
 
 
 def test_each_duty_is_taken_on_by_a_role_other_than_all() -> None:
@@ -17,33 +34,72 @@ def test_each_duty_is_taken_on_by_a_role_other_than_all() -> None:
 
 def test_nothing_is_handed_over_where_nobody_would_take_it() -> None:
     assert surplus(DUTIES, []) is None
-    assert patience(DUTIES, []) == 0
+    assert patience("services/1", DUTIES, []) == 0
 
 
 def test_who_has_more_leaves_what_is_free_to_others() -> None:
-    assert patience(["services"], [[]]) == LATER_S
-    assert patience(["services"], [["history"]]) == 0
-    assert patience(["sense"], [[]]) == 0, "devices do not count among workers"
+    assert patience("history/1", ["services/1"], [[]]) == LATER_S
+    assert patience("history/1", ["services/1"], [["services/2"]]) == 0
+    assert patience("history/1", ["sense"], [[]]) == 0, "devices do not count among workers"
+    assert patience("history/1", ["services/1"], [["history/2"]]) == 0, "of history it has less"
+
+
+def test_lanes_that_no_tenant_is_in_stay_where_they_are_and_do_not_count() -> None:
+    assert sorted(CITY) == sorted(["sense", "services/1", "history/1", *LANES["notifications"]])
+    others = [[duty for duty in MOVABLE if duty not in CITY]]
+    assert surplus(MOVABLE, [[]], CITY) in CITY
+    assert surplus(["services/1", "history/1"], others, CITY) is not None
+    assert patience("history/1", others[0], [["services/1"]], CITY) == 0
 
 
 def test_subscriptions_are_spread_over_the_lanes_and_stay_in_theirs() -> None:
-    found = [lane_of(f"urn:ngsi-ld:Subscription:{number}") for number in range(1000)]
-    assert all(200 < found.count(lane) < 300 for lane in LANES)
+    found = [
+        lane_of("notifications", f"urn:ngsi-ld:Subscription:{number}") for number in range(1000)
+    ]
+    lanes = LANES["notifications"]
+    assert all(200 < found.count(lane) < 300 for lane in lanes)
     # What is written here must not change: hubs of two versions work side by side in an update.
-    assert found[:4] == [LANES[2], LANES[0], LANES[2], LANES[0]]
+    assert found[:4] == [lanes[2], lanes[0], lanes[2], lanes[0]]
 
 
-@examples(st.lists(st.sampled_from(range(3)), min_size=6, max_size=6), st.integers(1, 3))
-def test_duties_come_to_be_shared_out_and_stay_so(holders: list[int], hubs: int) -> None:
+def test_a_tenant_is_in_one_lane_of_services_and_one_of_history() -> None:
+    for tenant in ("", "north", "south", "강남구"):
+        works = [work_of(duty) for duty in DUTIES if concerns(duty, tenant)]
+        assert works == ["sense", "services", "history", *["notifications"] * 4]
+    assert (lane_of("services", ""), lane_of("history", "")) == ("services/1", "history/1")
+
+
+@examples(st.lists(st.integers(0, 2), min_size=12, max_size=12), st.integers(1, 3), st.booleans())
+def test_duties_come_to_be_shared_out_and_stay_so(
+    holders: list[int], hubs: int, is_alone: bool
+) -> None:
+    """With many tenants, each work by itself; with one tenant, what there is to do."""
+    some = CITY if is_alone else frozenset(DUTIES)
     has: list[list[Duty]] = [[] for _ in range(hubs)]
-    for duty, holder in zip(WORK, holders, strict=True):
+    for duty, holder in zip(MOVABLE, holders, strict=True):
         has[holder % hubs].append(duty)
-    for _ in WORK:
+    for _ in range(3 * len(MOVABLE)):
         for number, mine in enumerate(has):
             others = [one for n, one in enumerate(has) if n != number]
-            given = surplus(mine, others)
+            given = surplus(mine, others, some)
             if given is not None:
                 mine.remove(given)
-                min(others, key=len).append(given)
-    sizes = sorted(map(len, has))
-    assert sizes[-1] - sizes[0] <= 1
+                _taken(given, mine, others, some)
+    for number, mine in enumerate(has):
+        others = [one for n, one in enumerate(has) if n != number]
+        assert surplus(mine, others, some) is None
+    of_all = [sum(duty in some for duty in one) for one in has]
+    assert max(of_all) - min(of_all) <= 1
+    for lanes in LANES.values():
+        of_work = [sum(duty in some and duty in lanes for duty in one) for one in has]
+        assert max(of_work) - min(of_work) <= 2
+
+
+def _taken(duty: Duty, giver: list[Duty], others: list[list[Duty]], some: frozenset[Duty]) -> None:
+    """Give a duty to a hub that does not wait for others to take it."""
+    for one in others:
+        rest = [giver, *(other for other in others if other is not one)]
+        if patience(duty, one, rest, some) == 0:
+            one.append(duty)
+            return
+    raise AssertionError("everybody waits for another")

@@ -54,7 +54,7 @@ class City:
         self._parts.append((hub, tenants))
         await hub.start()
         if len(self._parts) == 1:
-            await hub.work("history")
+            await hub.work("history/1")
         return hub.open[""]
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from madang.hub.duties import LANES, Lane
+from madang.hub.duties import DUTIES, Duty, work_of
 from madang.hub.hub import Hub
 from madang.hub.operations import Upsert
 from madang.hub.shared_tenant import SharedTenant
@@ -28,6 +28,7 @@ from madang.store.postgres.engine import PostgresEngine
 from tests.contract.cluster import shared
 from tests.hub.web_receiver import Receiver, until
 
+LANES = [duty for duty in DUTIES if work_of(duty) == "notifications"]
 ID = "urn:ngsi-ld:Subscription:1"
 numbers = count()
 
@@ -203,7 +204,7 @@ async def test_lanes_go_from_hub_to_hub_and_each_subscriber_is_told_all_in_order
 
 
 async def move(
-    tenants: list[SharedTenant], holders: dict[Lane, SharedTenant], written: asyncio.Event
+    tenants: list[SharedTenant], holders: dict[Duty, SharedTenant], written: asyncio.Event
 ) -> int:
     """Hand one lane after the other to the other hub; return how often."""
     for times in count(1):

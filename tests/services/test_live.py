@@ -93,7 +93,7 @@ async def test_each_change_counts_once_however_often_it_is_stopped(
             await asyncio.sleep(choose.uniform(0, 0.1))
             await mine.close()  # what was not kept is done again
             mine = services(city, counter())
-            await mine.start()
+            await mine.start("services/1")
         await writing
         await wait_for(lambda: _is(tenant, total))
         await mine.close()

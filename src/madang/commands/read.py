@@ -273,7 +273,7 @@ async def status(*, url: str, as_json: bool, console: Console) -> None:
     ready = "[green]ready[/]" if state["ready"] else "[yellow]not ready[/]"
     console.print(f"Madang {state['version']} at {url}: {ready}", highlight=False)
     if state["hub"]["shares"]:
-        does = ", ".join(state["hub"]["works"]) or "nothing"
+        does = ", ".join(_lanes(state["hub"]["works"]).values()) or "nothing"
         bus = "" if state["hub"]["bus"] else " [yellow]The bus is away.[/]"
         console.print(
             f"It shares its database, and does of the city's work: {does}.{bus}", highlight=False
@@ -296,11 +296,23 @@ def _nodes(nodes: list[dict[str, Any]]) -> Table:
     for title in ("hub", "role", "work", "behind", ""):
         table.add_column(title, justify="right" if title == "behind" else "left")
     for node in nodes:
-        work = "\n".join(f"{duty} since {since[:19]}Z" for duty, since in node["work"].items())
+        begun = sorted(node["work"].items(), key=lambda item: str(item[1]))
+        since = {duty.partition("/")[0]: time for duty, time in begun}  # the last lane's
+        lanes = _lanes(node["work"])
+        work = "\n".join(f"{lanes[name]} since {since[name][:19]}Z" for name in lanes)
         state = "" if node["alive"] else f"[yellow]silent for {node['silent']:.0f} s[/]"
         changes = f"{node['behind']:,}"
         table.add_row(escape(node["name"]), node["role"], work, changes, state)
     return table
+
+
+def _lanes(duties: Iterable[str]) -> dict[str, str]:
+    """Return by each work what lanes of it are done, such as ``services/1, 3``."""
+    found: dict[str, list[str]] = {}
+    for duty in duties:
+        work, _, lane = duty.partition("/")
+        found.setdefault(work, []).append(lane)
+    return {work: f"{work}/{', '.join(sorted(of))}".rstrip("/") for work, of in found.items()}
 
 
 _FIGURES = {

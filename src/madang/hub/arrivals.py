@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import structlog
 
+from madang.hub import duties
 from madang.hub.delivery import Delivery
-from madang.hub.duties import Lane, lane_of
+from madang.hub.duties import Duty
 from madang.model.errors import NgsiError
 from madang.store.protocol import Delivery as Waiting
 
@@ -17,12 +18,17 @@ log = structlog.get_logger("madang.delivery")
 RETRY_S = 0.5
 
 
+def lane_of(subscription: str) -> Duty:
+    """Return the duty that a subscription's notifications belong to."""
+    return duties.lane_of("notifications", subscription)
+
+
 class Arrivals:
     """Gives delivery what is stored in its lanes, once each and in order, whoever has stored it."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        self._lanes: set[Lane] = set()
+        self._lanes: set[Duty] = set()
         self._given = 0
         self._heard = 0
         self._task: asyncio.Task[None] | None = None
@@ -32,7 +38,7 @@ class Arrivals:
         """Tell whether this hub is to send what is stored for a subscription."""
         return lane_of(subscription) in self._lanes
 
-    async def begin(self, lane: Lane) -> None:
+    async def begin(self, lane: Duty) -> None:
         """Take up what waits in a lane, and from now on what comes."""
         async with self._reading:
             self._lanes.add(lane)
@@ -45,7 +51,7 @@ class Arrivals:
             self._given = max(given, await self._delivery.recover(0, is_new))
         self.hear(self._heard)
 
-    def end(self, lane: Lane) -> None:
+    def end(self, lane: Duty) -> None:
         """Leave what comes in a lane to another hub."""
         self._lanes.discard(lane)
 

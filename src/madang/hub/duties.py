@@ -1,71 +1,115 @@
 """What is done once for a whole city: the duties, each of which one of several hubs has at a time.
 
-Hubs that share a database differ by their role, which says what duties they take on. Hubs of equal
-role share them out: who has two more than another one hands one over, and who has fewer takes first
-what is free. Notifications are shared out by their subscription, each of which belongs to one of
-several lanes. A duty is handed over only if nobody outside notices: devices stay connected where
-they are.
+Work that would be too much for one hub is cut into lanes: services and history by the tenant,
+notifications by the subscription. Hubs that share a database differ by their role, which says what
+duties they take on. Hubs of equal role share them out: who has clearly more than another one hands
+one over, and who has fewer takes first what is free. A duty is handed over only if nobody outside
+notices: devices stay connected where they are.
 Why: docs/decisions/0021-several-hubs.md.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
-from typing import Literal, TypeGuard, get_args
+from collections.abc import Collection, Iterable
+from typing import Final, Literal, cast, get_args
 
 from madang.settings_types import Role
 
-Lane = Literal["notifications/1", "notifications/2", "notifications/3", "notifications/4"]
-Duty = Literal["sense", "services", "history"] | Lane
+Work = Literal["sense", "services", "history", "notifications"]
 """``sense``: MQTT broker, feeds, files, edge nodes, and commands, which go out by the same broker;
-``services``: city services, and what they tell people; ``history``: its drain, policies and upkeep;
-``notifications``: of a part of the subscriptions."""
+``services``: city services, and notices to people; ``history``: its drain, policies and upkeep;
+``notifications``: what subscriptions ask for."""
+Duty = Literal[
+    "sense",
+    "services/1", "services/2", "services/3", "services/4",
+    "history/1", "history/2", "history/3", "history/4",
+    "notifications/1", "notifications/2", "notifications/3", "notifications/4",
+]  # fmt: skip
+"""A work, or a lane of one: a part of its tenants or subscriptions."""
 
-LANES: tuple[Lane, ...] = get_args(Lane)
-DUTIES: tuple[Duty, ...] = ("sense", "services", "history", *LANES)
-OF_ROLE: dict[Role, tuple[Duty, ...]] = {
+LANES: Final = 4
+DUTIES: Final[tuple[Duty, ...]] = get_args(Duty)
+MOVABLE: Final = DUTIES[1:]
+"""Those that are handed over while their hub goes on, in the order in which they are."""
+OF_ROLE: Final[dict[Role, tuple[Duty, ...]]] = {
     "all": DUTIES,
     "api": (),
-    "worker": ("services", "history", *LANES),
+    "worker": MOVABLE,
     "sense": ("sense",),
 }
-MOVABLE: tuple[Duty, ...] = OF_ROLE["worker"]
-"""Those that are handed over while their hub goes on, in the order in which they are."""
-LATER_S = 2.0
+LATER_S: Final = 2.0
 """How much longer who has more duties than others leaves one that is free to them. [s]"""
+_ALWAYS: Final[frozenset[Work]] = frozenset({"sense", "notifications"})
+"""Not cut by tenants."""
+_KIND: Final = 2
+"""How much more a duty of the same work counts when they are shared out."""
 
 
-def is_lane(duty: Duty) -> TypeGuard[Lane]:
-    """Tell whether a duty is to send the notifications of some subscriptions."""
-    return duty in LANES
+def work_of(duty: Duty) -> Work:
+    """Return the work that a duty is a part of."""
+    return cast(Work, duty.partition("/")[0])
 
 
-def lane_of(subscription: str) -> Lane:
-    """Return the duty that a subscription's notifications belong to, at every hub the same."""
-    return LANES[zlib.crc32(subscription.encode()) % len(LANES)]
+def lane_of(work: Work, name: str) -> Duty:
+    """Return the lane that a tenant or, for notifications, a subscription belongs to.
+
+    It is the same at every hub.
+    """
+    return cast(Duty, f"{work}/{zlib.crc32(name.encode()) % LANES + 1}")
 
 
-def surplus(mine: Collection[Duty], others: Collection[Collection[Duty]]) -> Duty | None:
+def concerns(duty: Duty, tenant: str) -> bool:
+    """Tell whether there is anything to do for a tenant in a duty."""
+    work = work_of(duty)
+    return work in _ALWAYS or duty == lane_of(work, tenant)
+
+
+def busy(tenants: Iterable[str]) -> frozenset[Duty]:
+    """Return the duties with anything to do; the lanes that no tenant is in have nothing."""
+    names = list(tenants)
+    return frozenset(duty for duty in DUTIES if any(concerns(duty, name) for name in names))
+
+
+def surplus(
+    mine: Collection[Duty], others: Collection[Collection[Duty]], some: Collection[Duty] = DUTIES
+) -> Duty | None:
     """Return a duty to hand over; None if they are shared out.
 
     Args:
         mine: what this hub has.
         others: what each other hub has that takes on the same.
+        some: those with anything to do; the rest lies where it is.
     """
-    if not others or len(_counted(mine)) - _least(others) < 2:
+    given = [duty for duty in MOVABLE if duty in mine and duty in some]
+    if not others or not given:
         return None
-    return next((duty for duty in MOVABLE if duty in mine), None)
+    # With the other hub, the sum of the squares of what each has of all, and twice of each work,
+    # becomes smaller: so this comes to an end.
+    most = max(given, key=lambda duty: _lead(duty, mine, others, some))
+    return most if _lead(most, mine, others, some) > 1 + _KIND else None
 
 
-def patience(mine: Collection[Duty], others: Collection[Collection[Duty]]) -> float:
-    """Return how long to leave a duty that is free to others. [s]"""
-    return LATER_S if others and len(_counted(mine)) > _least(others) else 0.0
+def patience(
+    duty: Duty,
+    mine: Collection[Duty],
+    others: Collection[Collection[Duty]],
+    some: Collection[Duty] = DUTIES,
+) -> float:
+    """Return how long to leave a duty that is free to others; see :func:`surplus`. [s]"""
+    return LATER_S if others and _lead(duty, mine, others, some) > 0 else 0.0
 
 
-def _least(others: Collection[Collection[Duty]]) -> int:
-    return min(len(_counted(one)) for one in others)
+def _lead(
+    duty: Duty,
+    mine: Collection[Duty],
+    others: Collection[Collection[Duty]],
+    some: Collection[Duty],
+) -> int:
+    """Return how much more this hub has to do than the one with the least."""
 
+    def load(duties: Collection[Duty]) -> int:
+        counted = [one for one in duties if one in MOVABLE and one in some]
+        return len(counted) + _KIND * sum(work_of(one) == work_of(duty) for one in counted)
 
-def _counted(duties: Collection[Duty]) -> list[Duty]:
-    return [duty for duty in duties if duty in OF_ROLE["worker"]]
+    return load(mine) - min(map(load, others))

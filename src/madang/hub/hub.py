@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from typing import get_args
 
-from madang.hub.duties import DUTIES, Duty
+from madang.hub.duties import DUTIES, Duty, Work, concerns, work_of
 from madang.hub.tenant import Tenant
 from madang.model.errors import BadRequestData, NonexistentTenant, TooManyResults
 from madang.store.protocol import Engine, Store
@@ -28,11 +29,11 @@ class Hub:
         self.open: dict[str, Tenant] = {}
         self.on_open: list[Callable[[Tenant], Awaitable[object]]] = []
         """Called with each tenant that is opened from then on, before anybody else has it."""
-        self.on_work: dict[Duty, list[Callable[[Tenant], Awaitable[object]]]]
-        self.on_work = {duty: [] for duty in DUTIES}
-        """Called with each tenant for which this hub begins a duty from then on."""
-        self.on_rest: dict[Duty, list[Callable[[Tenant], Awaitable[object]]]]
-        self.on_rest = {duty: [] for duty in DUTIES}
+        self.on_work: dict[Work, list[Callable[[Tenant], Awaitable[object]]]]
+        self.on_work = {work: [] for work in get_args(Work)}
+        """Called with each tenant for which this hub begins a work from then on."""
+        self.on_rest: dict[Work, list[Callable[[Tenant], Awaitable[object]]]]
+        self.on_rest = {work: [] for work in get_args(Work)}
         """Called with each tenant for which it ends one."""
         self.on_close: list[Callable[[], Awaitable[object]]] = []
         """Called when all tenants are closed, and the engine is not."""
@@ -79,25 +80,29 @@ class Hub:
             return self.open[name]
 
     async def work(self, duty: Duty) -> None:
-        """Begin a duty in every tenant: no other hub has it now."""
+        """Begin a duty in every tenant that it concerns: no other hub has it now."""
         async with self._opening:
             self.duties.add(duty)
             for tenant in self.open.values():
                 await self._begin(tenant, duty)
 
     async def _begin(self, tenant: Tenant, duty: Duty) -> None:
+        if not concerns(duty, tenant.name):
+            return
         await tenant.work(duty)
-        for told in self.on_work[duty]:
+        for told in self.on_work[work_of(duty)]:
             await told(tenant)
 
     async def rest(self, duty: Duty) -> None:
-        """End a duty in every tenant: another hub is to have it."""
+        """End a duty in every tenant that it concerns: another hub is to have it."""
         async with self._opening:
             self.duties.discard(duty)
             await asyncio.gather(*(self._rest(tenant, duty) for tenant in self.open.values()))
 
     async def _rest(self, tenant: Tenant, duty: Duty) -> None:
-        for told in self.on_rest[duty]:
+        if not concerns(duty, tenant.name):
+            return
+        for told in self.on_rest[work_of(duty)]:
             await told(tenant)
         await tenant.rest(duty)
 

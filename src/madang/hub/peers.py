@@ -57,7 +57,9 @@ class Peers:
         self._looking: asyncio.Task[None] | None = None
         self.bus = Bus(servers, password, place, lambda text: self._hear(Word.load(text)))
         self._behind = 0
-        self.roster = Roster(engine, self.bus.node, name, role, lambda: self._behind)
+        self.roster = Roster(
+            engine, self.bus.node, name, role, lambda: self._behind, lambda: hub.open
+        )
         hub.on_close.append(self._close)
         hub.is_told = lambda: self.bus.is_connected
 

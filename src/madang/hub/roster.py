@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 
-from madang.hub.duties import OF_ROLE, Duty, patience, surplus
+from madang.hub.duties import OF_ROLE, Duty, busy, patience, surplus
 from madang.model.errors import MadangError, Unavailable
 from madang.settings_types import Role
 
@@ -35,16 +35,24 @@ class Roster:
         name: of this hub, for people.
         role: which duties it takes on.
         behind: returns how many changes of others this hub has not heard of.
+        tenants: returns those that there are.
     """
 
     def __init__(
-        self, engine: PostgresEngine, id: str, name: str, role: Role, behind: Callable[[], int]
+        self,
+        engine: PostgresEngine,
+        id: str,
+        name: str,
+        role: Role,
+        behind: Callable[[], int],
+        tenants: Callable[[], Iterable[str]],
     ) -> None:
         self.id = id
         self.name = name
         self.role = role
         self._engine = engine
         self._behind = behind
+        self._tenants = tenants
         self._table: Nodes | None = None
         self._nodes: list[Node] = []
         self._leases: dict[Duty, Lease] = {}
@@ -111,9 +119,12 @@ class Roster:
         ]
 
     def _share_out(self) -> None:
-        duty = surplus(self._since.keys(), self._others())
+        duty = surplus(self._since.keys(), self._others(), busy(self._tenants()))
         if duty is not None and not self._is_settled:
             self._given[duty].set()
+
+    def _patience(self, duty: Duty) -> float:
+        return patience(duty, self._since.keys(), self._others(), busy(self._tenants()))
 
     # --- the duties ---------------------------------------------------------------------------
 
@@ -125,7 +136,7 @@ class Roster:
         """
         while True:
             lease = self._leases[duty] = self._engine.lease(duty, self.id)
-            await lease.won(lambda: patience(self._since.keys(), self._others()))
+            await lease.won(lambda: self._patience(duty))
             losing = asyncio.create_task(lease.lost())
             try:
                 await self._do(duty, begin, end, losing)

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import structlog
 
 from madang.hub import subscription as stored_as
-from madang.hub.arrivals import Arrivals
-from madang.hub.duties import Lane, lane_of
+from madang.hub.arrivals import Arrivals, lane_of
+from madang.hub.duties import Duty
 from madang.hub.subscription import Subscription
 from madang.hub.subscriptions import Subscriptions
 from madang.model.context import Context, Names
@@ -44,14 +44,14 @@ class SharedSubscriptions(Subscriptions):
         self._tasks: set[asyncio.Task[None]] = set()
         self.arrivals = Arrivals(self.delivery)
 
-    async def work(self, lane: Lane) -> None:
+    async def work(self, lane: Duty) -> None:
         """Send from now on, and tell periodic subscriptions, in a lane: no other hub does."""
         await self.arrivals.begin(lane)
         for subscription in self._all.values():
             if lane_of(subscription.id) == lane:
                 self.periodic.put(subscription)
 
-    async def rest(self, lane: Lane) -> None:
+    async def rest(self, lane: Duty) -> None:
         """Leave a lane to another hub, with nothing of it under way and statistics stored."""
         self.arrivals.end(lane)
         for id in self._all:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from madang.hub.duties import Duty, is_lane
+from madang.hub.duties import Duty, work_of
 from madang.hub.others import Others
 from madang.hub.shared_subscriptions import SharedSubscriptions
 from madang.hub.tenant import Tenant
@@ -48,12 +48,12 @@ class SharedTenant(Tenant):
 
     async def work(self, duty: Duty) -> None:
         await super().work(duty)
-        if is_lane(duty):
+        if work_of(duty) == "notifications":
             await self.subscriptions.work(duty)
 
     async def rest(self, duty: Duty) -> None:
         await super().rest(duty)
-        if is_lane(duty):
+        if work_of(duty) == "notifications":
             try:
                 await self.subscriptions.rest(duty)
                 await self.writer.add_deliveries([])  # what was sent is noted when this returns

@@ -10,7 +10,7 @@ import structlog
 from madang.hub.changes import Changes
 from madang.hub.clock import Clock
 from madang.hub.contexts import Contexts
-from madang.hub.duties import Duty
+from madang.hub.duties import Duty, work_of
 from madang.hub.history import History
 from madang.hub.operations import Expire, Operation
 from madang.hub.records import Own
@@ -155,12 +155,12 @@ class Tenant:
 
     async def work(self, duty: Duty) -> None:
         """Do from now on what one hub does for all; a hub alone does it from the start."""
-        if duty == "history":
+        if work_of(duty) == "history":
             await self.history.work()
 
     async def rest(self, duty: Duty) -> None:
         """Leave to another hub what one does for all."""
-        if duty == "history":
+        if work_of(duty) == "history":
             await self.history.rest()
 
     async def close(self) -> None:

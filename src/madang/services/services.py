@@ -17,6 +17,7 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
+from madang.hub.duties import Duty, concerns, lane_of
 from madang.hub.shared_tenant import SharedTenant
 from madang.model import time
 from madang.model.errors import BadRequestData, Conflict, ResourceNotFound
@@ -200,19 +201,20 @@ class Services:
         if not name.startswith(_KEPT):
             tenant.soon(self.take(tenant.name, name, body))
 
-    async def start(self) -> None:
-        """Start what was on."""
+    async def start(self, duty: Duty) -> None:
+        """Start what was on in the tenants of a lane."""
         async with self._changing:
-            for name in self._hub.open:
+            for name in [one for one in self._hub.open if concerns(duty, one)]:
                 for working in (await self._of(name)).values():
                     working.works = True
                     if working.is_on and working.live is None:
                         await working.start()
 
-    async def rest(self) -> None:
-        """Stop all, for another hub goes on with them."""
+    async def rest(self, duty: Duty) -> None:
+        """Stop those in the tenants of a lane, for another hub goes on with them."""
         async with self._changing:
-            working = [one for here in self._working.values() for one in here.values()]
+            mine = [here for name, here in self._working.items() if concerns(duty, name)]
+            working = [one for here in mine for one in here.values()]
             await asyncio.gather(*(one.stop() for one in working))
             for one in working:
                 one.works = False
@@ -313,7 +315,7 @@ class Services:
 
     def _restored(self, service: Service, tenant: Tenant, body: bytes | None) -> Working:
         options, is_on = _said(service, body)
-        works = "services" in self._hub.duties
+        works = lane_of("services", tenant.name) in self._hub.duties
         return Working(service, tenant, self._gate, self.workers, options, is_on, works)
 
 

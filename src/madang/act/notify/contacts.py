@@ -136,11 +136,18 @@ class Directory:
     async def load(self) -> None:
         """Take up what is kept."""
         for name, body in await self._tenant.store.items("contact"):
-            try:
-                plain = self._secrets.unseal(body.decode(), self._about(name))
-                self._known[name] = _CONTACT.validate_json(plain)
-            except (SecretKeyError, ValidationError) as error:  # the key was lost: save it anew
-                log.error("contact.unreadable", name=name, reason=str(error))
+            self.take(name, body)
+
+    def take(self, name: str, body: bytes | None) -> None:
+        """Take up a contact as it is kept, or as another hub has left it; None is gone."""
+        if body is None:
+            self._known.pop(name, None)
+            return
+        try:
+            plain = self._secrets.unseal(body.decode(), self._about(name))
+            self._known[name] = _CONTACT.validate_json(plain)
+        except (SecretKeyError, ValidationError) as error:  # the key was lost: save it anew
+            log.error("contact.unreadable", name=name, reason=str(error))
 
     @property
     def names(self) -> list[str]:

@@ -29,6 +29,7 @@ from madang.hub.hosts import Bounds
 from madang.hub.message import Refused, SendFailed
 from madang.hub.operations import Append
 from madang.hub.records import Own
+from madang.hub.shared_tenant import SharedTenant
 from madang.model import time
 from madang.model.context import CORE
 from madang.model.entity import Entity
@@ -95,8 +96,10 @@ class Notices:
         hub.on_rest["services"].append(self.rest)
 
     async def take_up(self, tenant: Tenant) -> None:
-        """Learn the contacts of a tenant that is opened."""
+        """Learn the contacts of a tenant that is opened, and what other hubs change of them."""
         directory = Directory(tenant, self._secrets)
+        if isinstance(tenant, SharedTenant):
+            tenant.takers["contact"].append(directory.take)
         await directory.load()
         sending = _Sending(tenant, directory, self._senders, self._url)
         follower = Follower(tenant, "notices", [NOTICE], 'status=="waiting"', sending.handle)
