@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     import duckdb
 
 MARKER = "lake.id"
+NAME = "madang-history"  # of our sessions, for the server
+ALONE = "madang-history-alone"
+"""Of a session that holds the lock of who changes what is there. It shows a sign of life each
+second, so that other hubs can tell a holder that works for long from one that is frozen."""
+BEAT_S = 1.0
 _SERVER = {
+    "application_name": NAME,
     "connect_timeout": "5",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -76,11 +82,11 @@ class PostgresCatalog:
 
     # --- PostgreSQL ---------------------------------------------------------------------------
 
-    def _connect(self) -> Connection:
+    def _connect(self, name: str = NAME) -> Connection:
         return psycopg.connect(
             conninfo.make_conninfo(self._address, password=self._password or None),
             autocommit=True,
-            application_name="madang-history",
+            application_name=name,
         )
 
     def _ask(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -121,13 +127,14 @@ class PostgresCatalog:
                 yield
                 return
             try:
-                self._lock = self._connect()
+                self._lock = self._connect(ALONE)
                 self._lock.execute("SELECT pg_advisory_lock(%s, %s)", (self._key, CHANGING))
             except psycopg.Error as error:
                 self._release()
                 raise _unreachable(error) from error
             try:
-                yield
+                with _beating(self._lock):
+                    yield
             finally:
                 self._release()
 
@@ -236,6 +243,25 @@ class PostgresCatalog:
     def close(self) -> None:
         with self._asking:
             self._disconnect()
+
+
+@contextmanager
+def _beating(lock: Connection) -> Iterator[None]:
+    """Show again and again that this process is not frozen, while the block runs."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        with suppress(psycopg.Error):  # the end of the block will tell
+            while not ended.wait(BEAT_S):
+                lock.execute("SELECT 1")
+
+    thread = threading.Thread(target=beat, name="history-beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _unreachable(error: psycopg.Error) -> CatalogAway:

@@ -29,15 +29,20 @@ _SHORTEST_MS = 50  # time limit of a statement, below which even a cheap one mig
 SYSTEM_NAME = "\x1fsystem"  # in the register; no tenant can have it
 HELD_S = 3.0
 """How long a hub may be silent in the middle of a commit for which others wait."""
+ALONE_S = 5.0
+"""How long one that changes history, for which others wait, may show no sign of life."""
 _FREE = (
     "SELECT holder.pid, pg_terminate_backend(holder.pid) FROM pg_stat_activity waiting,"
     " unnest(pg_blocking_pids(waiting.pid)) blocking, pg_stat_activity holder"
-    " WHERE waiting.wait_event IN ('transactionid', 'tuple')"
-    f" AND waiting.datname = current_database() AND waiting.application_name = '{NAME}'"
-    f" AND holder.pid = blocking AND holder.application_name = '{NAME}'"
-    " AND holder.usename = current_user"
-    " AND holder.wait_event = 'ClientRead' AND holder.state <> 'idle'"
+    " WHERE waiting.wait_event_type = 'Lock'"
+    # Those of history (lake/catalog_postgres.py) have longer names.
+    f" AND waiting.datname = current_database() AND waiting.application_name LIKE '{NAME}%'"
+    f" AND holder.pid = blocking AND holder.application_name LIKE '{NAME}%'"
+    " AND holder.usename = current_user AND holder.wait_event = 'ClientRead'"
+    " AND (holder.state <> 'idle'"
     f" AND holder.state_change < now() - interval '{HELD_S:g} seconds'"
+    f" OR holder.application_name = '{NAME}-history-alone'"
+    f" AND holder.state_change < now() - interval '{ALONE_S:g} seconds')"
 )
 _MOVING = f"SELECT name, moving FROM {REGISTER} WHERE moving IS NOT NULL LIMIT 1"
 
