@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import orjson
@@ -13,11 +14,11 @@ import psycopg
 import pytest
 
 from madang.hub.duties import lane_of
+from tests.contract.cluster import shared
 from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.server import API, Server
 from tests.e2e.test_several_hubs import (
     ROOM,
-    database,
     good,
     has,
     hub,
@@ -30,6 +31,7 @@ from tests.e2e.test_several_hubs import (
 
 pytestmark = needs_nats
 HISTORY = lane_of("history", "")
+numbers = count()
 RECOVERY_S = 20.0
 TRIES = 500
 _WRITES = (
@@ -42,14 +44,17 @@ class City:
     """Two hubs on one database; something is written to the one that does not drain."""
 
     def __init__(self, folder: Path, nats: NatsServer) -> None:
-        self.url = database()
+        self.url = shared().make(f"frozen_{next(numbers)}")
         self.hubs = [hub(folder, name, self.url, nats) for name in ("first", "second")]
         for server in self.hubs:
             server.environ["MADANG_HISTORY_DRAIN_S"] = "0.05"
+        self.last = 0
+
+    def start(self) -> None:
+        for server in self.hubs:
             server.start()
         until(lambda: all(told(server, "bus") for server in self.hubs))
         until(lambda: any(has(server, HISTORY) for server in self.hubs))
-        self.last = 0
 
     def counted(self, sql: str) -> int:
         with psycopg.connect(self.url, autocommit=True) as asking:
@@ -79,16 +84,16 @@ class City:
 @pytest.fixture
 def city(tmp_path: Path) -> Iterator[City]:
     nats = NatsServer()
-    nats.start()
     made = City(tmp_path, nats)
     try:
+        nats.start()
+        made.start()
         yield made
     except BaseException:
         print("\n".join(server.log_end() for server in made.hubs))
         raise
     finally:
         for server in made.hubs:
-            server.thaw()
             server.kill()
         nats.kill()
 

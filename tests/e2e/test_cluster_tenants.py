@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from madang.hub.duties import DUTIES, Work, lane_of, work_of
+from tests.contract.cluster import shared
 from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.server import API, Server
-from tests.e2e.test_several_hubs import ROOM, database, hub, reading, room, told, until
+from tests.e2e.test_several_hubs import ROOM, hub, reading, room, told, until
 
 pytestmark = needs_nats
 TENANTS = [f"district{number}" for number in range(8)]
@@ -76,9 +77,9 @@ class District:
 
 @pytest.fixture
 def hubs(tmp_path: Path) -> Iterator[list[Server]]:
+    url = shared().make("tenants")
     nats = NatsServer()
     nats.start()
-    url = database()
     servers = [hub(tmp_path, name, url, nats) for name in ("first", "second")]
     try:
         for server in servers:

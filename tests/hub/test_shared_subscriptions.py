@@ -8,54 +8,25 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from madang.hub.duties import DUTIES, Duty, work_of
-from madang.hub.hub import Hub
+from madang.hub.duties import Duty
 from madang.hub.operations import Upsert
 from madang.hub.shared_tenant import SharedTenant
-from madang.hub.tenants import Tenants
 from madang.model.context import CORE
 from madang.model.errors import ResourceNotFound
 from madang.model.normalize import entity as normalized
-from madang.settings import Settings
-from madang.store.postgres.engine import PostgresEngine
-from tests.contract.cluster import shared
+from tests.hub import two_hubs
+from tests.hub.two_hubs import LANES
 from tests.hub.web_receiver import Receiver, until
 
-LANES = [duty for duty in DUTIES if work_of(duty) == "notifications"]
 ID = "urn:ngsi-ld:Subscription:1"
-numbers = count()
 
 
-@pytest.fixture
-async def tenants(tmp_path: Path) -> AsyncIterator[list[SharedTenant]]:
-    """The default tenant at two hubs; the first has the work."""
-    url = shared().make(f"subscriptions_{next(numbers)}")
-    parts: list[tuple[Hub, Tenants]] = []
-    found = []
-    for name in ("first", "second"):
-        settings = Settings(data=tmp_path / name, store=url, bus="nats://127.0.0.1:1")
-        makers = Tenants(settings)
-        engine = PostgresEngine(url, is_shared=True)
-        await engine.claim()
-        hub = Hub(engine, makers.make)
-        parts.append((hub, makers))
-        await hub.start()
-        tenant = hub.open[""]
-        assert isinstance(tenant, SharedTenant)
-        found.append(tenant)
-    for lane in LANES:
-        await parts[0][0].work(lane)
-    yield found
-    for hub, makers in parts:
-        await hub.close()
-        await makers.close()
+tenants = two_hubs.tenants
 
 
 def subscription(receiver: Receiver, id: str = ID) -> dict[str, Any]:

@@ -44,6 +44,16 @@ class Changes:
         """How many follow: services, streams of changes, live maps."""
         return len(self._followers)
 
+    @property
+    def types(self) -> frozenset[str] | None:
+        """Types of entities that anybody follows; None is all."""
+        found: set[str] = set()
+        for follower in self._followers:
+            if follower.types is None:
+                return None
+            found |= follower.types
+        return frozenset(found)
+
     def publish(self, changes: list[Change]) -> None:
         types = _types(changes)
         for follower in self._followers:

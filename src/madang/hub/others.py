@@ -8,6 +8,7 @@ them; those of others are put together from the outbox and from the entity as it
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -85,8 +86,9 @@ class Others:
             self._task = None
 
     async def _catch_up(self) -> None:
-        """Read what is missing, and tell it."""
-        blocks = await self._store.outbox(self._told, AT_ONCE)
+        """Read what is missing, and tell what of it anybody follows."""
+        types = self._changes.types
+        blocks = await self._store.news(self._told, AT_ONCE, types)
         if not blocks:  # drained by who heard of it sooner
             self._lose(self._target)
             return
@@ -94,16 +96,21 @@ class Others:
         if first > self._told:
             self._lose(first)
         states = await self._store.states(self._written_by_others(blocks))
+        if not _covers(types, self._changes.types):
+            return  # somebody has begun to follow more: it is read anew
         for block in blocks:
-            if block.last > self._told:
+            # Not beyond what has been heard of: who begins to follow has read up to there.
+            if self._told < block.last <= self._target:
                 own = self._own.pop(block.last, None)
-                self._publish(own or made(block, states))
+                if own or block.body:
+                    self._publish(own or made(block, states))
+                self._told = block.last
 
     def _written_by_others(self, blocks: list[Block]) -> set[str]:
         return {
             str(row["id"])
             for block in blocks
-            if block.last not in self._own
+            if block.body and block.last not in self._own
             for row in orjson.loads(block.body)
             if row["kind"] != "deleted"
         }
@@ -120,6 +127,11 @@ class Others:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+
+def _covers(read: Collection[str] | None, wanted: Collection[str] | None) -> bool:
+    """Tell whether what was read about types has all that is wanted; None is all."""
+    return read is None or (wanted is not None and set(wanted) <= set(read))
 
 
 def made(block: Block, states: dict[str, Entity]) -> list[Change]:

@@ -134,7 +134,7 @@ class Requests:
         content = normalized(put, CORE)
         operation: Operation = Create(id, content) if is_new else Append(id, content)
         answered = _answered(id, mark)
-        changes = tenant.follow(answered)
+        changes = tenant.follow(answered, [INCIDENT])
         first = asyncio.ensure_future(anext(changes, None))
         await asyncio.sleep(0)  # it follows from here on
         try:

@@ -309,7 +309,7 @@ class Devices:
     async def _follow(self, ready: asyncio.Event) -> None:
         """Read all devices, then see every change; once more if that was too slow."""
         while True:
-            changes = self._tenant.follow(_concerns)
+            changes = self._tenant.follow(_concerns, [TYPE])
             first = asyncio.ensure_future(anext(changes, None))
             await asyncio.sleep(0)  # it follows from here on, so nothing is missed
             await self._read()

@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 
 from madang.model.entity import Entity
 from madang.model.errors import Unavailable
-from madang.store.postgres import read
+from madang.store.postgres import read, upkeep
 from madang.store.postgres.commit import Last, Writing
 from madang.store.postgres.connections import Connections
 from madang.store.postgres.plan import COLUMNS
 from madang.store.postgres.schema import Connection
 from madang.store.postgres.store import PostgresStore
-from madang.store.protocol import Batch, Delivery, Item, ItemKind, Outdated, Row
+from madang.store.protocol import Batch, Block, Delivery, Item, ItemKind, Outdated, Row
 from madang.store.rows import entity_of
 from madang.store.word import Word
 
@@ -198,6 +198,10 @@ class SharedStore(PostgresStore):
         if rows and subscription is None:
             await self.take_up()  # afterwards: nothing is of a subscription that is not known
         return rows
+
+    async def news(self, after: int, limit: int, types: Collection[str] | None) -> list[Block]:
+        """Return the outbox as :meth:`outbox` does, with bodies of what is about types only."""
+        return await self._writing.do(lambda c: upkeep.blocks(c, self._schema, after, limit, types))
 
     async def states(self, ids: Collection[str]) -> dict[str, Entity]:
         """Return those of the entities that exist, as they are in the database now."""
