@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import threading
 import time
 from pathlib import Path
+
+import psycopg
 
 from tests.contract.cluster import shared
 from tests.e2e import sense_crash
@@ -26,13 +29,17 @@ class Several(sense_crash.Hub):
     The centre is a worker, which has nothing to do with devices.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, orderly: bool = False) -> None:
+        self._orderly = orderly
         self.port = free_port()
+        self.url = shared().make(f"sensed_{orderly:d}")
         self._mosquitto = Mosquitto(self.port, folder / "mosquitto")
         self._nats = NatsServer()
+        self.standstills: list[float] = []
+        """For how long nothing came in, each time. [s]"""
         table = {"host": "127.0.0.1", "port": self.port, "topics": ["v1/devices/+/up"]}
         environ = ENVIRON | {
-            "MADANG_STORE": shared().make("sensed"),
+            "MADANG_STORE": self.url,
             "MADANG_BUS": self._nats.url,
             "MADANG_BUS_PASSWORD": self._nats.password,
             "MADANG_SECRET_KEY": SECRET,
@@ -61,10 +68,14 @@ class Several(sense_crash.Hub):
         await asyncio.to_thread(self._kill)
 
     def _kill(self) -> None:
-        self._listening.kill()
-        killed = time.monotonic()
-        until(lambda: listens(self._waiting), TAKEN_OVER_S)
-        print(f"taken over after {time.monotonic() - killed:.1f} s")
+        with Standstill(self.url) as standstill:
+            if self._orderly:
+                self._listening.stop()
+            else:
+                self._listening.kill()
+            until(lambda: listens(self._waiting), TAKEN_OVER_S)
+            standstill.until_over()
+        self.standstills.append(standstill.longest_s)
         self._listening.start()
         self._listening, self._waiting = self._waiting, self._listening
 
@@ -78,6 +89,40 @@ class Several(sense_crash.Hub):
         await self._mosquitto.kill()
 
 
+class Standstill:
+    """Looks for how long nothing that devices send comes in."""
+
+    def __init__(self, url: str) -> None:
+        self.longest_s = 0.0
+        self._url = url
+        self._last = 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self) -> None:
+        with psycopg.connect(self._url, autocommit=True) as asking:
+            since = time.monotonic()
+            while not self._ending.wait(0.005):
+                [(last,)] = asking.execute("SELECT seq FROM madang_default.counter").fetchall()
+                if last > self._last:
+                    now = time.monotonic()
+                    self.longest_s = max(self.longest_s, now - since)
+                    self._last, since = last, now
+
+    def until_over(self) -> None:
+        before = self._last
+        until(lambda: self._last > before, TAKEN_OVER_S)
+
+    def __enter__(self) -> Standstill:
+        self._thread.start()
+        until(lambda: self._last > 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+
 def listens(hub: Server) -> bool:
     return has(hub, "sense") and is_subscribed(hub)
 
@@ -89,4 +134,14 @@ async def test_every_value_is_in_history_once_when_the_hub_that_listens_is_kille
     city = Several(tmp_path)
     seen = await sense_crash.crash(city, load, 2, (2.0, 4.0), random.Random(7))
     assert seen.messages > 500
-    print(f"{seen.messages} messages, each value once in history")
+    print(f"{seen.messages} messages, each value once; nothing came for {city.standstills} s")
+
+
+async def test_devices_are_cut_off_for_a_moment_when_the_hub_that_listens_is_stopped(
+    tmp_path: Path,
+) -> None:
+    load = Load(devices=200, rate=200, gateways=2)
+    city = Several(tmp_path, orderly=True)
+    await sense_crash.crash(city, load, 3, (2.0, 3.0), random.Random(7))
+    print(f"nothing came for {city.standstills} s")
+    assert max(city.standstills) < 3.0

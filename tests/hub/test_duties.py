@@ -42,6 +42,7 @@ def test_who_has_more_leaves_what_is_free_to_others() -> None:
     assert patience("history/1", ["services/1"], [["services/2"]]) == 0
     assert patience("history/1", ["sense"], [[]]) == 0, "devices do not count among workers"
     assert patience("history/1", ["services/1"], [["history/2"]]) == 0, "of history it has less"
+    assert patience("sense", ["services/1"], [[]]) == 0, "devices wait for nobody"
 
 
 def test_lanes_that_no_tenant_is_in_stay_where_they_are_and_do_not_count() -> None:

@@ -96,8 +96,13 @@ def patience(
     others: Collection[Collection[Duty]],
     some: Collection[Duty] = DUTIES,
 ) -> float:
-    """Return how long to leave a duty that is free to others; see :func:`surplus`. [s]"""
-    return LATER_S if others and _lead(duty, mine, others, some) > 0 else 0.0
+    """Return how long to leave a duty that is free to others; see :func:`surplus`. [s]
+
+    Devices wait for nobody: whoever sees first that nobody listens to them does.
+    """
+    if not others or duty not in MOVABLE:
+        return 0.0
+    return LATER_S if _lead(duty, mine, others, some) > 0 else 0.0
 
 
 def _lead(
