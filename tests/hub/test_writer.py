@@ -108,10 +108,10 @@ async def test_clients_that_go_on_at_once_come_to_share_a_commit(writer: Writer)
             await writer.write([upsert(name, round)])
             await asyncio.sleep(0)  # the answer goes out
 
+    taken = asyncio.Event()
+    writer.on_applied = lambda _: taken.set()
     first = [asyncio.create_task(client(f"a{n}")) for n in range(8)]
-    await asyncio.sleep(0)
-    while writer.waiting:  # until they are taken
-        await asyncio.sleep(0)
+    await taken.wait()
     await asyncio.gather(*first, *(client(f"b{n}") for n in range(8)))
     assert writer.operations == 320
     assert writer.groups <= 24
