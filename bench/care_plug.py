@@ -13,7 +13,8 @@ The last usual activity is the last half hour before the stop that used more tha
 quiet half hours do. The alarm must come within 12 hours of its end.
 
 With ``--try`` the certainty is also chosen on seven eighths of the homes, in turn, and held against
-the eighth that is left out.
+the eighth that is left out. It is the lowest that finds 96 % there, so that 95 % are left for homes
+that are unlike those.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from tests.recorded import DATA
 TRAINING_DAYS = 42
 FOLDS = 8  # into which homes are dealt
 LIMIT_H, SHARE, FALSE_A_MONTH = 12.0, 0.95, 1.0
+AIM = 0.96  # share that is to be found in the homes on which the certainty is chosen
 MONTH_DAYS = 365 / 12
 LATEST = 3 * SLOTS  # after a stop, when one gives up waiting [half hours]
 FILE = "energy/lcl_london/lcl_2013_halfhourly_wide.csv.gz"
@@ -151,7 +153,7 @@ def held_out(by: dict[float, list[Result]]) -> list[Result]:
     found: list[Result] = []
     for number in range(FOLDS):
         others, these = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        good = [one for one, some in by.items() if together([some[n] for n in others])[2] >= SHARE]
+        good = [one for one, some in by.items() if together([some[n] for n in others])[2] >= AIM]
         found += [by[min(good, default=max(by))][n] for n in these]
     return found
 
@@ -185,25 +187,41 @@ def show(found: list[Result]) -> None:
     print(f"{both.sum()} homes have 95 % found and at most 1 alarm a month")
 
 
+def measured(
+    pool: ProcessPoolExecutor, stops: int, certainty: float, seeds: list[int], count: int
+) -> list[Result]:
+    """Return the results of homes with all sets of stops, and print how the sets differ."""
+    some = list(homes(DATA))[:count]
+    runs = [(*one, stops, certainty, seed) for seed in seeds for one in some]
+    each = list(pool.map(measure, *zip(*runs, strict=True)))
+    sets = [each[first : first + len(some)] for first in range(0, len(each), len(some))]
+    found = [
+        home[0]._replace(hours=[hour for one in home for hour in one.hours])
+        for home in zip(*sets, strict=True)
+    ]
+    false, brief, share = together(found)
+    by_set = ", ".join(f"{together(one)[2]:.1%}" for one in sets)
+    print(f"certainty {certainty}: {false:.3f} alarms, {brief:.2f} without absences, "
+          f"{share:.2%} found ({by_set})", flush=True)  # fmt: skip
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stops", type=int, default=40, help="in each home")
+    parser.add_argument("--stops", type=int, default=40, help="in each home, of each set")
     parser.add_argument("--homes", type=int, default=80)
     parser.add_argument("--certainty", type=float, default=CareOptions().certainty)
-    parser.add_argument("--seed", type=int, default=1, help="of the stops")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5],
+                        help="of sets of stops")  # fmt: skip
     parser.add_argument("--try", dest="tried", type=float, nargs="*", default=[],
                         help="certainties of which one is chosen on other homes")  # fmt: skip
     given = parser.parse_args()
     began = time.perf_counter()
-    some = list(homes(DATA))[: given.homes]
-    by: dict[float, list[Result]] = {}
     with ProcessPoolExecutor() as pool:
-        for certainty in sorted({given.certainty, *given.tried}):
-            runs = [(*one, given.stops, certainty, given.seed) for one in some]
-            by[certainty] = list(pool.map(measure, *zip(*runs, strict=True)))
-            false, brief, share = together(by[certainty])
-            print(f"certainty {certainty}: {false:.2f} alarms, {brief:.2f} without absences, "
-                  f"{share:.1%} found", flush=True)  # fmt: skip
+        by = {
+            certainty: measured(pool, given.stops, certainty, given.seeds, given.homes)
+            for certainty in sorted({given.certainty, *given.tried})
+        }
     show(by[given.certainty])
     if given.tried:
         print(f"each eighth of the homes with the certainty chosen on the others, of {sorted(by)}:")

@@ -28,6 +28,9 @@ Result = Outcome | NgsiError
 
 GROUP = 1_000  # operations applied in one turn; more would hold up the event loop
 SLICE = 250  # operations of one request that go into the same turn
+PASSES = 2
+"""How often the event loop goes round before a group is taken: answers to the last one go out, and
+what their clients send next comes in. Without it two halves of the clients take turns at syncs."""
 WAITING = 50_000  # operations that may wait before new ones are refused
 
 
@@ -154,6 +157,8 @@ class Writer:
     async def _run(self) -> None:
         try:
             while self._queue or self._has_pending():
+                for _ in range(PASSES):
+                    await asyncio.sleep(0)
                 await self._group()
         finally:
             self._turn = None

@@ -12,7 +12,8 @@ Three things keep alarms few. A silence is not judged again and again, but twelv
 half hour that may have been the last activity, and after a whole day at any time. The mean of the
 twelve hours must be that of standby, which varies much less than single half hours do. And the
 silences of a home that ended by themselves are remembered: how many a month were as clear as this
-one is what alarms like it would cost, so the more there were, the clearer it must be.
+one and stood at this time of the day is what alarms like it would cost, so the more there were, the
+clearer it must be.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ MOST_UNKNOWN = 4  # half hours of a window without readings
 MAY = 0.95  # share of quiet half hours above which somebody may act
 RARE = 1e-6  # chance that a home in which nobody acts uses clearly more
 MONTH = 365 / 12 * SLOTS  # half hours
-SILENCES_HALF_LIFE = 60 * SLOTS  # half hours after which a silence that ended counts half
+SILENCES_HALF_LIFE = 30 * SLOTS  # half hours after which a silence that ended counts half
 MOST_SILENCES = 120  # that are remembered
-LEVEL = 1.0  # that each standard deviation takes off by which the mean is not that of standby
+NEAR = 2  # half hours by which the time of the day of a silence may differ
+LEVEL = 2.0  # that each standard deviation takes off by which the mean is not that of standby
 FARTHEST = 8.0  # standard deviations of the mean that count
-COST = 0.8  # standard deviations that each silence a month like this one takes off
+COST = 2.0  # standard deviations that each silence a month like this one takes off
 LEAST_WH, STEP = 2.0, 0.085  # of the classes in which days are remembered: 2 Wh to 6 kWh
 UNKNOWN = " "
 FIRST = ord("!")  # character of the lowest class
@@ -67,7 +69,7 @@ class Home(TypedDict):
     alarm: bool
     since: int  # number of the first half hour that was judged
     clearest: float | None  # of this silence: how far it speaks for nobody acting
-    silences: list[list[float]]  # that ended by themselves: when, and how clear they were
+    ended: list[list[float]]  # silences: the half hours before and after, and how clear it was
 
 
 class Rhythm(NamedTuple):
@@ -97,16 +99,17 @@ def new(number: int) -> Home:
     return {
         "today": UNKNOWN * SLOTS, "recent": [], "calm": [], "days": [], "calms": [], "told": [],
         "active": number, "sure": number, "now": number, "alarm": False,
-        "since": -1, "clearest": None, "silences": [],
+        "since": -1, "clearest": None, "ended": [],
     }  # fmt: skip
 
 
 def renewed(home: Home) -> Home:
     """Return a home as an earlier version kept it, with what that did not know of.
 
-    What half hours of its last day told is another thing now and is told anew.
+    What half hours of its last day told is another thing now and is told anew, and silences are
+    remembered anew, for they were as clear by another measure.
     """
-    known = {**home, "told": []}
+    known = {**home, "told": [], "since": -1, "clearest": None}
     return {**new(home["now"]), **{name: known[name] for name in new(0) if name in known}}  # type: ignore[typeddict-item]
 
 
@@ -165,11 +168,11 @@ def _judge(home: Home, known: Rhythm, energy: float | None, slot: int, certainty
 def _acted(home: Home, told: list[float]) -> News:
     """Take over a half hour in which somebody acted beyond doubt."""
     home["told"] = [*home["told"], told][-WINDOW - 1 :]
-    home["sure"] = home["now"]
     if home["clearest"] is not None:
-        ended = [home["now"], round(home["clearest"], 2)]
-        home["silences"] = [*home["silences"], ended][-MOST_SILENCES:]
+        ended = [home["sure"], home["now"], round(home["clearest"], 2)]
+        home["ended"] = [*home["ended"], ended][-MOST_SILENCES:]
         home["clearest"] = None
+    home["sure"] = home["now"]
     was, home["alarm"] = home["alarm"], False
     return "over" if was else ""
 
@@ -197,13 +200,21 @@ def _clear(home: Home, learned: Rhythm) -> float | None:
 
 
 def _like_it(home: Home, clear: float) -> float:
-    """Return how many silences a month were as clear as this one and ended by themselves."""
+    """Return how many silences a month were as clear as this one at this time, and ended."""
     now = home["now"]
     weight: float = sum(
-        0.5 ** ((now - at) / SILENCES_HALF_LIFE) for at, one in home["silences"] if one >= clear
+        0.5 ** ((now - after) / SILENCES_HALF_LIFE)
+        for before, after, one in home["ended"]
+        if one >= clear and _stood(before, after, now)
     )
     seen: float = 1 - 0.5 ** ((now - home["since"]) / SILENCES_HALF_LIFE)
     return weight / (seen * SILENCES_HALF_LIFE / log(2) / MONTH + 0.5)
+
+
+def _stood(before: float, after: float, now: int) -> bool:
+    """Tell whether a silence was twelve hours old at this time of the day, or nearly so."""
+    first, last = before + WINDOW - NEAR, after - 1 + NEAR
+    return (now - first) % SLOTS <= last - first
 
 
 def _remember(home: Home, energy: float | None, slot: int) -> None:
@@ -281,7 +292,7 @@ def rhythm(days: tuple[str, ...], calms: tuple[str, ...], weekday: int) -> Rhyth
     calm[above:] = 0.0
     calm /= calm.sum()
     mean = says @ calm
-    variance = (says**2) @ calm - mean**2
+    variance = np.maximum((says**2) @ calm - mean**2, 0.0)  # rounding leaves less than none
     level, may = float(quiet.mean()), float(np.quantile(quiet, MAY))
     calms_a_window = WINDOW / CALM
     scatter = float(quiet.reshape(-1, CALM).mean(axis=1).std()) / sqrt(calms_a_window)

@@ -34,9 +34,9 @@ class CareOptions(LocalOptions):
         "Person, group or rota that is told, unless the plug names one.", max_length=100,
     )  # fmt: skip
     certainty: float = option(
-        4.1, "Promptness", "민감도",
+        5.7, "Promptness", "민감도",
         "Standard deviations; higher finds more stops within 12 hours, with more false alarms.",
-        ge=0, le=6,
+        ge=0, le=10,
     )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ async def reading(city: City, change: Change) -> None:
             }  # fmt: skip
             city.measure("watched", len(plugs))
         return
-    if "silences" not in plug["home"]:
+    if "ended" not in plug["home"]:
         plug["home"] = care_plug_rhythm.renewed(plug["home"])
     if at <= plug["at"] or at > city.now.timestamp() + SLOT_S:
         return
