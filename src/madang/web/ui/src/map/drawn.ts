@@ -1,6 +1,7 @@
 // One layer of things on the map: still ones in clusters, moving ones each by itself.
 import type { ExpressionSpecification, GeoJSONSource, Map as MapLibre } from 'maplibre-gl'
 
+import type { MovingCanvas } from '../live/canvas'
 import { MovingPoints } from '../live/points'
 import type { Frame } from '../live/stream'
 import { paint, paintMean, painter, type Colours } from './colours'
@@ -46,8 +47,9 @@ export interface Drawn {
   remove(): void
 }
 
-export function drawnOf(map: MapLibre, type: string, count: number, isMoving: boolean): Drawn {
-  return isMoving && !isWarning(type) ? new Moving(map, type) : new Standing(map, type, count)
+/** `canvas` gives that of what moves, made when it is first asked for. */
+export function drawnOf(map: MapLibre, canvas: () => MovingCanvas, type: string, count: number, isMoving: boolean): Drawn {
+  return isMoving && !isWarning(type) ? new Moving(map, canvas(), type) : new Standing(map, type, count)
 }
 
 class Moving implements Drawn {
@@ -55,11 +57,11 @@ class Moving implements Drawn {
   readonly #points: MovingPoints
 
   constructor(
-    readonly map: MapLibre,
+    map: MapLibre,
+    canvas: MovingCanvas,
     readonly type: string,
   ) {
-    this.#points = new MovingPoints(`things ${type}`, { colourOf: painter(undefined, false), radius: MOVING_PX })
-    map.addLayer(this.#points)
+    this.#points = new MovingPoints(map, canvas, painter(undefined, false), MOVING_PX)
   }
 
   colour(colours: Colours | undefined, isDark: boolean): void {
@@ -77,7 +79,7 @@ class Moving implements Drawn {
   }
 
   remove(): void {
-    if (this.map.getLayer(this.#points.id)) this.map.removeLayer(this.#points.id)
+    this.#points.remove()
   }
 }
 
