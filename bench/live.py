@@ -45,7 +45,8 @@ STUTTER_MS: Final = 100.0
 # Counts frames, and what is drawn as points in them, without the help of the page.
 WATCH = """
 (() => {
-  const watched = (window.watched = { frames: [], tasks: [], draws: 0, points: 0, messages: 0, bytes: 0 })
+  const watched = { frames: [], tasks: [], draws: 0, points: 0, messages: 0, bytes: 0 }
+  window.watched = watched
   const draw = WebGL2RenderingContext.prototype.drawArrays
   WebGL2RenderingContext.prototype.drawArrays = function (mode, first, count) {
     if (mode === this.POINTS) {
@@ -97,7 +98,9 @@ TAKEN = """() => {
 def looked(browser: Browser, given: argparse.Namespace, hub: Server, *, glide: bool) -> Any:
     """Look at the map for some time; return what was seen and used."""
     context = browser.new_context(viewport=SIZE)
-    context.add_init_script(WATCH + (GLIDE if glide else ""))
+    context.add_init_script(WATCH)
+    if glide:
+        context.add_init_script(GLIDE)
     page = context.new_page()
     middle = f"{(WEST + EAST) / 2:.5f},{(SOUTH + NORTH) / 2:.5f},{ZOOM}"
     address = f"/control/map?layers={quote(LAYERS)}&at={quote(middle)}"
@@ -135,6 +138,7 @@ def looked(browser: Browser, given: argparse.Namespace, hub: Server, *, glide: b
         "tasks_over_50_ms": len(seen["tasks"]),
         "longest_task_ms": round(max(seen["tasks"], default=0.0)) or "under 50",
         "tasks_over_50_ms_while_opening": len(began["tasks"]),
+        "longest_task_while_opening_ms": round(max(began["tasks"], default=0.0)),
         "cpu_hub": round(hub_cpu / given.seconds, 2),
         **{
             f"cpu_{kind}": round((after[kind] - before.get(kind, 0.0)) / given.seconds, 2)

@@ -18,7 +18,7 @@ from madang.query.q import parse
 from madang.query.tree import HasType, Order, Path, Query, Selector
 from madang.services.records import COMMAND
 from madang.store.rows import entity_of
-from madang.trust.events import Event, Recorder
+from madang.trust.events import CommandDeed, Event, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -161,7 +161,7 @@ class _Pages:
     async def _done(
         self,
         request: Request,
-        action: str,
+        action: CommandDeed,
         do: Callable[..., Awaitable[Command]],
         has_reason: bool = False,
     ) -> Response:
@@ -176,7 +176,7 @@ class _Pages:
         await self._record(request, action, command)
         return await self.get(request)
 
-    async def _record(self, request: Request, action: str, command: Command) -> None:
+    async def _record(self, request: Request, action: CommandDeed, command: Command) -> None:
         state = request.state
         await self._recorder.record(
             Event(

@@ -19,7 +19,7 @@ from madang.hub.clock import Clock
 from madang.model.errors import ResourceNotFound, Unauthorized
 from madang.trust import credentials
 from madang.trust.accounts import Account, Accounts
-from madang.trust.events import Event, EventKind, Outcome, Recorder
+from madang.trust.events import Deed, Event, EventKind, Outcome, Recorder
 from madang.trust.keys import Key, Keys
 from madang.trust.links import Links
 from madang.trust.passwords import Passwords
@@ -383,11 +383,16 @@ class Identities:
                 log.exception("identities.upkeep_failed")
 
     def _note(
-        self, kind: EventKind, actor: str, action: str, outcome: Outcome = "done", address: str = ""
+        self,
+        kind: EventKind,
+        actor: str,
+        action: Deed,
+        outcome: Outcome = "done",
+        address: str = "",
     ) -> None:
         self._recorder.note(Event(kind, actor, action, outcome, address=address))
 
-    async def _record(self, by: str, action: str, *targets: str, **detail: Any) -> None:
+    async def _record(self, by: str, action: Deed, *targets: str, **detail: Any) -> None:
         await self._recorder.record(Event("token", by, action, targets=targets, detail=detail))
 
 
