@@ -21,7 +21,7 @@ from madang.store.rows import entity_of
 from madang.trust.events import CommandDeed, Event, Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Set
 
     from madang.act.commands.command import Command
     from madang.act.commands.rules import Rule
@@ -112,8 +112,23 @@ class _Pages:
             limit=_limit(request),
         )
         page = await request.state.tenant.query(query)
-        found = [entity_of(row) for row in page.rows]
-        return JSONResponse([self._named(shown(read(one), one)) for one in found])
+        found = [(read(one), one) for one in map(entity_of, page.rows)]
+        titles = await self._titles(request.state.tenant.name, {one.target for one, _ in found})
+        return JSONResponse(
+            [
+                self._named(shown(one, entity)) | titles.get((one.target, one.name), {})
+                for one, entity in found
+            ]
+        )
+
+    async def _titles(self, tenant: str, targets: Set[str]) -> dict[tuple[str, str], Any]:
+        """Return what commands are called, by target and name, while the device has them."""
+        found: dict[tuple[str, str], Any] = {}
+        for target in targets:
+            reached = await self._commands.reached(tenant, target)
+            for name, rule in reached.rules.items() if reached else ():
+                found[target, name] = {"title": rule.title.model_dump(mode="json")}
+        return found
 
     async def offers(self, request: Request) -> Response:
         """``{device, state, isInUse, commands}`` of a ``target``; null if no device controls it."""
