@@ -45,7 +45,9 @@ def test_the_first_view_is_small_and_brings_no_map(hub: Server) -> None:
         assert visit.watched.strangers == []
 
 
-@pytest.mark.parametrize("path", ["/", "/city", "/city/map", "/city/data", "/catalogue", "/sign-in"])
+@pytest.mark.parametrize(
+    "path", ["/", "/city", "/city/map", "/city/data", "/catalogue", "/sign-in"]
+)
 def test_a_public_page_is_small_and_soon_usable(hub: Server, path: str) -> None:
     with drawing_chromium() as browser:
         visit = Visit(browser, hub.url, "ko", "phone")

@@ -163,7 +163,8 @@ def test_what_is_chosen_is_typed_over_by_keys_and_as_korean_is_typed(
 def choose(page: Page, text: str) -> None:
     """Choose a text in the editor by the keyboard."""
     editor = page.get_by_role("textbox", name="SQL")
-    expect(page.locator(".cm-content")).to_contain_text(text)  # once it is more than a plain field
+    expect(page.locator("#main textarea")).to_have_count(0)  # it is no plain field any more
+    expect(editor).to_contain_text(text)
     start = editor.inner_text().index(text)
     editor.press("Control+Home")
     for _ in range(start):

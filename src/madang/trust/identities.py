@@ -253,7 +253,7 @@ class Identities:
             agent=agent,
             is_page=is_page,
         )
-        self._note("signIn", account.principal_id, by, address=address)
+        self._note("signIn", account.principal_id, by, address)
         return SignedIn(account, session, credential)
 
     def session_of(self, credential: str) -> Session | None:
@@ -271,7 +271,7 @@ class Identities:
     async def sign_out(self, session: Session, address: str = "") -> None:
         """End a session and its tokens."""
         await self.sessions.end(session.id)
-        self._note("signOut", session.principal_id, "signOut", address=address)
+        self._note("signOut", session.principal_id, "signOut", address)
 
     # --- links ----------------------------------------------------------------------------------
 
@@ -294,7 +294,7 @@ class Identities:
         try:
             link = self.links.check(code)
         except Unauthorized:
-            self._note("account", PUBLIC.id, "linkRefused", "denied", address)
+            self._note("account", PUBLIC.id, "linkRefused", address, "denied")
             raise
         await self.links.use(link)
         try:
@@ -318,7 +318,7 @@ class Identities:
         try:
             session = await self.tokens.use(token)
         except Reused as error:
-            self._note("token", error.principal_id, "refreshReused", "denied", address=address)
+            self._note("token", error.principal_id, "refreshReused", address, "denied")
             raise
         self._holder(session.principal_id)
         session.address = address
@@ -383,12 +383,7 @@ class Identities:
                 log.exception("identities.upkeep_failed")
 
     def _note(
-        self,
-        kind: EventKind,
-        actor: str,
-        action: Deed,
-        outcome: Outcome = "done",
-        address: str = "",
+        self, kind: EventKind, actor: str, action: Deed, address: str, outcome: Outcome = "done"
     ) -> None:
         self._recorder.note(Event(kind, actor, action, outcome, address=address))
 
