@@ -87,7 +87,11 @@ class Standing implements Drawn {
   readonly type: string
   readonly #map: MapLibre
   readonly #isClustered: boolean
-  #waiting: Things | undefined
+  #things: Things | undefined
+  /** What the map has not been told of yet: all of them, or some. */
+  #isNew = true
+  readonly #changed = new Set<string>()
+  readonly #gone = new Set<string>()
   #busy = false
   #timer = 0
   #isGone = false
@@ -99,6 +103,7 @@ class Standing implements Drawn {
     map.addSource(this.source, {
       type: 'geojson',
       data: EMPTY,
+      promoteId: 'id',
       ...(this.#isClustered
         ? {
             cluster: true,
@@ -131,8 +136,17 @@ class Standing implements Drawn {
   }
 
   /** Shows them soon; what comes while the map is busy is shown with the next. */
-  show(things: Things): void {
-    this.#waiting = things
+  show(things: Things, frame?: Frame): void {
+    this.#things = things
+    this.#isNew ||= !frame || frame.isWhole
+    for (const id of frame?.ids ?? []) {
+      this.#gone.delete(id)
+      this.#changed.add(id)
+    }
+    for (const id of frame?.gone ?? []) {
+      this.#changed.delete(id)
+      this.#gone.add(id)
+    }
     if (!this.#timer && !this.#busy) void this.#draw()
   }
 
@@ -151,15 +165,25 @@ class Standing implements Drawn {
 
   async #draw(): Promise<void> {
     this.#timer = 0
-    const things = this.#waiting
-    this.#waiting = undefined
-    if (!things || this.#isGone) return
+    const things = this.#things
+    if (!things || this.#isGone || !(this.#isNew || this.#changed.size || this.#gone.size)) return
     this.#busy = true
     const began = performance.now()
-    await this.#map.getSource<GeoJSONSource>(this.source)?.setData(things.features())
+    await this.#tell(things)
     this.#busy = false
     const rest = Math.max(0, REDRAWN_MS - (performance.now() - began))
     this.#timer = window.setTimeout(() => void this.#draw(), rest)
+  }
+
+  /** Tell the map what is new: of thousands of things a few, for each has to go to its worker. */
+  async #tell(things: Things): Promise<void> {
+    const source = this.#map.getSource<GeoJSONSource>(this.source)
+    const [isNew, add, remove] = [this.#isNew, [...this.#changed], [...this.#gone]]
+    this.#isNew = false
+    this.#changed.clear()
+    this.#gone.clear()
+    if (isNew) await source?.setData({ type: 'FeatureCollection', features: things.features() })
+    else await source?.updateData({ add: things.features(add), remove })
   }
 
   #addLayers(): void {
