@@ -6,6 +6,10 @@ often the moving points were drawn, and the processor time of hub and browser. W
 card Chromium draws with the processor, and the page draws points anew only where they were told
 of; a second minute shows what it costs to let them glide from place to place all the same.
 
+Frames are late here for want of processors: hub, writers, browser and drawing share those of one
+machine. What the page itself does is counted apart, by its main thread: how long it worked, and
+each task of more than 50 ms, which is what a viewer with a machine of their own would feel.
+
 The pages must have been built (``make web``); while developing, ``--pages`` names the server of
 Vite that has them (started with ``MADANG_URL`` of this hub, whose port ``--port`` chooses).
 """
@@ -37,11 +41,13 @@ LAYERS = "Vehicle~speed,AirQualityObserved~pm25"
 ZOOM: Final = 11.2
 SIZE: Final[ViewportSize] = {"width": 1280, "height": 800}
 STUTTER_MS: Final = 100.0
+DRAGS: Final = 12  # of the map, after the minute
 
 # Counts frames, and what is drawn as points in them, without the help of the page.
 WATCH = """
 (() => {
-  const watched = (window.watched = { frames: [], draws: 0, points: 0, messages: 0, bytes: 0 })
+  const watched = { frames: [], tasks: [], draws: 0, points: 0, messages: 0, bytes: 0 }
+  window.watched = watched
   const draw = WebGL2RenderingContext.prototype.drawArrays
   WebGL2RenderingContext.prototype.drawArrays = function (mode, first, count) {
     if (mode === this.POINTS) {
@@ -55,6 +61,10 @@ WATCH = """
     requestAnimationFrame(frame)
   }
   requestAnimationFrame(frame)
+  const long = new PerformanceObserver((list) => {
+    for (const task of list.getEntries()) watched.tasks.push(task.duration)
+  })
+  long.observe({ type: 'longtask' })
   const Socket = window.WebSocket
   window.WebSocket = class extends Socket {
     constructor(...given) {
@@ -78,29 +88,36 @@ GLIDE = """
 })()
 """
 TAKEN = """() => {
-  const { frames, draws, points, messages, bytes } = window.watched
+  const { frames, tasks, draws, points, messages, bytes } = window.watched
   window.watched.frames = []
+  window.watched.tasks = []
   window.watched.draws = window.watched.messages = window.watched.bytes = 0
-  return { frames, draws, points, messages, bytes }
+  return { frames, tasks, draws, points, messages, bytes }
 }"""
 
 
 def looked(browser: Browser, given: argparse.Namespace, hub: Server, *, glide: bool) -> Any:
     """Look at the map for some time; return what was seen and used."""
     context = browser.new_context(viewport=SIZE)
-    context.add_init_script(WATCH + (GLIDE if glide else ""))
+    context.add_init_script(WATCH)
+    if glide:
+        context.add_init_script(GLIDE)
     page = context.new_page()
     middle = f"{(WEST + EAST) / 2:.5f},{(SOUTH + NORTH) / 2:.5f},{ZOOM}"
     address = f"/control/map?layers={quote(LAYERS)}&at={quote(middle)}"
     page.goto((given.pages or hub.url) + address, timeout=120_000)
     wait_for_points(page)
     page.wait_for_timeout(8_000)
-    session = browser.new_browser_cdp_session()
-    page.evaluate(TAKEN)
-    before, cpu = used(session), machine.cpu_seconds(hub.pid)
+    session, own = browser.new_browser_cdp_session(), context.new_cdp_session(page)
+    own.send("Performance.enable")
+    began = page.evaluate(TAKEN)
+    before, cpu, worked = used(session), machine.cpu_seconds(hub.pid), main_thread_s(own)
     page.wait_for_timeout(given.seconds * 1000)
     seen = page.evaluate(TAKEN)
     after, hub_cpu = used(session), machine.cpu_seconds(hub.pid) - cpu
+    worked = main_thread_s(own) - worked
+    move(page)
+    moving = page.evaluate(TAKEN)
     if given.picture:
         page.screenshot(
             path=given.picture.with_stem(f"{given.picture.stem}-{glide:d}"), timeout=120_000
@@ -119,6 +136,14 @@ def looked(browser: Browser, given: argparse.Namespace, hub: Server, *, glide: b
         **{f"frame_p{part}_ms": round(at(times, part), 1) for part in (50, 95, 99)},
         "frame_max_ms": round(times[-1], 1),
         "stutters": sum(time > STUTTER_MS for time in times),
+        "main_thread_ms_per_frame": round(1000 * worked / len(times), 2),
+        "main_thread_busy": round(worked / given.seconds, 3),
+        "tasks_over_50_ms": len(seen["tasks"]),
+        "longest_task_ms": round(max(seen["tasks"], default=0.0)) or "under 50",
+        "tasks_over_50_ms_while_opening": len(began["tasks"]),
+        "longest_task_while_opening_ms": round(max(began["tasks"], default=0.0)),
+        "tasks_over_50_ms_while_moving_the_map": len(moving["tasks"]),
+        "longest_task_while_moving_the_map_ms": round(max(moving["tasks"], default=0.0)),
         "cpu_hub": round(hub_cpu / given.seconds, 2),
         **{
             f"cpu_{kind}": round((after[kind] - before.get(kind, 0.0)) / given.seconds, 2)
@@ -142,6 +167,24 @@ def used(session: CDPSession) -> dict[str, float]:
     for one in session.send("SystemInfo.getProcessInfo")["processInfo"]:
         found[one["type"]] = found.get(one["type"], 0.0) + one["cpuTime"]
     return found
+
+
+def move(page: Page) -> None:
+    """Drag the map to and fro by the mouse, so that other things come into view."""
+    left, right, height = SIZE["width"] * 0.55, SIZE["width"] * 0.85, SIZE["height"] * 0.6
+    for turn in range(DRAGS):
+        start, end = (left, right) if turn % 2 else (right, left)
+        page.mouse.move(start, height)
+        page.mouse.down()
+        page.mouse.move(end, height + (turn % 3 - 1) * 60, steps=20)
+        page.mouse.up()
+        page.wait_for_timeout(500)
+
+
+def main_thread_s(session: CDPSession) -> float:
+    """Return how long tasks of the page's main thread have run, by the clock. [s]"""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration")
 
 
 def prefer(browser: Browser, niceness: int) -> None:

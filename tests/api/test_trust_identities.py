@@ -120,7 +120,17 @@ async def test_lists_come_in_pages_with_their_count(client: Client) -> None:
     assert page.headers["ngsild-results-count"] == "3"
     found = await client("GET", "/trust/users?q=OB")
     assert [one["login"] for one in found.json()] == ["bob"]
-    for wrong in ("limit=1001", "limit=x", "offset=-1", "limit=²"):
+    await client("PATCH", "/trust/users/cho", {"disabled": True, "roles": ["analyst"]})
+    ids = [one["id"] for one in (await client("GET", "/trust/users")).json()]
+    for asked, expected in (
+        ("disabled=true", ["cho"]),
+        ("disabled=false&limit=1", ["ann"]),
+        ("role=analyst", ["cho"]),
+        (f"id={ids[0]},{ids[2]},none", ["ann", "cho"]),
+    ):
+        logins = [one["login"] for one in (await client("GET", f"/trust/users?{asked}")).json()]
+        assert logins == expected, asked
+    for wrong in ("limit=1001", "limit=x", "offset=-1", "limit=²", "disabled=perhaps"):
         assert (await client("GET", f"/trust/users?{wrong}")).status_code == 400
 
 
@@ -201,6 +211,21 @@ async def test_a_key_from_its_making_to_its_revocation(client: Client) -> None:
     (revoked,) = (await client("GET", "/trust/keys?revoked=true&kind=app")).json()
     assert revoked["state"] == "revoked"
     assert (await client("DELETE", f"/trust/keys/{id}")).status_code == 409
+
+
+async def test_keys_are_found_by_name_owner_and_id(client: Client) -> None:
+    ann = await client.place.person("ann")
+    for name, owner in (("Tram map", "ann"), ("Tram doors", ""), ("Lamps", "")):
+        await client("POST", "/trust/keys", {"kind": "app", "name": name, "owner": owner})
+    every = {one["name"]: one["id"] for one in (await client("GET", "/trust/keys")).json()}
+    for asked, names in (
+        ("q=TRAM", {"Tram map", "Tram doors"}),
+        (f"q={every['Lamps']}", {"Lamps"}),
+        (f"owner=person:{ann.id}", {"Tram map"}),
+        (f"id={every['Lamps']},{every['Tram map']}", {"Lamps", "Tram map"}),
+    ):
+        found = (await client("GET", f"/trust/keys?{asked}")).json()
+        assert {one["name"] for one in found} == names, asked
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from tests.browser.room import Visit, drawing_chromium
 from tests.e2e.server import Server
 
 FIRST_VIEW = 500 * 1024  # [bytes on the wire], issue 7
+PUBLIC_PAGE = 100 * 1024  # [bytes on the wire], issue 7
+SOON = 1_000  # until a page can be used [ms], issue 7
+INTERACTIVE = "() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,18 @@ def test_the_first_view_is_small_and_brings_no_map(hub: Server) -> None:
         assert not [path for path in sizes if "maplibre" in path.lower()]
         assert visit.watched.complaints == []
         assert visit.watched.strangers == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/city", "/city/map", "/city/data", "/catalogue", "/sign-in"]
+)
+def test_a_public_page_is_small_and_soon_usable(hub: Server, path: str) -> None:
+    with drawing_chromium() as browser:
+        visit = Visit(browser, hub.url, "ko", "phone")
+        sizes = weighed(visit, path)
+        assert sum(sizes.values()) < PUBLIC_PAGE, sizes
+        assert visit.page.evaluate(INTERACTIVE) < SOON
+        assert visit.watched.complaints == []
 
 
 def test_files_are_as_small_as_the_browser_takes_them(hub: Server) -> None:

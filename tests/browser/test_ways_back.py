@@ -136,6 +136,47 @@ def test_back_returns_to_the_alarm_and_the_severity_before(visit: Visit, hub: Se
     expect(rows).to_have_count(1)
 
 
+def test_back_returns_to_where_a_list_was_scrolled(visit: Visit, hub: Server) -> None:
+    page = visit.page
+    page.goto(f"{hub.url}/control/entities?type=ParkingSpot")
+    row = page.get_by_role("table", name="ParkingSpot").get_by_role("link").nth(40)
+    expect(page.locator("#main details")).to_be_visible()  # the last that comes above the list
+    row.scroll_into_view_if_needed()
+    first = page.evaluate("() => scrollY")
+    assert first > 300
+    row.click()
+    expect(page.get_by_role("link", name="History", exact=True)).to_be_visible()
+    assert page.evaluate("() => scrollY") == 0
+    page.go_back()
+    expect(row).to_be_in_viewport()
+    assert page.evaluate("() => scrollY") == first
+    page.go_forward()
+    expect(page.get_by_role("link", name="History", exact=True)).to_be_visible()
+    page.go_back()
+    expect(row).to_be_in_viewport()
+    page.goto(f"{hub.url}/city")  # another page, so that the control room is loaded anew
+    page.go_back()
+    expect(row).to_be_in_viewport()
+    assert page.evaluate("() => scrollY") == first
+    page.reload()
+    expect(row).to_be_in_viewport()
+
+
+def test_who_scrolls_while_a_list_comes_is_left_alone(visit: Visit, hub: Server) -> None:
+    page = visit.page
+    page.goto(f"{hub.url}/control/entities?type=ParkingSpot")
+    links = page.get_by_role("table", name="ParkingSpot").get_by_role("link")
+    links.nth(40).scroll_into_view_if_needed()
+    links.nth(40).click()
+    expect(page.get_by_role("link", name="History", exact=True)).to_be_visible()
+    page.go_back()
+    expect(links.nth(40)).to_be_in_viewport()
+    page.keyboard.press("Control+Home")
+    expect(links.first).to_be_in_viewport()
+    page.set_viewport_size({"width": 1200, "height": 700})  # the list is laid out anew
+    expect(links.first).to_be_in_viewport()
+
+
 def test_a_playbook_is_written_with_the_keyboard_alone(visit: Visit, hub: Server) -> None:
     page, keys = visit.page, visit.page.keyboard
     page.goto(f"{hub.url}/control/playbooks")

@@ -106,6 +106,7 @@ def test_a_command_reaches_a_device_that_does_it_and_says_so(running: Town, lamp
     assert entity["commandTarget"]["object"] == LAMP.format(lamp.name)
     listed = running.good("GET", f"/commands?target={LAMP.format(lamp.name)}&status=done")
     assert [one["id"] for one in listed] == [asked["id"]]
+    assert listed[0]["title"] == {"en": "Set the level", "ko": "밝기 설정"}
     audit = running.good("GET", "/trust/audit?kind=command")
     assert any(asked["id"] in one["targets"] for one in audit["records"])
 

@@ -157,7 +157,7 @@ async def test_an_event_with_very_many_targets_becomes_several_records(audit: Au
 
 async def test_any_text_is_kept_as_it_is(audit: Audit) -> None:
     strange = '서울 "\\ \x00 \n \ud7ff 🏙 <&>'
-    await audit.record(Event("command", strange, "open", detail={strange: [strange, 1.5, None]}))
+    await audit.record(Event("command", strange, "command", detail={strange: [strange, 1.5, None]}))
     entry = (await audit.find(Wanted(actor=strange)))[0]
     assert entry.content()["detail"] == {strange: [strange, 1.5, None]}
     assert merkle.leaf_hash(entry.text) == entry.hash

@@ -30,6 +30,7 @@ from madang.settings import Settings
 from madang.store.engine import SqliteEngine
 from madang.store.protocol import Batch
 from madang.trust import merkle
+from madang.trust.actions import Action
 from madang.trust.audit import Audit
 from madang.trust.audit_file import NAME, Wanted
 from madang.trust.checkpoint import Signer, Verifier, opened
@@ -204,7 +205,12 @@ async def test_records_are_found_by_what_was_done_and_in_which_tenant(
 ) -> None:
     audit = Audit(tmp_path / "other" / NAME, SIGNER)
     await audit.start()
-    for tenant, action in (("", "createEntity"), ("parks", "createEntity"), ("parks", "enter")):
+    rows: tuple[tuple[str, Action], ...] = (
+        ("", "createEntity"),
+        ("parks", "createEntity"),
+        ("parks", "enter"),
+    )
+    for tenant, action in rows:
         await audit.record(Event("write", "person:1", action, tenant=tenant))
     found = [
         [one.sequence for one in await audit.find(wanted, 10)]

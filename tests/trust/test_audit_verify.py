@@ -294,7 +294,7 @@ async def test_a_log_that_was_cut_says_so_when_it_is_opened_and_goes_on(file: Pa
     await audit.start()
     assert audit.damaged == "1300 records were signed, 1290 are there"
     for n in range(30):
-        await audit.record(Event("command", "person:1", str(n)))
+        await audit.record(Event("command", "person:1", "commandAsked", targets=(str(n),)))
     await audit.close()
     faults = check(file).found.faults
     assert any(fault.startswith("records 1000 to 1299: not those") for fault in faults)
@@ -316,7 +316,7 @@ async def test_whatever_was_done_to_the_file_the_log_goes_on(
     audit = Audit(file, SIGNER)
     await audit.start()
     assert audit.damaged == fault
-    await audit.record(Event("command", "person:1", "open"))
+    await audit.record(Event("command", "person:1", "commandAsked"))
     assert audit.size == SIZE + 1
     await audit.close()
     assert check(file).found.faults == [] or fault

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from madang.api.welcome import KINDS
 from madang.model import errors
 from madang.model.errors import NgsiError
 from madang.services.services import installed
+from madang.trust.events import Event
 from madang.web.texts import LANGUAGES, Texts, preferred
 
 TEXTS = {language: Texts(language) for language in LANGUAGES}
@@ -95,6 +98,26 @@ def test_every_text_of_the_control_room_is_used() -> None:
     made_up = (*begun, *sections)
     unused = [key for key in ENGLISH if not key.startswith(made_up)]
     assert [key for key in unused if f"'{key}'" not in UI and f'"{key}"' not in UI] == []
+
+
+def test_the_control_room_has_words_for_all_that_the_audit_log_records() -> None:
+    """The code stays visible beside them; an action without words would be shown as its code."""
+    recorded = set(literals(get_type_hints(Event)["action"]))
+    deeds = {key.partition(".")[2] for key in ENGLISH if key.startswith("admin_deed.")}
+    actions = {key.partition(".")[2] for key in ENGLISH if key.startswith("admin_action.")}
+    ways = {key.partition(".")[2] for key in ENGLISH if key.startswith("admin_by.")}
+    assert len(deeds) > 40
+    assert recorded - (deeds | actions | ways) == set()
+    assert deeds - recorded == set()
+
+
+def literals(kind: object) -> Iterator[str]:
+    """Return the words of literal types and of unions of them."""
+    if get_origin(kind) is Literal:
+        yield from get_args(kind)
+    else:
+        for part in get_args(kind):
+            yield from literals(part)
 
 
 def test_the_control_room_has_a_sentence_for_every_kind_of_problem() -> None:

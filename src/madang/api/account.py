@@ -13,7 +13,7 @@ from madang.api.surface import Surface
 from madang.model.context import CORE
 from madang.model.errors import BadRequestData, Forbidden, ResourceNotFound, Unauthorized
 from madang.trust import passwords
-from madang.trust.events import Event
+from madang.trust.events import Event, PersonDeed
 from madang.web.words import password_problem
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class AccountPages:
         """Return to the account page, which says what has been done."""
         return self._site.redirect(f"/account?done={what}")
 
-    async def record(self, account: Account, action: str, **detail: str) -> None:
+    async def record(self, account: Account, action: PersonDeed, **detail: str) -> None:
         """Put a change of somebody's own account into the audit log."""
         id = account.principal_id
         await self._doors.recorder.record(

@@ -18,10 +18,10 @@ from madang.query.q import parse
 from madang.query.tree import HasType, Order, Path, Query, Selector
 from madang.services.records import COMMAND
 from madang.store.rows import entity_of
-from madang.trust.events import Event, Recorder
+from madang.trust.events import CommandDeed, Event, Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Set
 
     from madang.act.commands.command import Command
     from madang.act.commands.rules import Rule
@@ -112,8 +112,23 @@ class _Pages:
             limit=_limit(request),
         )
         page = await request.state.tenant.query(query)
-        found = [entity_of(row) for row in page.rows]
-        return JSONResponse([self._named(shown(read(one), one)) for one in found])
+        found = [(read(one), one) for one in map(entity_of, page.rows)]
+        titles = await self._titles(request.state.tenant.name, {one.target for one, _ in found})
+        return JSONResponse(
+            [
+                self._named(shown(one, entity)) | titles.get((one.target, one.name), {})
+                for one, entity in found
+            ]
+        )
+
+    async def _titles(self, tenant: str, targets: Set[str]) -> dict[tuple[str, str], Any]:
+        """Return what commands are called, by target and name, while the device has them."""
+        found: dict[tuple[str, str], Any] = {}
+        for target in targets:
+            reached = await self._commands.reached(tenant, target)
+            for name, rule in reached.rules.items() if reached else ():
+                found[target, name] = {"title": rule.title.model_dump(mode="json")}
+        return found
 
     async def offers(self, request: Request) -> Response:
         """``{device, state, isInUse, commands}`` of a ``target``; null if no device controls it."""
@@ -161,7 +176,7 @@ class _Pages:
     async def _done(
         self,
         request: Request,
-        action: str,
+        action: CommandDeed,
         do: Callable[..., Awaitable[Command]],
         has_reason: bool = False,
     ) -> Response:
@@ -176,7 +191,7 @@ class _Pages:
         await self._record(request, action, command)
         return await self.get(request)
 
-    async def _record(self, request: Request, action: str, command: Command) -> None:
+    async def _record(self, request: Request, action: CommandDeed, command: Command) -> None:
         state = request.state
         await self._recorder.record(
             Event(

@@ -24,7 +24,7 @@ from madang.services import records
 from madang.services.records import NOTICE
 from madang.services.service import Text
 from madang.trust.actions import TenantAction
-from madang.trust.events import Event
+from madang.trust.events import Event, PersonDeed
 
 if TYPE_CHECKING:
     from madang.act.notify.notices import Notices
@@ -154,7 +154,7 @@ class _Pages:
     async def _tenant(self, request: Request) -> Any:
         return await self._hub.tenant(request.state.tenant.name, create=False)
 
-    async def _record(self, request: Request, action: str) -> None:
+    async def _record(self, request: Request, action: PersonDeed) -> None:
         state = request.state
         await self._recorder.record(
             Event(

@@ -262,7 +262,7 @@ class Entry:
         site.cookies.delete(response, cookies.VISIT)
         return response
 
-    def _denied(self, request: Request, way: str, **detail: str) -> None:
+    def _denied(self, request: Request, way: SignInBy, **detail: str) -> None:
         self._doors.recorder.note(
             Event(
                 "signIn",

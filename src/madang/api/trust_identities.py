@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from madang.api import cookies
 from madang.api.bodies import flag, instant, members, page, text
 from madang.api.surface import Handler, Surface
+from madang.api.trust_lists import accounts_asked, keys_asked
 from madang.model.errors import BadRequestData, ResourceNotFound
 from madang.trust.accounts import Account
 from madang.trust.actions import SystemAction
@@ -97,13 +98,7 @@ class _Managed:
     # accounts
 
     async def users(self, request: Request) -> Response:
-        wanted = request.query_params.get("q", "").casefold()
-        found = [
-            account
-            for account in self._all.accounts
-            if wanted in account.login or wanted in account.name.casefold()
-        ]
-        return page(request, found, Account.shown)
+        return page(request, accounts_asked(request, self._all.accounts), Account.shown)
 
     async def add_user(self, request: Request) -> Response:
         body = await members(request, ("login", "password", *_ACCOUNT_MEMBERS), ("login", "roles"))
@@ -155,14 +150,7 @@ class _Managed:
     # keys
 
     async def keys(self, request: Request) -> Response:
-        kind = request.query_params.get("kind")
-        with_revoked = request.query_params.get("revoked") == "true"
-        found = [
-            key
-            for key in self._all.keys
-            if kind in (None, key.kind) and (with_revoked or key.revoked is None)
-        ]
-        return page(request, found, self._all.keys.shown)
+        return page(request, keys_asked(request, self._all.keys), self._all.keys.shown)
 
     async def create_key(self, request: Request) -> Response:
         body = await members(

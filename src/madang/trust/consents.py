@@ -15,7 +15,7 @@ from typing import Any, Literal
 from madang.model import time
 from madang.model.errors import BadRequestData, Conflict, ResourceNotFound
 from madang.model.names import check_name, check_uri, shown
-from madang.trust.events import Event, Recorder
+from madang.trust.events import DataDeed, Event, Recorder
 from madang.trust.purposes import Purposes
 from madang.trust.records import Records
 
@@ -250,7 +250,9 @@ class Consents:
             for one in consents
         ]
 
-    async def _tell(self, subject: str, purpose: str, action: str, by: str, address: str) -> None:
+    async def _tell(
+        self, subject: str, purpose: str, action: DataDeed, by: str, address: str
+    ) -> None:
         await self._recorder.record(
             Event("consent", by, action, subjects=(subject,), purpose=purpose, address=address)
         )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from madang.trust.actions import Action
+from madang.trust.sessions import SignInBy
+
 Outcome = Literal["done", "denied", "failed"]
 
 EventKind = Literal[
@@ -23,6 +26,68 @@ EventKind = Literal[
     "command",
 ]
 
+CommandDeed = Literal[
+    "commandAsked", "commandApproved", "commandRefused", "commandCancelled", "commandReverted"
+]
+PersonDeed = Literal[
+    "accountCreated",
+    "accountChanged",
+    "accountRemoved",
+    "passwordChanged",
+    "passwordLinkMade",
+    "invited",
+    "linkWithdrawn",
+    "linkRefused",
+    "passkeyAdded",
+    "passkeyRemoved",
+    "providerLinked",
+    "providerSecretKept",
+    "contactChanged",
+    "contactRemoved",
+]
+KeyDeed = Literal[
+    "keyCreated",
+    "keyRotated",
+    "keyGiven",
+    "keyDisabled",
+    "keyEnabled",
+    "keyRevoked",
+    "tokenCreated",
+    "refreshReused",
+    "sessionEnded",
+    "signingKeyRotated",
+]
+PolicyDeed = Literal[
+    "policyAdded",
+    "policyRemoved",
+    "markAdded",
+    "markRemoved",
+    "published",
+    "unpublished",
+    "purposeSet",
+    "purposeRemoved",
+]
+DataDeed = Literal[
+    "consentGiven",
+    "consentWithdrawn",
+    "consentsErased",
+    "personExported",
+    "erasureBegun",
+    "erasureDone",
+]
+CityDeed = Literal["decisionUndone", "policyAdopted", "policyDropped"]
+Deed = (
+    SignInBy
+    | Literal["signOut"]
+    | CommandDeed
+    | PersonDeed
+    | KeyDeed
+    | PolicyDeed
+    | DataDeed
+    | CityDeed
+)
+"""What was done, where no policy speaks of it in one word; pages say each in words of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -31,8 +96,7 @@ class Event:
     kind: EventKind
     actor: str
     """Id of the principal who did it or wanted to."""
-    action: str
-    """In words of the kind: ``readEntity``, ``keyCreated``, ``passwordWrong`` …"""
+    action: Action | Deed
     outcome: Outcome = "done"
     tenant: str = ""
     targets: tuple[str, ...] = ()

@@ -161,7 +161,7 @@ class Guard:
 
     def _events(self, operations: Sequence[Operation], results: Sequence[Result]) -> list[Event]:
         """Return what there is to record: an event for each action, more for many targets."""
-        ids: dict[tuple[bool, str], list[str]] = {}
+        ids: dict[tuple[bool, EntityAction | AttributeAction], list[str]] = {}
         for operation, result in zip(operations, results, strict=True):
             if isinstance(result, NotAllowed):
                 ids.setdefault((False, result.action), []).append(operation.id)

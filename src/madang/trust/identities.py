@@ -19,7 +19,7 @@ from madang.hub.clock import Clock
 from madang.model.errors import ResourceNotFound, Unauthorized
 from madang.trust import credentials
 from madang.trust.accounts import Account, Accounts
-from madang.trust.events import Event, EventKind, Outcome, Recorder
+from madang.trust.events import Deed, Event, EventKind, Outcome, Recorder
 from madang.trust.keys import Key, Keys
 from madang.trust.links import Links
 from madang.trust.passwords import Passwords
@@ -253,7 +253,7 @@ class Identities:
             agent=agent,
             is_page=is_page,
         )
-        self._note("signIn", account.principal_id, by, address=address)
+        self._note("signIn", account.principal_id, by, address)
         return SignedIn(account, session, credential)
 
     def session_of(self, credential: str) -> Session | None:
@@ -271,7 +271,7 @@ class Identities:
     async def sign_out(self, session: Session, address: str = "") -> None:
         """End a session and its tokens."""
         await self.sessions.end(session.id)
-        self._note("signOut", session.principal_id, "signOut", address=address)
+        self._note("signOut", session.principal_id, "signOut", address)
 
     # --- links ----------------------------------------------------------------------------------
 
@@ -294,7 +294,7 @@ class Identities:
         try:
             link = self.links.check(code)
         except Unauthorized:
-            self._note("account", PUBLIC.id, "linkRefused", "denied", address)
+            self._note("account", PUBLIC.id, "linkRefused", address, "denied")
             raise
         await self.links.use(link)
         try:
@@ -318,7 +318,7 @@ class Identities:
         try:
             session = await self.tokens.use(token)
         except Reused as error:
-            self._note("token", error.principal_id, "refreshReused", "denied", address=address)
+            self._note("token", error.principal_id, "refreshReused", address, "denied")
             raise
         self._holder(session.principal_id)
         session.address = address
@@ -383,11 +383,11 @@ class Identities:
                 log.exception("identities.upkeep_failed")
 
     def _note(
-        self, kind: EventKind, actor: str, action: str, outcome: Outcome = "done", address: str = ""
+        self, kind: EventKind, actor: str, action: Deed, address: str, outcome: Outcome = "done"
     ) -> None:
         self._recorder.note(Event(kind, actor, action, outcome, address=address))
 
-    async def _record(self, by: str, action: str, *targets: str, **detail: Any) -> None:
+    async def _record(self, by: str, action: Deed, *targets: str, **detail: Any) -> None:
         await self._recorder.record(Event("token", by, action, targets=targets, detail=detail))
 
 

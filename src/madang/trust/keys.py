@@ -16,7 +16,7 @@ from madang.model.errors import BadRequestData, Conflict, ResourceNotFound, Unau
 from madang.trust import credentials
 from madang.trust.accounts import scope_paths, texts
 from madang.trust.credentials import Credential
-from madang.trust.events import Event, Recorder
+from madang.trust.events import Event, KeyDeed, Recorder
 from madang.trust.principal import Principal, Role
 from madang.trust.records import Body, Records
 
@@ -352,7 +352,7 @@ class Keys:
         self._changed(key.principal_id)
         return key
 
-    async def _record(self, key: Key, by: str, action: str, **detail: Any) -> None:
+    async def _record(self, key: Key, by: str, action: KeyDeed, **detail: Any) -> None:
         await self._recorder.record(
             Event("key", by, action, targets=(key.principal_id,), detail=detail)
         )

@@ -20,7 +20,7 @@ from madang.trust.accounts import (
     scope_paths,
     texts,
 )
-from madang.trust.events import Event, Recorder
+from madang.trust.events import Event, PersonDeed, Recorder
 from madang.trust.links import Link, Links
 from madang.trust.passwords import Passwords
 from madang.trust.principal import LOCAL, PUBLIC
@@ -240,6 +240,8 @@ class People:
         await self._record(by, "passwordLinkMade", account)
         return made
 
-    async def _record(self, by: str, action: str, account: Account | None, **detail: Any) -> None:
+    async def _record(
+        self, by: str, action: PersonDeed, account: Account | None, **detail: Any
+    ) -> None:
         targets = (account.principal_id,) if account else ()
         await self._recorder.record(Event("account", by, action, targets=targets, detail=detail))

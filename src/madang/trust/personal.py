@@ -21,7 +21,7 @@ from madang.trust.accounts import PERSON
 from madang.trust.audit import Audit
 from madang.trust.audit_file import Entry, Wanted
 from madang.trust.consents import Consents
-from madang.trust.events import Event
+from madang.trust.events import DataDeed, Event
 from madang.trust.marks import Mark
 from madang.trust.personal_archive import Archive
 from madang.trust.personal_history import PersonalHistory
@@ -272,7 +272,7 @@ class PersonalData:
         if len(reason) > LONGEST_REASON:
             raise BadRequestData(f"the reason may have {LONGEST_REASON} characters at most")
 
-        def event(action: str, detail: dict[str, Any]) -> Event:
+        def event(action: DataDeed, detail: dict[str, Any]) -> Event:
             what = {"reason": reason} | detail
             return Event("erasure", by, action, subjects=(subject,), address=address, detail=what)
 

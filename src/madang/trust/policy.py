@@ -14,7 +14,7 @@ from madang.store.protocol import ItemKind
 from madang.trust import rules
 from madang.trust.actions import Action, EntityAction, SystemAction, TenantAction
 from madang.trust.book import ALL_TYPES, Book, Compiled, compiled
-from madang.trust.events import Event, Recorder
+from madang.trust.events import Event, PolicyDeed, Recorder
 from madang.trust.explain import Explanation, explain
 from madang.trust.marks import MOST_MARKS, Mark, mark_of
 from madang.trust.principal import LOCAL, Principal
@@ -308,7 +308,7 @@ class Policies:
             told()
 
 
-def _event(action: str, id: str, by: Principal, address: str, tenant: str = "") -> Event:
+def _event(action: PolicyDeed, id: str, by: Principal, address: str, tenant: str = "") -> Event:
     return Event("policy", by.id, action, tenant=tenant, targets=(id,), address=address)
 
 

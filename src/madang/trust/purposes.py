@@ -14,7 +14,7 @@ from typing import Any, Literal, cast, get_args
 
 from madang.model.errors import AlreadyExists, BadRequestData, ResourceNotFound
 from madang.model.names import shown
-from madang.trust.events import Event, Recorder
+from madang.trust.events import Event, PolicyDeed, Recorder
 from madang.trust.records import Records
 
 Basis = Literal["consent", "contract", "law", "publicTask", "vitalInterest", "publicSafety"]
@@ -169,7 +169,7 @@ class Purposes:
             await self._keep(left, "purposeRemoved", id, by, address)
 
     async def _keep(
-        self, own: dict[str, Purpose], action: str, id: str, by: str, address: str
+        self, own: dict[str, Purpose], action: PolicyDeed, id: str, by: str, address: str
     ) -> None:
         await self._recorder.record(Event("policy", by, action, targets=(id,), address=address))
         await self._records.put("setting", _OWN, {key: asdict(one) for key, one in own.items()})

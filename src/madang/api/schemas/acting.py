@@ -22,6 +22,8 @@ class Command(TypedDict):
     target: Id
     """The entity that it is for."""
     name: str
+    title: NotRequired[Words]
+    """What people call it; in lists, while the device has it."""
     parameters: Object
     status: CommandStatus
     requestedBy: str

@@ -267,10 +267,14 @@ class Session(TypedDict):
     version: str
 
 
+_OF_USERS: Final = {"id": str, "q": str, "role": Role, "disabled": bool, **PAGE}
+_OF_KEYS: Final = {
+    "id": str, "q": str, "kind": KeyKind, "owner": str, "revoked": bool, **PAGE
+}  # fmt: skip
 _USER: Final = "/trust/users/{who}"
 _KEY: Final = "/trust/keys/{id}"
 OPERATIONS: Final = {
-    "GET /trust/users": Operation(list[User], {"q": str, **PAGE}),
+    "GET /trust/users": Operation(list[User], _OF_USERS),
     "POST /trust/users": Operation(User, body=NewUser, status=(201,)),
     f"GET {_USER}": Operation(User),
     f"PATCH {_USER}": Operation(User, body=UserChange),
@@ -279,7 +283,7 @@ OPERATIONS: Final = {
     "GET /trust/invitations": Operation(list[Invitation]),
     "POST /trust/invitations": Operation(InvitationMade, body=NewInvitation, status=(201,)),
     "DELETE /trust/invitations/{id}": GONE,
-    "GET /trust/keys": Operation(list[Key], {"kind": KeyKind, "revoked": bool, **PAGE}),
+    "GET /trust/keys": Operation(list[Key], _OF_KEYS),
     "POST /trust/keys": Operation(KeyMade, body=NewKey, status=(201,)),
     f"GET {_KEY}": Operation(Key),
     f"PATCH {_KEY}": Operation(Key, body=Disabled),

@@ -1,101 +1,58 @@
-// A layer of MapLibre that draws many moving points with one call, gliding from update to update.
-import type { CustomLayerInterface, CustomRenderMethodInput, Map as MapLibre } from 'maplibre-gl'
+// Many moving points that are drawn with one call, gliding from update to update.
+import type { Map as MapLibre } from 'maplibre-gl'
 
+import type { Brush, MovingCanvas, Painted } from './canvas'
 import type { Frame } from './held.ts'
 import { COLOUR, COLUMNS, mercator, Motion, type ColourOf } from './motion.ts'
 
-export type { ColourOf } from './motion.ts'
-
-export interface PointsOptions {
-  /** Colour of a point by its number (NaN without one) and word; each part from 0 to 255. */
-  colourOf: ColourOf
-  /** [CSS px] */
-  radius?: number
-  /** Glide; undefined: where the viewer has nothing against movement and a graphics card draws it. */
-  isSmooth?: boolean
-}
-
-const VERTEX = `#version 300 es
-uniform mat4 matrix;
-uniform float now;
-uniform float size;
-in vec4 course;
-in vec2 time;
-in vec4 colour;
-out vec4 fill;
-void main() {
-  float share = time.y > 0.0 ? clamp((now - time.x) / time.y, 0.0, 1.0) : 1.0;
-  gl_Position = matrix * vec4(mix(course.xy, course.zw, share), 0.0, 1.0);
-  gl_PointSize = size;
-  fill = colour;
-}`
-
-const FRAGMENT = `#version 300 es
-precision highp float;
-uniform float size;
-uniform vec4 rim;
-in vec4 fill;
-out vec4 shown;
-void main() {
-  float distance = length(gl_PointCoord - 0.5) * size;
-  float edge = size * 0.5;
-  float inside = clamp(edge - distance, 0.0, 1.0);
-  float core = clamp(edge - 1.5 - distance, 0.0, 1.0);
-  shown = mix(rim, fill, core) * inside;
-}`
-
 const STRIDE = COLUMNS * 4
-const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i
 
 interface Drawing {
-  program: WebGLProgram
   buffer: WebGLBuffer
   array: WebGLVertexArrayObject
   /** Bytes that the buffer has room for. */
   room: number
 }
 
-export class MovingPoints implements CustomLayerInterface {
-  readonly id: string
-  readonly type = 'custom'
-  readonly renderingMode = '2d'
-  #motion: Motion
-  #map: MapLibre | undefined
+export class MovingPoints implements Painted {
+  readonly #map: MapLibre
+  readonly #canvas: MovingCanvas
+  readonly #motion: Motion
   #drawing: Drawing | undefined
   #radius: number
-  #rim: [number, number, number] = [255, 255, 255]
-  #isSmooth: boolean | undefined
+  #rim: readonly [number, number, number] = [255, 255, 255]
 
-  constructor(id: string, options: PointsOptions) {
-    this.id = id
-    this.#isSmooth = options.isSmooth
-    this.#radius = options.radius ?? 5
-    this.#motion = new Motion(options.colourOf, options.isSmooth ?? false)
-  }
-
-  get size(): number {
-    return this.#motion.size
+  /**
+   * Put points on a canvas, none at first.
+   *
+   * @param colourOf is the colour of a point by its number (NaN without one) and word; each part from 0 to 255.
+   * @param radius of a point. [CSS px]
+   */
+  constructor(map: MapLibre, canvas: MovingCanvas, colourOf: ColourOf, radius: number) {
+    this.#map = map
+    this.#canvas = canvas
+    this.#radius = radius
+    this.#motion = new Motion(colourOf, canvas.isSmooth)
+    canvas.add(this)
   }
 
   /** Take what the stream tells of the layer. */
   take(frame: Frame): void {
     this.#motion.take(frame, performance.now())
-    this.#map?.triggerRepaint()
+    this.#canvas.redraw()
   }
 
   /** Colour by something else, or for other surroundings; `rim` is the edge of each point. */
-  recolour(colourOf: ColourOf, rim?: [red: number, green: number, blue: number]): void {
-    if (rim) this.#rim = rim
+  recolour(colourOf: ColourOf, rim: readonly [red: number, green: number, blue: number]): void {
+    this.#rim = rim
     this.#motion.recolour(colourOf)
-    this.#map?.triggerRepaint()
+    this.#canvas.redraw()
   }
 
   /** The id of the point at a place of the map's canvas, such as that of a click. [CSS px] */
   pick(at: { x: number; y: number }): string | undefined {
-    const map = this.#map
-    if (!map) return undefined
-    const [x, y] = unit(map, [at.x, at.y])
-    const [nextX, nextY] = unit(map, [at.x + this.#radius + 4, at.y])
+    const [x, y] = unit(this.#map, [at.x, at.y])
+    const [nextX, nextY] = unit(this.#map, [at.x + this.#radius + 4, at.y])
     return this.#motion.nearest(x, y, Math.hypot(nextX - x, nextY - y), performance.now())
   }
 
@@ -107,49 +64,11 @@ export class MovingPoints implements CustomLayerInterface {
     return [x * 360 - 180, (Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 180) / Math.PI]
   }
 
-  onAdd(map: MapLibre, gl: WebGL2RenderingContext): void {
-    this.#map = map
-    this.#motion.isSmooth = this.#isSmooth ?? isSmooth(gl)
-    this.#begin(gl)
-    map.on('webglcontextrestored', this.#restore)
+  remove(): void {
+    this.#canvas.remove(this)
   }
 
-  onRemove(map: MapLibre, gl: WebGL2RenderingContext): void {
-    map.off('webglcontextrestored', this.#restore)
-    const drawing = this.#drawing
-    if (drawing) {
-      gl.deleteProgram(drawing.program)
-      gl.deleteBuffer(drawing.buffer)
-      gl.deleteVertexArray(drawing.array)
-    }
-    this.#drawing = this.#map = undefined
-  }
-
-  render(gl: WebGL2RenderingContext, options: CustomRenderMethodInput): void {
-    const { map, drawing, motion } = { map: this.#map, drawing: this.#drawing, motion: this.#motion }
-    if (!map || !drawing || motion.size === 0) return
-    const now = performance.now()
-    const centre = map.getCenter()
-    motion.near(...mercator(centre.lng, centre.lat))
-    gl.bindVertexArray(drawing.array)
-    this.#upload(gl, drawing)
-    gl.useProgram(drawing.program)
-    gl.uniformMatrix4fv(gl.getUniformLocation(drawing.program, 'matrix'), false, moved(options.defaultProjectionData.mainMatrix, motion.anchor))
-    gl.uniform1f(gl.getUniformLocation(drawing.program, 'now'), now - motion.origin)
-    gl.uniform1f(gl.getUniformLocation(drawing.program, 'size'), 2 * this.#radius * devicePixelRatio)
-    gl.uniform4f(gl.getUniformLocation(drawing.program, 'rim'), this.#rim[0] / 255, this.#rim[1] / 255, this.#rim[2] / 255, 1)
-    gl.drawArrays(gl.POINTS, 0, motion.size)
-    gl.bindVertexArray(null)
-    if (now < motion.until) map.triggerRepaint()
-  }
-
-  #restore = (): void => {
-    const gl = this.#map?.getCanvas().getContext('webgl2')
-    if (gl) this.#begin(gl)
-  }
-
-  #begin(gl: WebGL2RenderingContext): void {
-    const program = programOf(gl)
+  begin(gl: WebGL2RenderingContext, program: WebGLProgram): void {
     const buffer = gl.createBuffer()
     const array = gl.createVertexArray()
     gl.bindVertexArray(array)
@@ -158,7 +77,30 @@ export class MovingPoints implements CustomLayerInterface {
     attribute(gl, program, 'time', 2, gl.FLOAT, 16)
     attribute(gl, program, 'colour', 4, gl.UNSIGNED_BYTE, COLOUR * 4)
     gl.bindVertexArray(null)
-    this.#drawing = { program, buffer, array, room: 0 }
+    this.#drawing = { buffer, array, room: 0 }
+  }
+
+  draw({ gl, program, matrix, centre, ratio }: Brush, now: number): boolean {
+    const { drawing, motion } = { drawing: this.#drawing, motion: this.#motion }
+    if (!drawing || motion.size === 0) return false
+    motion.near(...mercator(centre.lng, centre.lat))
+    gl.bindVertexArray(drawing.array)
+    this.#upload(gl, drawing)
+    gl.useProgram(program)
+    gl.uniformMatrix4fv(gl.getUniformLocation(program, 'matrix'), false, moved(matrix, motion.anchor))
+    gl.uniform1f(gl.getUniformLocation(program, 'now'), now - motion.origin)
+    gl.uniform1f(gl.getUniformLocation(program, 'size'), 2 * this.#radius * ratio)
+    gl.uniform4f(gl.getUniformLocation(program, 'rim'), this.#rim[0] / 255, this.#rim[1] / 255, this.#rim[2] / 255, 1)
+    gl.drawArrays(gl.POINTS, 0, motion.size)
+    gl.bindVertexArray(null)
+    return now < motion.until
+  }
+
+  end(gl: WebGL2RenderingContext): void {
+    if (!this.#drawing) return
+    gl.deleteBuffer(this.#drawing.buffer)
+    gl.deleteVertexArray(this.#drawing.array)
+    this.#drawing = undefined
   }
 
   #upload(gl: WebGL2RenderingContext, drawing: Drawing): void {
@@ -173,13 +115,6 @@ export class MovingPoints implements CustomLayerInterface {
       gl.bufferSubData(gl.ARRAY_BUFFER, first * STRIDE, motion.numbers, first * COLUMNS, (last - first + 1) * COLUMNS)
     }
   }
-}
-
-/** Tell whether gliding is wanted and can be had: drawn by the processor, each frame takes all of it. */
-function isSmooth(gl: WebGL2RenderingContext): boolean {
-  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return false
-  const info = gl.getExtension('WEBGL_debug_renderer_info')
-  return !SOFTWARE.test(String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER)))
 }
 
 function unit(map: MapLibre, at: [number, number]): [number, number] {
@@ -200,21 +135,4 @@ function attribute(gl: WebGL2RenderingContext, program: WebGLProgram, name: stri
   const place = gl.getAttribLocation(program, name)
   gl.enableVertexAttribArray(place)
   gl.vertexAttribPointer(place, size, type, type === gl.UNSIGNED_BYTE, STRIDE, offset)
-}
-
-function programOf(gl: WebGL2RenderingContext): WebGLProgram {
-  const program = gl.createProgram()
-  for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]] as const) {
-    const shader = gl.createShader(type)
-    if (!shader) throw new Error('the graphics context is lost')
-    gl.shaderSource(shader, source)
-    gl.compileShader(shader)
-    gl.attachShader(program, shader)
-    gl.deleteShader(shader)
-  }
-  gl.linkProgram(program)
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-    throw new Error(gl.getProgramInfoLog(program) ?? 'the points cannot be drawn')
-  }
-  return program
 }

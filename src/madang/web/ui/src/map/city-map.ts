@@ -1,6 +1,7 @@
 // One map of the city: opened on an element, painted in the page's colours, closed again.
 import type { GeoJSONSource, Map as MapLibre } from 'maplibre-gl'
 
+import { MovingCanvas } from '../live/canvas'
 import { kindsOfCity, stillOf } from './asked'
 import type { Camera } from './address'
 import { drawnOf, type Drawn, type Hit } from './drawn'
@@ -42,6 +43,8 @@ export class CityMap {
   readonly ready: Promise<void>
   onpick: (hit: Hit | undefined) => void = () => {}
   readonly #drawn = new Map<string, Drawn>()
+  #moving: MovingCanvas | undefined
+  #ringed: [number, number] | undefined
   #isClosed = false
 
   constructor(container: HTMLElement, options: CityOptions) {
@@ -135,9 +138,11 @@ export class CityMap {
   /** The layer of things of a type, made when it is first asked for. */
   drawn(type: string, count: number, isMoving: boolean): Drawn {
     let found = this.#drawn.get(type)
-    if (!found) this.#drawn.set(type, (found = drawnOf(this.map, type, count, isMoving)))
+    if (!found) this.#drawn.set(type, (found = drawnOf(this.map, this.#canvas, type, count, isMoving)))
     return found
   }
+
+  #canvas = (): MovingCanvas => (this.#moving ??= new MovingCanvas(this.map))
 
   /** Take away the layers of all other types. */
   keep(types: string[]): void {
@@ -161,7 +166,8 @@ export class CityMap {
 
   /** Put a ring around one place; undefined takes it away. */
   ring(lonlat: [number, number] | undefined): void {
-    if (this.#isClosed) return
+    if (this.#isClosed || isSame(lonlat, this.#ringed)) return // drawing the map anew for nothing
+    this.#ringed = lonlat
     const geometry: GeoJSON.Geometry = lonlat ? { type: 'Point', coordinates: lonlat } : { type: 'MultiPoint', coordinates: [] }
     const data: GeoJSON.Feature = { type: 'Feature', geometry, properties: {} }
     const source = this.map.getSource<GeoJSONSource>('ring')
@@ -189,6 +195,7 @@ export class CityMap {
 
   close(): void {
     this.#isClosed = true
+    if (this.#moving) this.map.removeLayer(this.#moving.id)
     this.map.remove()
   }
 
@@ -239,4 +246,8 @@ export class CityMap {
       // Whoever may not read streets and buildings sees the marks on an empty ground.
     }
   }
+}
+
+function isSame(one: [number, number] | undefined, other: [number, number] | undefined): boolean {
+  return one?.[0] === other?.[0] && one?.[1] === other?.[1]
 }

@@ -1,6 +1,7 @@
 // One layer of things on the map: still ones in clusters, moving ones each by itself.
 import type { ExpressionSpecification, GeoJSONSource, Map as MapLibre } from 'maplibre-gl'
 
+import type { MovingCanvas } from '../live/canvas'
 import { MovingPoints } from '../live/points'
 import type { Frame } from '../live/stream'
 import { paint, paintMean, painter, type Colours } from './colours'
@@ -46,8 +47,9 @@ export interface Drawn {
   remove(): void
 }
 
-export function drawnOf(map: MapLibre, type: string, count: number, isMoving: boolean): Drawn {
-  return isMoving && !isWarning(type) ? new Moving(map, type) : new Standing(map, type, count)
+/** `canvas` gives that of what moves, made when it is first asked for. */
+export function drawnOf(map: MapLibre, canvas: () => MovingCanvas, type: string, count: number, isMoving: boolean): Drawn {
+  return isMoving && !isWarning(type) ? new Moving(map, canvas(), type) : new Standing(map, type, count)
 }
 
 class Moving implements Drawn {
@@ -55,11 +57,11 @@ class Moving implements Drawn {
   readonly #points: MovingPoints
 
   constructor(
-    readonly map: MapLibre,
+    map: MapLibre,
+    canvas: MovingCanvas,
     readonly type: string,
   ) {
-    this.#points = new MovingPoints(`things ${type}`, { colourOf: painter(undefined, false), radius: MOVING_PX })
-    map.addLayer(this.#points)
+    this.#points = new MovingPoints(map, canvas, painter(undefined, false), MOVING_PX)
   }
 
   colour(colours: Colours | undefined, isDark: boolean): void {
@@ -77,7 +79,7 @@ class Moving implements Drawn {
   }
 
   remove(): void {
-    if (this.map.getLayer(this.#points.id)) this.map.removeLayer(this.#points.id)
+    this.#points.remove()
   }
 }
 
@@ -85,7 +87,11 @@ class Standing implements Drawn {
   readonly type: string
   readonly #map: MapLibre
   readonly #isClustered: boolean
-  #waiting: Things | undefined
+  #things: Things | undefined
+  /** What the map has not been told of yet: all of them, or some. */
+  #isNew = true
+  readonly #changed = new Set<string>()
+  readonly #gone = new Set<string>()
   #busy = false
   #timer = 0
   #isGone = false
@@ -97,6 +103,7 @@ class Standing implements Drawn {
     map.addSource(this.source, {
       type: 'geojson',
       data: EMPTY,
+      promoteId: 'id',
       ...(this.#isClustered
         ? {
             cluster: true,
@@ -129,8 +136,17 @@ class Standing implements Drawn {
   }
 
   /** Shows them soon; what comes while the map is busy is shown with the next. */
-  show(things: Things): void {
-    this.#waiting = things
+  show(things: Things, frame?: Frame): void {
+    this.#things = things
+    this.#isNew ||= !frame || frame.isWhole
+    for (const id of frame?.ids ?? []) {
+      this.#gone.delete(id)
+      this.#changed.add(id)
+    }
+    for (const id of frame?.gone ?? []) {
+      this.#changed.delete(id)
+      this.#gone.add(id)
+    }
     if (!this.#timer && !this.#busy) void this.#draw()
   }
 
@@ -149,15 +165,25 @@ class Standing implements Drawn {
 
   async #draw(): Promise<void> {
     this.#timer = 0
-    const things = this.#waiting
-    this.#waiting = undefined
-    if (!things || this.#isGone) return
+    const things = this.#things
+    if (!things || this.#isGone || !(this.#isNew || this.#changed.size || this.#gone.size)) return
     this.#busy = true
     const began = performance.now()
-    await this.#map.getSource<GeoJSONSource>(this.source)?.setData(things.features())
+    await this.#tell(things)
     this.#busy = false
     const rest = Math.max(0, REDRAWN_MS - (performance.now() - began))
     this.#timer = window.setTimeout(() => void this.#draw(), rest)
+  }
+
+  /** Tell the map what is new: of thousands of things a few, for each has to go to its worker. */
+  async #tell(things: Things): Promise<void> {
+    const source = this.#map.getSource<GeoJSONSource>(this.source)
+    const [isNew, add, remove] = [this.#isNew, [...this.#changed], [...this.#gone]]
+    this.#isNew = false
+    this.#changed.clear()
+    this.#gone.clear()
+    if (isNew) await source?.setData({ type: 'FeatureCollection', features: things.features() })
+    else await source?.updateData({ add: things.features(add), remove })
   }
 
   #addLayers(): void {

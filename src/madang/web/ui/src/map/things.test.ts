@@ -28,7 +28,8 @@ test('things without a place are not drawn', () => {
   const things = new Things()
   things.put('a', NaN, NaN, 1, '')
   things.put('b', 1, 2, NaN, 'free')
-  assert.deepEqual(things.features().features.map((one) => one.properties), [{ id: 'b', t: 'free' }])
+  assert.deepEqual(things.features().map((one) => one.properties), [{ id: 'b', t: 'free' }])
+  assert.deepEqual(things.features(['b', 'none']).map((one) => one.properties?.id), ['b'])
 })
 
 const FILM: FilmAnswer = {

@@ -96,17 +96,21 @@ export class Things {
     }
   }
 
-  /** As GeoJSON points: `v` is the number, `t` the word. */
-  features(): GeoJSON.FeatureCollection {
+  /** As GeoJSON points. */
+  features(ids: Iterable<string> = this.ids): GeoJSON.Feature[] {
     const features: GeoJSON.Feature[] = []
-    for (let place = 0; place < this.size; place++) {
-      const { id, lon, lat, value, text } = this.nth(place)
-      if (!Number.isFinite(lon) || !Number.isFinite(lat)) continue
-      const properties: GeoJSON.GeoJsonProperties = { id }
-      if (Number.isFinite(value)) properties.v = value
-      if (text) properties.t = text
-      features.push({ type: 'Feature', geometry: { type: 'Point', coordinates: [lon, lat] }, properties })
+    for (const id of ids) {
+      const thing = this.one(id)
+      if (thing && Number.isFinite(thing.lon) && Number.isFinite(thing.lat)) features.push(featureOf(thing))
     }
-    return { type: 'FeatureCollection', features }
+    return features
   }
+}
+
+/** A point of GeoJSON: `v` is the number, `t` the word. */
+function featureOf({ id, lon, lat, value, text }: Thing): GeoJSON.Feature {
+  const properties: GeoJSON.GeoJsonProperties = { id }
+  if (Number.isFinite(value)) properties.v = value
+  if (text) properties.t = text
+  return { type: 'Feature', geometry: { type: 'Point', coordinates: [lon, lat] }, properties }
 }

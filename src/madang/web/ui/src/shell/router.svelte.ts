@@ -1,5 +1,6 @@
 // The address is the state: every view has a link, and back goes back.
 import { CONTROL } from './place'
+import { arrive, leave, nextStep } from './scroll'
 
 const state = $state({ path: '', query: new URLSearchParams() })
 
@@ -9,7 +10,11 @@ function read(): void {
   state.query = new URLSearchParams(location.search)
 }
 read()
-addEventListener('popstate', read)
+addEventListener('popstate', () => {
+  leave()
+  read()
+  arrive()
+})
 
 /** The path below the control room, such as `/incidents/7`. */
 export function path(): string {
@@ -30,19 +35,21 @@ export function href(path: string, parameters: Record<string, string> = {}): str
 
 /** Show a view. */
 export function go(path: string, parameters: Record<string, string> = {}): void {
-  history.pushState(null, '', href(path, parameters))
-  read()
+  push(href(path, parameters))
   scrollTo(0, 0)
 }
 
 /** Change parameters of the address, as a step that "back" takes back; an empty value takes one away. */
 export function setQuery(changes: Record<string, string>): void {
-  change(changes, (address) => history.pushState(null, '', address))
+  change(changes, push)
 }
 
 /** Change them in place: for what comes by itself or bit by bit, as while one types or moves a map. */
 export function replaceQuery(changes: Record<string, string>): void {
-  change(changes, (address) => history.replaceState(null, '', address))
+  change(changes, (address) => {
+    history.replaceState(history.state, '', address)
+    read()
+  })
 }
 
 function change(changes: Record<string, string>, keep: (address: string) => void): void {
@@ -53,6 +60,11 @@ function change(changes: Record<string, string>, keep: (address: string) => void
   }
   if (found.toString() === state.query.toString()) return
   keep(href(state.path, Object.fromEntries(found)))
+}
+
+function push(address: string): void {
+  leave()
+  history.pushState(nextStep(), '', address)
   read()
 }
 
@@ -65,8 +77,7 @@ export function followLinks(event: MouseEvent): void {
   if (link.hash && link.pathname === location.pathname && link.search === location.search) return
   if (link.pathname !== CONTROL && !link.pathname.startsWith(`${CONTROL}/`)) return
   event.preventDefault()
-  history.pushState(null, '', link.href)
-  read()
+  push(link.href)
   scrollTo(0, 0)
 }
 

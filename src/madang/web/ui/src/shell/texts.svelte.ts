@@ -35,6 +35,12 @@ export function word(section: string, value: string): string {
   return state.texts[`${section}.${value}`] ?? value
 }
 
+/** All words of a section, with what the hub calls each. */
+export function words(section: string): [word: string, text: string][] {
+  const start = `${section}.`
+  return Object.entries(state.texts).flatMap(([key, text]) => (key.startsWith(start) ? [[key.slice(start.length), text]] : []))
+}
+
 /** The one of two languages' texts that the reader understands: `{ko: …, en: …}` or a plain text. */
 export function spoken(text: string | Record<string, string> | undefined | null): string {
   if (text === undefined || text === null) return ''
