@@ -16,7 +16,7 @@ FRONT_END := hatch_build.py $(shell find src/madang/web/ui -name node_modules -p
 # A file of tests stays in one process: its tests share servers.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 # Measured by a whole `make bench`, not by its short form; those on recorded cities want ../shared/data.
-LONG_BENCHES := hubs mqtt rules services crossing relay live nab m4 leaks care_plug air waste twin
+LONG_BENCHES := hubs workers mqtt rules services crossing relay live nab m4 leaks care_plug air waste twin
 ARGS ?=
 
 .DEFAULT_GOAL := help

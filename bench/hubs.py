@@ -94,9 +94,10 @@ class City:
     Args:
         folder: for data and logs.
         count: of hubs that answer.
+        workers: how many do what is done once for all.
     """
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, workers: int = 1) -> None:
         with ExitStack() as parts:
             self.postgres = cluster.started()
             parts.callback(shutil.rmtree, self.postgres.folder, ignore_errors=True)
@@ -112,10 +113,11 @@ class City:
                 "MADANG_HISTORY_PATH": str(folder / "history"),
                 "MADANG_HISTORY_DRAIN_S": "1",  # or what one case wrote falls on the next
             }
-            self.worker = Server(folder / "worker", environ=environ, role="worker")
+            names = [f"worker{number}" for number in range(workers)]
+            self.workers = [Server(folder / name, environ=environ, role="worker") for name in names]
             names = [f"hub{number}" for number in range(count)]
             self.hubs = [Server(folder / name, environ=environ, role="api") for name in names]
-            for server in (self.worker, *self.hubs):
+            for server in (*self.workers, *self.hubs):
                 server.start()
                 parts.callback(server.kill)
             self._parts = parts.pop_all()
@@ -127,14 +129,14 @@ class City:
         self._parts.close()
 
     def settle(self) -> None:
-        """Wait until the worker has moved everything into history."""
-        machine.settle([self.worker.pid])
+        """Wait until the workers have moved everything into history."""
+        machine.settle([worker.pid for worker in self.workers])
 
     def cpu(self) -> Cpu:
         children = os.times()
         return Cpu(
             hubs=cpu_of([hub.pid for hub in self.hubs]),
-            worker=cpu_of([self.worker.pid]),
+            worker=cpu_of([worker.pid for worker in self.workers]),
             postgres=cpu_of(self.postgres.pids()),
             nats=cpu_of([self.nats.pid]),
             generator=children.children_user + children.children_system,

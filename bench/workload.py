@@ -37,21 +37,27 @@ class Refused(Exception):
     """The server did not take what was loaded."""
 
 
-def preload(port: int, count: int, advance: Callable[[int], None], key: str = "") -> None:
+def preload(
+    port: int, count: int, advance: Callable[[int], None], key: str = "", tenant: str = ""
+) -> None:
     """Load so many vehicles by batch upsert, over two connections so that one is always sending."""
     starts = range(0, count, BATCH)
     with ThreadPoolExecutor(2) as threads:
-        halves = [threads.submit(_load, port, count, starts[n::2], advance, key) for n in range(2)]
+        halves = [
+            threads.submit(_load, port, count, starts[n::2], advance, key, tenant) for n in range(2)
+        ]
         for half in halves:
             half.result()
 
 
-def _load(port: int, count: int, starts: range, advance: Callable[[int], None], key: str) -> None:
+def _load(
+    port: int, count: int, starts: range, advance: Callable[[int], None], key: str, tenant: str
+) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     for start in starts:
         numbers = range(start, min(start + BATCH, count))
         body = "[" + ",".join(map(vehicle, numbers)) + "]"
-        _send(connection, UPSERT, body.encode(), (201, 204), key)
+        _send(connection, UPSERT, body.encode(), (201, 204), key, tenant)
         advance(len(numbers))
     connection.close()
 
@@ -69,10 +75,13 @@ def _send(
     body: bytes,
     expected: Container[int],
     key: str = "",
+    tenant: str = "",
 ) -> None:
     headers = {"Content-Type": "application/json"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
+    if tenant:
+        headers["NGSILD-Tenant"] = tenant
     connection.request("POST", path, body, headers)
     answer = connection.getresponse()
     text = answer.read()
