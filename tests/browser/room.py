@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from hatch_build import SOURCES
 from tests.e2e.chromium import Watched, chromium
@@ -84,13 +84,16 @@ class Visit:
         """Keep what the page looks like."""
         PICTURES.mkdir(exist_ok=True)
         safe = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "start"
+        file = PICTURES / f"{safe}-{self.kind}.png"
+        try:
+            self._take(file)
+        except Error:  # Chromium cannot if the page becomes shorter than it was a moment before
+            self._take(file)
+
+    def _take(self, file: Path) -> None:
         height = self.page.evaluate("() => document.documentElement.scrollHeight")
         box = {"x": 0, "y": 0, "width": self.width, "height": min(height, TALLEST)}
-        self.page.screenshot(
-            path=PICTURES / f"{safe}-{self.kind}.png",
-            full_page=True,
-            clip=box,  # type: ignore[arg-type]
-        )
+        self.page.screenshot(path=file, full_page=True, clip=box)  # type: ignore[arg-type]
 
     def barriers(self, rules: list[str] | None = None) -> list[str]:
         """Return what axe finds by some of its rules, or by those of WCAG: rule, why, where."""
