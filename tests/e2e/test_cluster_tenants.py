@@ -13,7 +13,7 @@ from madang.hub.duties import DUTIES, Work, lane_of, work_of
 from tests.contract.cluster import shared
 from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.server import API, Server
-from tests.e2e.test_several_hubs import ROOM, hub, reading, room, told, until
+from tests.e2e.test_several_hubs import ROOM, hub, logs, reading, room, told, until
 
 pytestmark = needs_nats
 TENANTS = [f"district{number}" for number in range(8)]
@@ -82,14 +82,12 @@ def hubs(tmp_path: Path) -> Iterator[list[Server]]:
     nats.start()
     servers = [hub(tmp_path, name, url, nats) for name in ("first", "second")]
     try:
-        for server in servers:
-            server.environ["MADANG_HISTORY_DRAIN_S"] = "0.5"
-            server.start()
-        until(lambda: all(told(server, "bus") for server in servers))
-        yield servers
-    except BaseException:
-        print("\n".join(server.log_end() for server in servers))
-        raise
+        with logs(servers):
+            for server in servers:
+                server.environ["MADANG_HISTORY_DRAIN_S"] = "0.5"
+                server.start()
+            until(lambda: all(told(server, "bus") for server in servers))
+            yield servers
     finally:
         for server in servers:
             server.kill()

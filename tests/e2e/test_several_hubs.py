@@ -64,18 +64,26 @@ def hub(folder: Path, name: str, url: str, nats: NatsServer, *, open: bool = Tru
 
 
 @contextlib.contextmanager
+def logs(servers: list[Server]) -> Iterator[None]:
+    """Print how the servers' logs end if something fails."""
+    try:
+        yield
+    except BaseException:
+        print("\n".join(server.log_end() for server in servers))
+        raise
+
+
+@contextlib.contextmanager
 def two(folder: Path, url: str, nats: NatsServer, *, open: bool = True) -> Iterator[list[Server]]:
     """Start two hubs; the first has devices."""
     servers = [hub(folder, name, url, nats, open=open) for name in ("first", "second")]
     try:
-        servers[0].start()
-        until(lambda: has(servers[0], "sense"))
-        servers[1].start()
-        until(lambda: told(servers[0], "bus") and told(servers[1], "bus"))
-        yield servers
-    except BaseException:
-        print("\n".join(server.log_end() for server in servers))
-        raise
+        with logs(servers):
+            servers[0].start()
+            until(lambda: has(servers[0], "sense"))
+            servers[1].start()
+            until(lambda: told(servers[0], "bus") and told(servers[1], "bus"))
+            yield servers
     finally:
         for server in servers:
             server.stop()
