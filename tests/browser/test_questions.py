@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import polars
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.room import Visit, click_in_the_middle
 from tests.e2e.server import API, Server
@@ -158,6 +158,28 @@ def test_what_is_chosen_is_typed_over_by_keys_and_as_korean_is_typed(
     editor.press("Control+z")
     editor.press("Control+z")
     expect(editor).to_have_text(COUNT)
+
+
+def test_tables_that_come_late_take_nothing_from_who_types_already(
+    visit: Visit, hub: Server
+) -> None:
+    """The cursor, what can be undone and the focus stay; completion knows the tables then."""
+    page = visit.page
+    held: list[Route] = []
+    page.route("**/history/sql/tables", lambda route: held.append(route))
+    page.goto(f"{hub.url}/control/query?sql={quote(COUNT)}")
+    editor = page.get_by_role("textbox", name="SQL")
+    choose(page, "count")
+    page.keyboard.type("max")
+    expect(editor).to_have_text(COUNT.replace("count", "max"))
+    with page.expect_response("**/history/sql/tables"):
+        held[0].continue_()
+    expect(page.locator("#main details").get_by_text(TYPE).first).to_be_attached()
+    page.keyboard.press("Control+z")
+    expect(editor).to_have_text(COUNT)
+    page.keyboard.press("Control+End")
+    page.keyboard.type(f" WHERE {TYPE[:9]}")
+    expect(page.get_by_role("option", name=TYPE)).to_be_visible()
 
 
 def choose(page: Page, text: str) -> None:
