@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from tests.e2e.commanded import Town
-from tests.e2e.server import Server
+from tests.e2e.server import API, Server
 from tests.twin.street_town import made
 
 CLOSED = 'title = "Works"\n[[closure]]\nedges = ["n12-n22"]\n'
@@ -110,6 +110,22 @@ def test_a_trial_can_be_cancelled_and_removed(city: Town) -> None:
     )
     city.good("DELETE", path)
     assert city.ask("GET", path).status == 404
+
+
+def test_usual_traffic_meets_signals_as_the_city_controls_them_now(city: Town) -> None:
+    assert city.good("POST", "/twin/trials", STILL | {"policies": [CLOSED]})["start"] == {
+        "kind": "usual", "at": None, "time": "08:00", "vehicles": 0, "counts": 0,
+        "control": "fixed",
+    }  # fmt: skip
+    signal = {
+        "id": "urn:ngsi-ld:TrafficSignal:town:n22",
+        "type": "TrafficSignal",
+        "controlMode": {"type": "Property", "value": "control"},
+    }
+    city.good("POST", f"{API}/entities", signal)
+    begun = city.good("POST", "/twin/trials", STILL | {"policies": [CLOSED]})
+    assert begun["start"]["control"] == "cognitive"
+    assert over(city, begun["id"])["state"] == "done"
 
 
 def test_a_trial_that_fails_says_why(city: Town) -> None:

@@ -17,7 +17,7 @@ from madang.twin.branch.adopt import Verdict, decide
 from madang.twin.branch.branches import Branches
 from madang.twin.branch.policy import body as policy_body
 from madang.twin.branch.policy import read
-from madang.twin.branch.start import Start, usual
+from madang.twin.branch.start import Start, controlled, usual
 from madang.twin.branch.tasks import streets_file
 from madang.twin.branch.trial import Asked, Trial
 from madang.twin.branch.trials import AS_IS, LIMITS, NoCity
@@ -220,7 +220,7 @@ class _Pages:
         if "branch" in given:
             return self._branches.start(_tenant(request), text(body, "branch"))
         if "time" in given:
-            return usual(body["time"])
+            return usual(body["time"], await controlled(request.state.tenant))
         now = await self._now(request)
         at = instant(body, "at")
         return await self._trials.start(request.state.tenant, now, at, at is not None)

@@ -144,10 +144,11 @@ async def _save(client: HubClient, path: str, policies: int, file: Path) -> None
 def _print(found: dict[str, Any]) -> None:
     result, start = found["result"], found["start"]
     begins = {"now": "as it is", "past": f"as it was at {start['at']}", "usual": "on a usual day"}
+    signals = {"fixed": "signals by fixed plans", "cognitive": "signals that think ahead"}
     typer.echo(
         f"{found['hours']:g} h from {start['time']}, {begins[start['kind']]}, "
-        f"{found['seeds']} seed{'' if found['seeds'] == 1 else 's'}, in {found['seconds']:.0f} s"
-        f" ({result['timesRealTime']:g} times real time)"
+        f"{signals[start['control']]}, {found['seeds']} seed{'' if found['seeds'] == 1 else 's'},"
+        f" in {found['seconds']:.0f} s ({result['timesRealTime']:g} times real time)"
     )
     for number, policy in enumerate(found["policies"][1:]):
         stranded = sum(result["stranded"][number + 1])

@@ -109,8 +109,12 @@ def second_of_day(at: int, zone: str) -> float:
     return local.hour * 3600.0 + local.minute * 60 + local.second + local.microsecond / 1e6
 
 
-def usual(clock: Any) -> Start:
+def usual(clock: Any, control: str = "fixed") -> Start:
     """Return usual traffic at a time of day such as ``08:15``.
+
+    Args:
+        clock: the time of day.
+        control: how signals are controlled, as :func:`controlled` tells it.
 
     Raises:
         BadRequestData: it is no time of day.
@@ -118,7 +122,12 @@ def usual(clock: Any) -> Start:
     if not isinstance(clock, str) or not _CLOCK.fullmatch(clock):
         raise BadRequestData("time must be a time of day such as 08:15, by the clock of the city")
     hours, _, minutes = clock.partition(":")
-    return Start("usual", None, 3600.0 * int(hours) + 60 * int(minutes))
+    return Start("usual", None, 3600.0 * int(hours) + 60 * int(minutes), control=control)
+
+
+async def controlled(seen: Tenant | View) -> str:
+    """Return how most signals of a city are controlled now, as far as somebody may see it."""
+    return _control(await _things(seen, "TrafficSignal", None))
 
 
 async def of_city(seen: Tenant | View, at: int, is_past: bool, zone: str) -> Start:

@@ -13,6 +13,11 @@ export function titleOf(policy: Trial['policies'][number] | undefined): string {
   return policy.measures.length || policy.title !== 'as it is' ? policy.title : t('twin.as_is')
 }
 
+/** How signals are controlled where a trial begins. */
+export function controlOf(start: Trial['start']): string {
+  return t(`twin.signals_${start.control}_now`)
+}
+
 /** What a trial or a branch begins from. */
 export function startOf(start: Trial['start']): string {
   return t(`twin.start_${start.kind}`, { time: start.time, at: start.at ? new Date(start.at).toLocaleString() : '' })
