@@ -197,22 +197,17 @@ def raises_again(handler: ast.ExceptHandler) -> bool:
 
 def broad_excepts(path: Path) -> Iterator[str]:
     """Yield ``module:function`` for every place that catches everything and goes on."""
-
-    def walk(node: ast.AST, inside: str) -> Iterator[str]:
-        for child in ast.iter_child_nodes(node):
-            here = (
-                child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else inside
-            )
-            swallows = (
-                isinstance(child, ast.ExceptHandler)
-                and catches_everything(child)
-                and not raises_again(child)
-            ) or (isinstance(child, ast.Call) and suppresses_everything(child))
-            if swallows:
-                yield f"{name_of(path)}:{here}"
-            yield from walk(child, here)
-
-    yield from walk(tree_of(path), "")
+    waiting: list[tuple[ast.AST, str]] = [(tree_of(path), "")]
+    while waiting:
+        node, inside = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = node.name
+        elif isinstance(node, ast.ExceptHandler):
+            if catches_everything(node) and not raises_again(node):
+                yield f"{name_of(path)}:{inside}"
+        elif isinstance(node, ast.Call) and suppresses_everything(node):
+            yield f"{name_of(path)}:{inside}"
+        waiting += [(child, inside) for child in ast.iter_child_nodes(node)]
 
 
 def test_everything_is_caught_only_where_there_is_a_reason() -> None:
