@@ -15,7 +15,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.lake import PART, QUANTITIES, SENSORS, answers, backfill, blocks
+from bench.lake import PART, QUANTITIES, SENSORS, answers, backfill, blocks, one_day
 from madang.lake.bucket import Bucket
 from madang.lake.catalog import Catalog, SqliteCatalog
 from madang.lake.catalog_postgres import PostgresCatalog
@@ -58,6 +58,13 @@ def measure(name: str, engine: Engine, make: Callable[[str], Catalog], rows: int
         if question in SHOWN:
             print(f"{name}: {question} {took:.1f} ms")
     lake.close()
+    with TemporaryDirectory() as folder:
+        other = Engine(Path(folder))  # has nothing of the files in memory
+        lake = DuckLake(other, make("loaded"))
+        took = seconds(lambda: lake.pasts(one_day("quantity3"))) * 1000
+        print(f"{name}: one sensor's day, instances, the first question of a process {took:.1f} ms")
+        lake.close()
+        other.close()
 
 
 def main() -> None:
