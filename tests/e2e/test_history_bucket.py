@@ -21,7 +21,7 @@ from tests.e2e.server import API, COMMAND, Server, ServerFailed
 
 fresh = count(1)
 ROOMS = 4
-KILLS = 4
+KILLS = int(os.environ.get("MADANG_TEST_KILLS", "4"))
 TENANT = "Gangnam/1"  # some of which is %XX in the name of its folder
 SECRET_KEY = "0123456789abcdef0123456789abcdef"
 DRAIN_S = "0.1"
