@@ -227,6 +227,7 @@ def test_two_hubs_write_at_once_and_one_is_killed_again_and_again_while_it_drain
         "MADANG_BUS": nats.url,
         "MADANG_BUS_PASSWORD": nats.password,
         "MADANG_SECRET_KEY": SECRET_KEY,
+        "MADANG_MAX_INSTANCES": "100000",  # of an attribute in one answer
         **place(server),
     }
     hubs = [Server(tmp_path / name, environ=settings) for name in ("first", "second")]
