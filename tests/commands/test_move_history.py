@@ -54,7 +54,7 @@ def test_a_city_is_moved_with_its_history_and_kept_in_order_there(tmp_path: Path
     assert told.count("0 files that a crash had left were removed") == 2
 
     async def go_on() -> None:
-        settings = Settings(data=data, store=url, history_path=files)
+        settings = Settings(data=data, store=url, history_path=str(files))
         async with City(data, url, files) as city:
             for number, name in enumerate(TENANTS):
                 assert await city.values(name) == [number, 10, 11, 12]
