@@ -30,15 +30,18 @@ def main(plan: dict[str, Any]) -> None:
     own = [Path(plan["source"]), venv, python]  # the second may lie in the first
     kept = [_put_by(place) for place in own]
     state = _put_by(Path(plan["state"]))
+    shared = {Path(place): _put_by(Path(what)) for place, what in plan["shared"].items()}
     _hide("/opt", "/var/lib", "/home", "/root", "/tmp", "/var/tmp")  # ProtectHome, PrivateTmp
-    for shared in ("/tmp", "/var/tmp"):
-        Path(shared).chmod(0o1777)
+    for private in ("/tmp", "/var/tmp"):
+        Path(private).chmod(0o1777)
     _bind(kept[1], Path(plan["opt"]))
     _bind(state, folder)
+    for place, held in shared.items():
+        _bind(held, place)
     for place, held in zip(own, kept, strict=True):
         if not place.exists():  # what the tests themselves run from lies where the unit hides it
             _bind(held, place)
-    _read_only(str(folder))
+    _read_only(str(folder), *plan["writable"])
     os.chown(folder, user, user)
     folder.chmod(0o700)
     os.chdir(folder)
@@ -73,11 +76,11 @@ def _hide(*places: str) -> None:
         _mount("-t", "tmpfs", "-o", "mode=755", "none", place)
 
 
-def _read_only(but: str) -> None:
-    """Make everything read-only but one folder and what PrivateTmp gives (ProtectSystem=strict)."""
+def _read_only(*but: str) -> None:
+    """Make all read-only but some folders and what PrivateTmp gives (ProtectSystem=strict)."""
     table = Path("/proc/self/mountinfo").read_text().splitlines()
     places = [line.split()[4] for line in table]
-    kept = ("/dev", "/proc", "/sys", "/tmp", "/var/tmp", but)
+    kept = ("/dev", "/proc", "/sys", "/tmp", "/var/tmp", *but)
     for place in places:
         is_kept = any(place == one or place.startswith(one + "/") for one in kept)
         if not is_kept and Path(place).exists():  # what was hidden above is no longer there
