@@ -35,7 +35,7 @@ from tests.contract import cluster
 from tests.e2e.nats_server import PROGRAM, NatsServer
 from tests.e2e.server import Server
 
-CASES = {"get": 0, "page": 0, "patch": 1, "upsert": 100}
+CASES = {"get": 0, "page": 0, "value": 0, "radius": 0, "patch": 1, "upsert": 100, "create": 1}
 """Scripts in bench/wrk, and how many entities a request of each changes."""
 SIZE = 10_000
 CONNECTIONS = 16
