@@ -32,6 +32,7 @@ pytestmark = [needs_namespaces, needs_nginx, needs_nats, needs_postgres, pytest.
 API = "/ngsi-ld/v1"
 # NATS would take this one for a number, if it were not put into quotes.
 SECRETS = {"store_password": "0e12" + "ab" * 20, "bus_password": "7e5", "secret_key": SECRET}
+URL = "http://127.0.0.1:8080"
 ENGINES = ("postgres", "nats-1", "nats-2", "nats-3")
 
 
@@ -39,7 +40,7 @@ class City:
     """The whole of the Compose file."""
 
     def __init__(self, folder: Path, world: World) -> None:
-        self.composed = Composed(read(), folder, SECRETS)
+        self.composed = Composed(read(MADANG_BASE_URL=URL), folder, SECRETS)
         self.hubs = self.composed.hubs
         self.world = world
         for name in (*ENGINES, *self.hubs, "proxy"):
@@ -65,7 +66,7 @@ class City:
 
     def told(self, hub: str, *words: str) -> str:
         """Return what the command line in a hub's container says."""
-        done = self.world.run(hub, "madang", *words, MADANG_URL="http://127.0.0.1:8080")
+        done = self.world.run(hub, "madang", *words, MADANG_URL=URL)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
@@ -126,6 +127,11 @@ def test_the_hubs_that_do_the_citys_work_share_it_out(city: City) -> None:
     status = json.loads(city.told("api-1", "status", "--json"))
     roles = {one["name"]: one["role"] for one in status["hub"]["nodes"]}
     assert roles == {f"{name}:8080": name.rpartition("-")[0] or name for name in city.hubs}
+
+
+def test_a_hub_says_how_to_become_the_first_administrator(city: City) -> None:
+    said = city.world.log("api-1").read_text().partition("Make the first administrator here")[2]
+    assert said.splitlines()[1].strip().startswith(URL)
 
 
 def test_devices_reach_the_hub_that_listens_for_them(city: City) -> None:
