@@ -88,7 +88,7 @@ class Composed:
             environment=service.get("environment", {}),
             mounts=mounts,
             health=service.get("healthcheck", {}).get("test", [""])[1:],
-            read_only=service.get("read_only", False),
+            writable=service.get("tmpfs", []) if service.get("read_only") else None,
             address=int(address["ipv4_address"].rpartition(".")[2]) if address else 0,
         )
         if name in self.hubs:

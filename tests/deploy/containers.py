@@ -58,6 +58,7 @@ class Container:
         environment: its variables.
         mounts: folders and files of this machine, by where they are in the container.
         user: and group, by number.
+        writable: places where it may write beside its mounts; None is everywhere.
         address: the last part of it.
     """
 
@@ -68,7 +69,7 @@ class Container:
     user: tuple[int, int] = (0, 0)
     folder: str = "/"
     health: Sequence[str] = ()
-    read_only: bool = True
+    writable: Sequence[str] | None = ()
     address: int = 0
 
 
@@ -80,6 +81,7 @@ class World:
         self.containers: dict[str, Container] = {}
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._numbers = itertools.count()
+        self._links: dict[str, tuple[str, int]] = {}
         words = [*SPACES, "sleep", "infinity"]
         self._bridge = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -106,7 +108,7 @@ class World:
             "hostname": name,
             "hosts": "\n".join(["127.0.0.1 localhost", *hosts, ""]),
             "mounts": {place: str(what) for place, what in found.mounts.items()},
-            "read_only": found.read_only,
+            "writable": found.writable,
             "user": found.user,
             "folder": found.folder,
             "command": found.command,
@@ -124,7 +126,10 @@ class World:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline(), self.log(name).read_text()
+        self._unlink(name)
         link = f"v{next(self._numbers)}"
+        # Outlives the program, as Docker's does: what it has sent arrives.
+        self._links[name] = link, os.open(f"/proc/{process.pid}/ns/net", os.O_RDONLY)
         # The same for the same address, as Docker has it: others know it for half a minute.
         mac = f"02:42:ac:1e:40:{found.address:02x}"
         self._ip(
@@ -137,6 +142,12 @@ class World:
         process.stdin.write("\n")
         process.stdin.close()
         self._processes[name] = process
+
+    def _unlink(self, name: str) -> None:
+        if name in self._links:
+            link, network = self._links.pop(name)
+            self._ip(self._bridge.pid, f"link delete {link}")
+            os.close(network)
 
     def run(self, name: str, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a container that runs, as its user."""
@@ -190,6 +201,8 @@ class World:
     def close(self) -> None:
         for name in list(self._processes):
             self.stop(name, signal.SIGKILL)
+        for name in list(self._links):
+            self._unlink(name)
         self._bridge.kill()
         self._bridge.wait()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shlex
 import signal
 import threading
 import time
@@ -129,9 +130,17 @@ def test_the_hubs_that_do_the_citys_work_share_it_out(city: City) -> None:
     assert roles == {f"{name}:8080": name.rpartition("-")[0] or name for name in city.hubs}
 
 
-def test_a_hub_says_how_to_become_the_first_administrator(city: City) -> None:
-    said = city.world.log("api-1").read_text().partition("Make the first administrator here")[2]
-    assert said.splitlines()[1].strip().startswith(URL)
+def test_the_command_that_hubs_name_makes_the_first_administrator_at_any_of_them(
+    city: City,
+) -> None:
+    said = city.world.log("worker-1").read_text().partition("Make the first administrator with:")[2]
+    program, *words = shlex.split(said.splitlines()[1])
+    assert program == "madang"
+    link = city.told("api-1", *words)
+    assert link.startswith(f"{URL}/welcome?code=")
+    for name in ("api-1", "api-2", "proxy"):
+        with closing(Client(city, name)) as client:
+            assert client.ask("GET", link.removeprefix(URL))[0] == 200
 
 
 def test_devices_reach_the_hub_that_listens_for_them(city: City) -> None:
