@@ -240,7 +240,7 @@ def test_no_request_fails_while_a_part_is_killed_and_comes_back(city: City, name
 def test_the_proxy_lets_streams_and_web_sockets_through(city: City) -> None:
     key = {"Authorization": f"Bearer {city.key}"}
     with closing(Client(city)) as client:
-        client.ask("POST", f"{API}/entityOperations/upsert", [room(1, 1)])
+        client.ask("POST", f"{API}/entityOperations/upsert", [room(99, 1)])
     with closing(city.world.connect("proxy")) as stream:
         stream.request("GET", "/changes?type=Room&after=0", headers=key)
         assert stream.getresponse().readline()  # comes while the answer goes on
