@@ -87,8 +87,13 @@ class World:
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         _until(lambda: _space(self._bridge.pid) != _space(os.getpid()))
-        for line in ("link add br0 type bridge", f"addr add {NETWORK}.1/24 dev br0",
-                     "link set br0 up", "link set lo up"):  # fmt: skip
+        # A bridge takes the lowest address of its links if it has none of its own, and they change.
+        for line in (
+            "link add br0 address 02:42:ac:1e:40:01 type bridge",
+            f"addr add {NETWORK}.1/24 dev br0",
+            "link set br0 up",
+            "link set lo up",
+        ):
             self._ip(self._bridge.pid, line)
 
     def add(self, container: Container) -> None:
