@@ -16,7 +16,7 @@ FRONT_END := hatch_build.py $(shell find src/madang/web/ui -name node_modules -p
 # A file of tests stays in one process: its tests share servers.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 # Measured by a whole `make bench`, not by its short form; those on recorded cities want ../shared/data.
-LONG_BENCHES := hubs workers mqtt rules services crossing relay live nab m4 leaks care_plug air waste twin
+LONG_BENCHES := mqtt rules services crossing relay live nab m4 leaks care_plug air waste twin
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -63,6 +63,8 @@ bench: $(VENV)/.dev  ## measure; prints a table and writes bench/results (ARGS=-
 	$(BIN)/python bench/lake.py $(filter --smoke,$(ARGS))
 	$(BIN)/python bench/replay.py $(filter --smoke,$(ARGS))
 	$(BIN)/python bench/live_viewers.py $(filter --smoke,$(ARGS))
+	$(BIN)/python bench/hubs.py $(filter --smoke,$(ARGS))
+	$(BIN)/python bench/workers.py $(filter --smoke,$(ARGS))
 	$(if $(filter --smoke,$(ARGS)),,set -e; for one in $(LONG_BENCHES); do $(BIN)/python bench/$$one.py; done)
 
 docs: $(VENV)/.docs  ## build the documentation into site/

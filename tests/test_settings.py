@@ -53,6 +53,32 @@ def test_a_switch_in_a_variable_takes_the_usual_words(word: str) -> None:
     assert load(environ={"MADANG_DEMO": word}).demo
 
 
+def test_a_variable_may_name_the_file_that_has_a_password(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("7e5 \n")
+    found = load(environ={"MADANG_STORE_PASSWORD_FILE": str(file)})
+    assert found.store_password.get_secret_value() == "7e5 "
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"MADANG_BUS_PASSWORD_FILE": "nowhere"}, "MADANG_BUS_PASSWORD_FILE names cannot be read"),
+        ({"MADANG_PORT_FILE": "port"}, "there is no setting MADANG_PORT_FILE"),
+        (
+            {"MADANG_EDGE_KEY_FILE": "key", "MADANG_EDGE_KEY": "a"},
+            "MADANG_EDGE_KEY_FILE and MADANG_EDGE_KEY are both set",
+        ),
+    ],
+)
+def test_a_file_of_a_password_that_cannot_be_used_is_named(
+    variables: dict[str, str], why: str
+) -> None:
+    Path("key").write_text("a")
+    with pytest.raises(SettingsError, match=why):
+        load(environ=variables)
+
+
 def test_an_unknown_variable_names_the_nearest_one() -> None:
     with pytest.raises(SettingsError, match="MADANG_PROT; did you mean MADANG_PORT"):
         load(environ={"MADANG_PROT": "1"})

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Sees to the programs that tests and benchmarks use beside Python: Mosquitto (an MQTT broker) and its clients, wrk,
-# Chromium, which meets the pages as people do, with a font for Korean, PostgreSQL with PostGIS, and NATS.
+# Chromium, which meets the pages as people do, with a font for Korean, PostgreSQL with PostGIS, NATS, and nginx with
+# iproute2, for the files of deployment.
 set -eu
 PATH=$PATH:/usr/sbin:/usr/local/sbin  # where Debian puts mosquitto, and not in everyone's PATH
 
 missing=
 # Each with its package after a colon, where that has another name.
-for program in mosquitto mosquitto_pub:mosquitto-clients wrk chromium nats-server; do
+for program in mosquitto mosquitto_pub:mosquitto-clients wrk chromium nats-server nginx ip:iproute2; do
     command -v "${program%%:*}" >/dev/null 2>&1 || missing="$missing ${program#*:}"
 done
 # The server is not on the PATH, and PostGIS is a file beside it. The package without a number is that of the newest version there is.

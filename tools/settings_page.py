@@ -28,6 +28,10 @@ def page() -> str:
         "`MADANG_CONFIG`), the environment variable, the command line. In the file,",
         "`notify_timeout_s = 2` and `timeout_s = 2` under `[notify]` are the same; a list in a",
         "variable is separated by commas.",
+        "A variable with `_FILE` behind its name says in which file the value is, for",
+        "`store_password`, `bus_password`, `edge_key` and `MADANG_SECRET_KEY`: so containers are",
+        "given secrets.",
+        "",
         "A name that does not exist is an error that names the nearest one that does.",
     ]
     group = ""

@@ -61,6 +61,7 @@ log = structlog.get_logger("madang")
 BACKLOG = 4096  # connections that wait to be accepted
 DRAIN = 15  # [s] that requests under way have to end
 SLOW_S = 20.0  # after which the log says what the end waits for
+INVITE = "madang user invite --role administrator --tenant '*'"
 
 
 class Server(uvicorn.Server):
@@ -247,8 +248,12 @@ class City:
     def _welcome(self) -> None:
         """Tell who starts it the first time how to sign in."""
         link = None if self.settings.open else self.trust.identities.first_administrator_link()
-        if link is not None:
+        if link is None:
+            return
+        if self.peers is None:
             print(f"\nMake the first administrator here (works once):\n  {link}\n", flush=True)
+        else:  # that link is good at this hub only, and a proxy may ask another one
+            print(f"\nMake the first administrator with:\n  {INVITE}\n", flush=True)
 
     def _start_demo(self) -> None:
         if self.settings.demo:

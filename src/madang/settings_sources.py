@@ -12,15 +12,22 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from madang.model.errors import MadangError
 from madang.settings import TABLES, Settings
 
 PREFIX = "MADANG_"
 CONFIG_FILE = "madang.toml"
-NOT_SETTINGS = ("MADANG_URL", "MADANG_CONFIG", "MADANG_KEY", "MADANG_SECRET_KEY")
+NOT_SETTINGS = (
+    "MADANG_URL", "MADANG_CONFIG", "MADANG_KEY", "MADANG_SECRET_KEY", "MADANG_SECRET_KEY_FILE",
+)  # fmt: skip
 """Variables that the command line and its clients read; they are no settings of the hub."""
+IN_A_FILE = "_file"
+"""Ends the name of a variable that names a file with a password, as Compose and others give it."""
+PASSWORDS = frozenset(
+    name for name, field in Settings.model_fields.items() if field.annotation is SecretStr
+)
 TEST_PREFIX = "MADANG_TEST_"
 
 
@@ -105,9 +112,20 @@ def _read_environment(environ: Mapping[str, str]) -> Layer:
         if variable.startswith(TEST_PREFIX):
             continue
         name = variable.removeprefix(PREFIX).lower()
+        if name.endswith(IN_A_FILE) and name.removesuffix(IN_A_FILE) in PASSWORDS:
+            name, value = name.removesuffix(IN_A_FILE), _password(variable, value)
         _check_known(name, variable, PREFIX)
+        if name in found:
+            raise SettingsError(f"{found[name][1]} and {variable} are both set; leave one out")
         found[name] = (value, variable)
     return found
+
+
+def _password(variable: str, file: str) -> str:
+    try:
+        return Path(file).read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the file that {variable} names cannot be read: {error}") from error
 
 
 def _check_known(name: str, place: str, prefix: str) -> None:

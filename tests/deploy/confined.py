@@ -25,68 +25,79 @@ _LAST_CAPABILITY = 63
 def main(plan: dict[str, Any]) -> None:
     user, folder = plan["user"], Path(plan["folder"])
     os.umask(0o022)
-    _hide("/srv")  # a place of our own to work in
+    hide("/srv")  # a place of our own to work in
     venv, python = Path(plan["venv"]), Path(sys.executable).resolve().parents[1]
     own = [Path(plan["source"]), venv, python]  # the second may lie in the first
-    kept = [_put_by(place) for place in own]
-    state = _put_by(Path(plan["state"]))
-    _hide("/opt", "/var/lib", "/home", "/root", "/tmp", "/var/tmp")  # ProtectHome, PrivateTmp
-    for shared in ("/tmp", "/var/tmp"):
-        Path(shared).chmod(0o1777)
-    _bind(kept[1], Path(plan["opt"]))
-    _bind(state, folder)
+    kept = [put_by(place) for place in own]
+    state = put_by(Path(plan["state"]))
+    shared = {Path(place): put_by(Path(what)) for place, what in plan["shared"].items()}
+    hide("/opt", "/var/lib", "/home", "/root", "/tmp", "/var/tmp")  # ProtectHome, PrivateTmp
+    for private in ("/tmp", "/var/tmp"):
+        Path(private).chmod(0o1777)
+    bind(kept[1], Path(plan["opt"]))
+    bind(state, folder)
+    for place, held in shared.items():
+        bind(held, place)
     for place, held in zip(own, kept, strict=True):
         if not place.exists():  # what the tests themselves run from lies where the unit hides it
-            _bind(held, place)
-    _read_only(str(folder))
+            bind(held, place)
+    read_only(
+        "/tmp", "/var/tmp", str(folder), *plan["writable"]
+    )  # ProtectSystem=strict, PrivateTmp
     os.chown(folder, user, user)
     folder.chmod(0o700)
     os.chdir(folder)
     os.umask(0o077)
-    os.setgroups([])
-    _drop_capabilities()
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-    assert ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+    become(user, user)
     _filter(plan["system_calls"], plan["families"])
     os.execve(plan["command"][0], plan["command"], plan["environment"])
 
 
-def _mount(*words: str) -> None:
+def mount(*words: str) -> None:
     subprocess.run(["mount", *words], check=True)
 
 
-def _bind(what: Path, place: Path) -> None:
-    place.mkdir(parents=True)
-    _mount("--bind", str(what), str(place))
+def bind(what: Path, place: Path) -> None:
+    """Let a folder or file be found at another place too."""
+    if what.is_dir():
+        place.mkdir(parents=True, exist_ok=True)
+    else:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    mount("--bind", str(what), str(place))
 
 
-def _put_by(place: Path) -> Path:
-    """Return another name of a folder, by which it is found when it is hidden."""
+def put_by(place: Path) -> Path:
+    """Return another name of a folder or file, by which it is found when it is hidden."""
     held = Path("/srv", str(len(list(Path("/srv").iterdir()))))
-    _bind(place, held)
+    bind(place, held)
     return held
 
 
-def _hide(*places: str) -> None:
+def hide(*places: str) -> None:
     for place in places:
-        _mount("-t", "tmpfs", "-o", "mode=755", "none", place)
+        mount("-t", "tmpfs", "-o", "mode=755", "none", place)
 
 
-def _read_only(but: str) -> None:
-    """Make everything read-only but one folder and what PrivateTmp gives (ProtectSystem=strict)."""
+def read_only(*but: str) -> None:
+    """Make everything read-only but some places."""
     table = Path("/proc/self/mountinfo").read_text().splitlines()
     places = [line.split()[4] for line in table]
-    kept = ("/dev", "/proc", "/sys", "/tmp", "/var/tmp", but)
+    kept = ("/dev", "/proc", "/sys", *but)
     for place in places:
         is_kept = any(place == one or place.startswith(one + "/") for one in kept)
         if not is_kept and Path(place).exists():  # what was hidden above is no longer there
-            _mount("-o", "remount,bind,ro", place)
+            mount("-o", "remount,bind,ro", place)
 
 
-def _drop_capabilities() -> None:
+def become(user: int, group: int) -> None:
+    """Give up every right but those of a user, for good."""
+    os.setgroups([])
     for capability in range(_LAST_CAPABILITY + 1):
         ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails past the last one
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
+    assert ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
 
 
 def _filter(system_calls: list[str], families: list[str]) -> None:

@@ -15,13 +15,14 @@ import pytest
 import yaml
 
 from madang.settings import Settings
-from madang.settings_sources import load
+from madang.settings_sources import NOT_SETTINGS, PASSWORDS, load
 from tests.deploy.unit import ROOT
 
 DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "madang"
 BIN = Path(sys.executable).parent
-KNOWN = {f"MADANG_{name.upper()}" for name in Settings.model_fields}
+KNOWN = {f"MADANG_{name.upper()}" for name in Settings.model_fields} | set(NOT_SETTINGS)
+KNOWN |= {f"MADANG_{name.upper()}_FILE" for name in PASSWORDS}
 
 
 def run(*words: str) -> None:
@@ -29,14 +30,18 @@ def run(*words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def rendered(**values: Any) -> dict[str, dict[str, Any]]:
-    """Return the objects that Helm makes of the chart, by kind."""
+def objects_of(**values: Any) -> list[dict[str, Any]]:
+    """Return the objects that Helm makes of the chart."""
     helm = pytest.importorskip("helm_python", reason="Helm is not packaged for this system")
     with helm.Chart.load(str(CHART)) as chart:
         chart.validate_schema(values)
         texts = chart.render(values, name="city", namespace="madang").values()
-    found = [one for text in texts for one in yaml.safe_load_all(text) if one]
-    return {one["kind"]: one for one in found}
+    return [one for text in texts for one in yaml.safe_load_all(text) if one]
+
+
+def rendered(**values: Any) -> dict[str, dict[str, Any]]:
+    """Return the objects of a chart of one hub, by kind."""
+    return {one["kind"]: one for one in objects_of(**values)}
 
 
 def hub(objects: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -65,8 +70,9 @@ def test_the_image_is_written_as_it_should_be() -> None:
     run("hadolint", str(DEPLOY / "compose" / "Containerfile"))
 
 
-def test_compose_follows_the_specification() -> None:
-    file = str(DEPLOY / "compose" / "compose.yaml")
+@pytest.mark.parametrize("folder", ["", "several-hubs"])
+def test_compose_follows_the_specification(folder: str) -> None:
+    file = str(DEPLOY / "compose" / folder / "compose.yaml")
     run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", file)
 
 

@@ -16,15 +16,16 @@ import socket
 import subprocess
 import sys
 import time
+import types
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from madang.settings_sources import load
-from tests.deploy.unit import FILE, ROOT, Unit
+from tests.deploy.unit import FILE, ROOT, TEMPLATE, Unit
 from tests.e2e.server import free_port
 
 NOBODY = 65_534
@@ -70,8 +71,31 @@ class Manager:
 
 @contextmanager
 def service(tmp_path: Path, manager: Manager, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start what the unit starts, in the way that the unit asks for."""
-    unit = Unit()
+    """Start what the unit starts; end it."""
+    process = started(tmp_path, manager, Unit(), more)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def started(
+    tmp_path: Path,
+    manager: Manager,
+    unit: Unit,
+    more: Mapping[str, str],
+    shared: Mapping[str, Path] = types.MappingProxyType({}),
+) -> subprocess.Popen[bytes]:
+    """Start what a unit starts, in the way that the unit asks for.
+
+    Args:
+        tmp_path: has its state and its log.
+        manager: hears what it tells systemd.
+        unit: what is started.
+        more: variables, as they would stand in ``EnvironmentFile``.
+        shared: folders of this machine, by where the service finds them.
+    """
     state = tmp_path / "state"
     state.mkdir(exist_ok=True)
     watchdog_us = int(unit.one("WatchdogSec")) * 1_000_000
@@ -79,13 +103,15 @@ def service(tmp_path: Path, manager: Manager, **more: str) -> Iterator[subproces
         "user": NOBODY,
         "folder": unit.one("WorkingDirectory"),
         "state": str(state),
+        "shared": {place: str(what) for place, what in shared.items()},
+        "writable": unit.all("ReadWritePaths"),
         "venv": sys.prefix,
         "source": str(ROOT),
         "opt": "/opt/madang/.venv",
         "command": unit.one("ExecStart").split(),
         "environment": {
             "PATH": "/usr/bin:/bin",
-            "HOME": PLACE,
+            "HOME": unit.one("WorkingDirectory"),
             **unit.environment(),
             "NOTIFY_SOCKET": manager.address,
             "WATCHDOG_USEC": str(watchdog_us),
@@ -96,36 +122,32 @@ def service(tmp_path: Path, manager: Manager, **more: str) -> Iterator[subproces
     }
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(plan))
-    log = (tmp_path / "log").open("ab")
-    process = subprocess.Popen(
-        [*ALONE, sys.executable, str(HERE / "confined.py"), str(file)], stdout=log, stderr=log
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
+    with (tmp_path / "log").open("ab") as log:
+        return subprocess.Popen(
+            [*ALONE, sys.executable, str(HERE / "confined.py"), str(file)], stdout=log, stderr=log
+        )
 
 
 @needs_systemd
-def test_systemd_finds_no_fault_with_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", [FILE, TEMPLATE], ids=lambda file: file.stem)
+def test_systemd_finds_no_fault_with_the_unit(tmp_path: Path, unit: Path) -> None:
     program = tmp_path / "madang"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    file = tmp_path / FILE.name
+    file = tmp_path / unit.name.replace("@", "@worker")
     start = Unit().one("ExecStart").split()[0]
-    file.write_text(FILE.read_text().replace(start, str(program)))
+    file.write_text(unit.read_text().replace(start, str(program)))
     words = ["systemd-analyze", "verify", "--man=no", str(file)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    ours = [line for line in done.stderr.splitlines() if FILE.stem in line]
+    ours = [line for line in done.stderr.splitlines() if "madang" in line]
     assert (done.returncode, ours) == (0, []), done.stderr
 
 
 @needs_systemd
-def test_the_unit_leaves_little_to_attack() -> None:
+@pytest.mark.parametrize("unit", [FILE, TEMPLATE], ids=lambda file: file.stem)
+def test_the_unit_leaves_little_to_attack(unit: Path) -> None:
     words = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20"]
-    done = subprocess.run([*words, str(FILE)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*words, str(unit)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-200:]  # 2.0 of 10, as systemd counts
 
 

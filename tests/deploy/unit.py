@@ -7,14 +7,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "deploy" / "systemd" / "madang.service"
+TEMPLATE = FILE.with_name("madang@.service")
 
 
 class Unit:
-    """The lines of a unit; a name may stand in it several times."""
+    """The lines of a unit, or an instance of a template; a name may stand in it several times."""
 
-    def __init__(self, file: Path = FILE) -> None:
+    def __init__(self, file: Path = FILE, instance: str = "") -> None:
         self.lines = [
-            line.partition("=")[::2]
+            line.replace("%i", instance).partition("=")[::2]
             for line in file.read_text("utf-8").splitlines()
             if "=" in line and not line.startswith("#")
         ]

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.contract.cluster import Cluster, programs, started
+from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.server import API, Server
 from tests.e2e.test_postgres import hub, room, values
+from tests.e2e.test_several_hubs import two
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "restore-to-a-moment.md"
 HISTORY = "options=temporalValues&timeproperty=modifiedAt&timerel=after&timeAt=2020-01-01T00:00:00Z"
@@ -86,33 +88,57 @@ def history(server: Server, number: int) -> list[float]:
     return sorted(value for value, _ in found["temperature"]["values"])
 
 
+@contextlib.contextmanager
+def one_hub(folder: Path, url: str) -> Iterator[list[Server]]:
+    with hub(folder, url) as server:
+        yield [server]
+
+
+@contextlib.contextmanager
+def two_hubs(folder: Path, url: str) -> Iterator[list[Server]]:
+    """Start two hubs that share the database; NATS keeps nothing, so it may be a new one."""
+    nats = NatsServer()
+    nats.start()
+    try:
+        with two(folder, url, nats) as servers:
+            yield servers
+    finally:
+        nats.kill()
+
+
+Hubs = Callable[[Path, str], contextlib.AbstractContextManager[list[Server]]]
+
+
+@pytest.mark.parametrize("hubs", [one_hub, pytest.param(two_hubs, marks=needs_nats)])
 def test_a_city_is_put_back_to_a_moment_with_exactly_the_writes_before_it(
-    tmp_path: Path, cluster: Cluster
+    tmp_path: Path, cluster: Cluster, hubs: Hubs
 ) -> None:
     archive(cluster)
     url = cluster.make("madang")
-    with hub(tmp_path, url) as server:
-        put(server, range(10), 1.0)
+    with hubs(tmp_path, url) as servers:
+        first, last = servers[0], servers[-1]
+        put(first, range(10), 1.0)
         drained = "SELECT count(*) = 0 FROM madang_default.outbox"
         wait_for(lambda: cluster.execute(drained, "madang") == [(True,)])
         cluster.run("pg_basebackup", "-h", str(cluster.folder), "-U", "madang",
                     "-D", str(cluster.folder / "base"), "-X", "stream", "-c", "fast")  # fmt: skip
-        put(server, range(5, 15), 2.0)
-        before = values(server)
+        put(last, range(5, 15), 2.0)
+        before = values(first)
         ((moment,),) = cluster.execute("SELECT now()::text")
-        put(server, range(20), 3.0)
-        assert server.request("DELETE", f"{API}/entities/urn:ngsi-ld:Room:0").status == 204
+        put(first, range(20), 3.0)
+        assert last.request("DELETE", f"{API}/entities/urn:ngsi-ld:Room:0").status == 204
         wait_for(lambda: cluster.execute(drained, "madang") == [(True,)])
     cluster.execute("SELECT pg_switch_wal()")
     cluster.stop("fast")
     again = restored(cluster, moment)
     try:
         wait_for(lambda: again.execute("SELECT pg_is_in_recovery()") == [(False,)])
-        with hub(tmp_path, again.url("madang")) as server:
-            assert values(server) == before
-            put(server, range(7, 8), 4.0)
+        with hubs(tmp_path, again.url("madang")) as servers:
+            assert [values(server) for server in servers] == [before] * len(servers)
+            put(servers[0], range(7, 8), 4.0)
             # The catalog of history goes back with the state.
-            assert history(server, 7) == [1.0, 2.0, 4.0]
-            assert history(server, 12) == [2.0]
+            for server in servers:
+                assert history(server, 7) == [1.0, 2.0, 4.0]
+                assert history(server, 12) == [2.0]
     finally:
         end(again)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from madang.model.entity import Entity
 from madang.query.tree import Query
+from madang.settings import Settings
 from madang.store.postgres.engine import PostgresEngine
 from madang.store.postgres.lease import SILENCE_S
 from madang.store.postgres.shared import SharedStore
 from madang.store.protocol import Batch, Change, Item, Outdated
 from madang.store.word import Word
+from madang.trust.trust import Trust
 from tests.contract.cluster import shared
 
 numbers = count()
@@ -208,4 +211,26 @@ async def test_a_lease_is_handed_on_at_once_and_taken_over_after_a_silence(url: 
     await other.release()
     await asyncio.wait_for(handed, 2)
     for engine in engines:
+        await engine.close()
+
+
+async def test_hubs_that_begin_together_with_a_new_database_agree_on_the_key_of_the_audit_log(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MADANG_SECRET_KEY", "0123456789abcdef0123456789abcdef")
+    engines = [PostgresEngine(url, is_shared=True) for _ in range(5)]
+    settings = [
+        Settings(data=tmp_path / str(number), store=url, bus="nats://madang@127.0.0.1")
+        for number in range(5)
+    ]
+    for engine, one in zip(engines, settings, strict=True):
+        one.data.mkdir()
+        await engine.claim()
+        await engine.system()
+    opened = await asyncio.gather(*map(Trust.open, settings, engines))
+    keys = {trust.audit.signer.verifier for trust in opened}
+    assert len(keys) == 1
+    for trust, engine in zip(opened, engines, strict=True):
+        await trust.identities.close()
+        await trust.close()
         await engine.close()

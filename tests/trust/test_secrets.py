@@ -102,6 +102,23 @@ async def test_a_key_that_can_be_guessed_is_refused(tmp_path: Path, key: str) ->
         await opened(tmp_path, **{VARIABLE: key})
 
 
+async def test_the_key_may_stand_in_a_file_that_a_variable_names(tmp_path: Path) -> None:
+    file = tmp_path / "given"
+    file.write_text(KEY + "\n")
+    sealed = (await opened(tmp_path, **{VARIABLE + "_FILE": str(file)})).seal(b"secret", "x")
+    assert (await opened(tmp_path, **{VARIABLE: KEY})).unseal(sealed, "x") == b"secret"
+    assert not (tmp_path / FILE).exists()
+
+
+@pytest.mark.parametrize("content", [None, ""])
+async def test_a_named_file_without_a_key_is_refused(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "given"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SecretKeyError, match=r"cannot be read|openssl rand"):
+        await opened(tmp_path, **{VARIABLE + "_FILE": str(file)})
+
+
 async def test_a_key_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(os.urandom(64))
     (tmp_path / FILE).chmod(0o600)

@@ -79,8 +79,12 @@ class Secrets:
             SecretKeyError: the key is missing although something is sealed, or is another one.
         """
         proof = await records.get("secret", _PROOF)
-        given = environ.get(VARIABLE)
-        key = _checked(given, VARIABLE) if given else _read(folder / FILE, make=proof is None)
+        given = _given(environ)
+        key = (
+            _checked(given, VARIABLE)
+            if given is not None
+            else _read(folder / FILE, make=proof is None)
+        )
         opened = cls(key)
         if proof is None:
             await records.put("secret", _PROOF, {"sealed": opened.seal(b"madang", _PROOF)})
@@ -100,6 +104,19 @@ async def forget(records: Records, folder: Path) -> None:
     """Forget everything sealed and the key in the folder, because the right key is lost."""
     (folder / FILE).unlink(missing_ok=True)
     await records.commit({("secret", id): None for id in await records.all("secret")})
+
+
+def _given(environ: Mapping[str, str]) -> str | None:
+    """Return the key that a variable has, or the file that a variable names."""
+    file = environ.get(VARIABLE + "_FILE")
+    if not file:
+        return environ.get(VARIABLE) or None
+    try:
+        return Path(file).read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SecretKeyError(
+            f"the file that {VARIABLE}_FILE names cannot be read: {error}"
+        ) from error
 
 
 def _read(file: Path, make: bool) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from madang.hub.clock import Clock
+from madang.model.errors import Conflict
 from madang.query.reach import WHOLE, Reach
 from madang.trust import local
 from madang.trust.audit import Audit
@@ -234,6 +235,14 @@ class Trust:
 
 async def _audit_seed(records: Records, folder: Path) -> bytes:
     """Return the seed of the key that signs heads of the audit log; made at the first start."""
+    while True:
+        try:
+            return await _read_or_make_seed(records, folder)
+        except Conflict:  # a hub that began with the same new database has made it: it is there now
+            continue
+
+
+async def _read_or_make_seed(records: Records, folder: Path) -> bytes:
     secrets = await Secrets.open(records, folder)
     kept = await records.get("secret", _AUDIT_KEY)
     if kept is not None:
