@@ -110,6 +110,17 @@ def test_history_is_one_volume_of_all_hubs(claim: str) -> None:
         assert one["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
+def test_history_in_a_bucket_needs_no_volume() -> None:
+    objects = objects_of(**values(settings__history_path="s3://city/history"))
+    assert named(objects, "PersistentVolumeClaim") == {}
+    for hub in named(objects, "StatefulSet").values():
+        assert "history" not in {one["name"] for one in pod(hub)["volumes"]}
+        (container,) = pod(hub)["containers"]
+        assert "MADANG_HISTORY_PATH" not in {one["name"] for one in container["env"]}
+    (settings,) = named(objects, "ConfigMap").values()
+    assert settings["data"]["MADANG_HISTORY_PATH"] == "s3://city/history"
+
+
 def selected(service: dict[str, Any]) -> set[str]:
     """Return the roles of the pods that a service leads to."""
     wanted = service["spec"]["selector"].items()

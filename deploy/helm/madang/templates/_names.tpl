@@ -19,6 +19,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- add .Values.hubs.api.replicas .Values.hubs.worker.replicas .Values.hubs.sense.replicas -}}
 {{- end -}}
 
+{{/* Whether hubs share a folder of history: several do, unless it is in a bucket. */}}
+{{- define "madang.folder" -}}
+{{- if and (ne (include "madang.shared" .) "0") (not .Values.settings.history_path) }}yes{{ end -}}
+{{- end -}}
+
 {{- define "madang.history" -}}
 {{- .Values.history.claim | default (printf "%s-history" (include "madang.name" .)) -}}
 {{- end -}}
