@@ -29,8 +29,8 @@ def page() -> str:
         "`notify_timeout_s = 2` and `timeout_s = 2` under `[notify]` are the same; a list in a",
         "variable is separated by commas.",
         "A variable with `_FILE` behind its name says in which file the value is, for",
-        "`store_password`, `bus_password`, `edge_key` and `MADANG_SECRET_KEY`: so containers are",
-        "given secrets.",
+        "`store_password`, `bus_password`, `history_secret`, `edge_key` and `MADANG_SECRET_KEY`:",
+        "so containers are given secrets.",
         "",
         "A name that does not exist is an error that names the nearest one that does.",
     ]
