@@ -63,16 +63,17 @@ def freeze(lake: Lake, reach: Reach, folder: Path) -> Frozen:
     """
     with lake.reading() as cursor:
         files, deletes = held(cursor, folder)
-    kept = {file: _linked(Path(file), folder / f"{n}.parquet") for n, file in enumerate(files)}
+    kept = {file: linked(Path(file), folder / f"{n}.parquet") for n, file in enumerate(files)}
     gone = [
-        (kept[file], _linked(Path(positions), folder / f"gone_{n}.parquet"))
+        (kept[file], linked(Path(positions), folder / f"gone_{n}.parquet"))
         for n, (file, positions) in enumerate(deletes)
     ]
     whole = replace(reach, hidden=(*reach.hidden, *reach.personal), personal=())
     return Frozen(list(kept.values()), gone, lake.kinds(), whole)
 
 
-def _linked(file: Path, to: Path) -> str:
+def linked(file: Path, to: Path) -> str:
+    """Give a file that never changes a second path, by which it stays; return that."""
     try:
         os.link(file, to)
     except OSError:  # another disk, or one without links
