@@ -111,7 +111,7 @@ def _write(file: Path, content: dict[str, object]) -> None:
 def _read(file: Path) -> dict[str, object] | None:
     try:
         found: dict[str, object] = orjson.loads(file.read_bytes())
-    except FileNotFoundError:
+    except (OSError, orjson.JSONDecodeError):
         return None
     return found
 
@@ -135,21 +135,26 @@ class Handover:
 
     async def watch(self) -> None:
         """Look until it is; a city that is not embedded is not asked for."""
-        folder = self._settings.data / FOLDER
-        while not self._settings.store:
+        while not self._settings.store and not self.is_due:
             await asyncio.sleep(LOOK_S)
-            wish = _read(folder / _ASKED)
-            if wish is None or not lock.is_held(folder):  # who asked was killed
-                continue
-            reason = await _hindrance(moved_to(self._settings, Moved(**wish)))  # type: ignore[arg-type]
-            if reason is None:
-                self.is_due = True
-                log.info("madang.handed_over", to=wish["store"])
-                self._end()
-                return
-            log.warning("madang.not_handed_over", reason=reason)
-            (folder / _ASKED).unlink(missing_ok=True)
-            _write(folder / _REFUSED, {"reason": reason})
+            try:
+                await self._look(self._settings.data / FOLDER)
+            except OSError as error:  # a full disk, say; who asks waits
+                log.warning("madang.not_handed_over", reason=str(error))
+
+    async def _look(self, folder: Path) -> None:
+        wish = _read(folder / _ASKED)
+        if wish is None or not lock.is_held(folder):  # or who asked was killed
+            return
+        reason = await _hindrance(moved_to(self._settings, Moved(**wish)))  # type: ignore[arg-type]
+        if reason is None:
+            self.is_due = True
+            log.info("madang.handed_over", to=wish["store"])
+            self._end()
+            return
+        log.warning("madang.not_handed_over", reason=reason)
+        (folder / _ASKED).unlink(missing_ok=True)
+        _write(folder / _REFUSED, {"reason": reason})
 
 
 def moved_to(settings: Settings, moved: Moved) -> Settings:

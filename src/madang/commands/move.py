@@ -29,7 +29,8 @@ def move(
     from madang.logs import configure
 
     target = settings_sources.load({"data": data, "store": to}, config=config)
-    target = target.model_copy(update={"data": target.data.absolute()})
+    path = target.history_path and target.history_path.absolute()  # the hub may run elsewhere
+    target = target.model_copy(update={"data": target.data.absolute(), "history_path": path})
     configure(target)  # what a hub would log at level debug is nothing for people
     gone = settings_moved.read(target.data)
     if gone is not None and gone.is_ended:
@@ -59,8 +60,7 @@ def move(
     say(f"  → {stood if done.had_hub else 'start the hub: it finds the city there'}")
     say(
         f'  → put `store = "{to}"` into madang.toml, for people to see; until then'
-        f" {target.data / settings_moved.FILE} says it. Audit log and keys stay in {target.data};"
-        " its folders lake and state are only as the city was until now"
+        f" {target.data / settings_moved.FILE} says it. Audit log and keys stay in {target.data}"
     )
 
 

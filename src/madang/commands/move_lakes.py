@@ -17,6 +17,7 @@ import apsw
 from madang.commands import keep_lake
 from madang.hub.lakes import Lakes
 from madang.lake.catalog import SqliteCatalog
+from madang.lake.catalog_postgres import MARKER, SHARED
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.frozen import linked
@@ -24,6 +25,8 @@ from madang.lake.transfer import Parts, TransferError
 from madang.store.engine import stem
 
 OPEN = 8  # copies that stay open, each with some connections to the database
+
+_COPY = "copy"  # file: id and place of the copy's own files
 
 Told = Callable[[int], None]
 """Is told of how many instances more are there and compared."""
@@ -91,7 +94,12 @@ class MovedLakes:
         """Return the copy of a lake, open; opening takes longer than what is often to be done."""
         copy = self._open.pop(tenant, None)
         if copy is None:
-            copy = DuckLake(self._engine, self._lakes.in_database(tenant))
+            home, catalog = self._folder / stem(tenant), self._lakes.in_database(tenant)
+            if catalog.id is None:
+                discard(home)
+            copy = DuckLake(self._engine, catalog)
+            home.mkdir(parents=True, exist_ok=True)
+            (home / _COPY).write_text(f"{catalog.id} {catalog.home}", "utf-8")
             if len(self._open) >= OPEN:
                 self._open.pop(next(iter(self._open))).close()
         self._open[tenant] = copy
@@ -141,7 +149,7 @@ class MovedLakes:
     @staticmethod
     def _remove_but(home: Path, number: int) -> None:
         for one in home.iterdir():
-            if one.name != str(number):
+            if one.name not in (str(number), _COPY):
                 shutil.rmtree(one)
 
     def _opened(self, home: Path) -> DuckLake:
@@ -153,6 +161,22 @@ class MovedLakes:
             copy.close()
         self._open.clear()
         self._engine.close()
+
+
+def discard(home: Path) -> None:
+    """Remove the files of a copy whose database is gone, or is to go.
+
+    Args:
+        home: what a move has kept of a tenant's lake.
+    """
+    note = home / _COPY
+    if not note.exists():
+        return
+    id, _, place = note.read_text("utf-8").partition(" ")
+    marker = Path(place) / MARKER
+    if marker.exists() and marker.read_text("ascii") == id:  # or it is somebody else's
+        shutil.rmtree(Path(place) / SHARED, ignore_errors=True)
+        marker.unlink()
 
 
 def _newest(file: Path) -> int:

@@ -8,19 +8,20 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from rich.progress import Progress, TaskID
 
 from madang import handover, settings_moved
-from madang.commands.move_lakes import MovedLakes
+from madang.commands.move_lakes import MovedLakes, discard
 from madang.hub.lakes import Lakes
 from madang.lake.transfer import TransferError
 from madang.lock import held
 from madang.model.errors import MadangError
 from madang.settings import Settings
 from madang.settings_moved import Moved
-from madang.store import engine_of
+from madang.store import engine_of, move_log
 from madang.store.postgres import move
 from madang.store.postgres.engine import PostgresEngine
 from madang.store.postgres.move import Mover
@@ -156,6 +157,27 @@ async def _history_moved(target: Settings, shown: _Shown) -> Done:
     finally:
         await engine.close()
     return Done(len(tenants), 0, lakes.instances)
+
+
+def given_up(data: Path) -> bool:
+    """Remove what a move that is not to go on has left beside the city; tell if there was any.
+
+    To be called by who holds the data folder.
+
+    Raises:
+        FolderInUse: it goes on.
+    """
+    folder = data / handover.FOLDER
+    if not folder.exists():
+        return False
+    with handover.moving(data):
+        for source in asyncio.run(move.sources(data / "state")):
+            with closing(move_log.connect(source.file)) as file:
+                move_log.end(file)
+        for home in folder.iterdir():
+            discard(home)
+    shutil.rmtree(folder)
+    return True
 
 
 @contextmanager

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import duckdb
 
 MARKER = "lake.id"
+SHARED = "shared"  # folder of the Parquet files
 NAME = "madang-history"  # of our sessions, for the server
 ALONE = "madang-history-alone"
 """Of a session that holds the lock of who changes what is there. It shows a sign of life each
@@ -65,7 +66,7 @@ class PostgresCatalog:
 
     def __init__(self, url: str, password: str, schema: str, home: Path) -> None:
         self.home = home
-        self.folder = home / "shared"
+        self.folder = home / SHARED
         self._schema = schema
         self._password = password
         self._address = conninfo.make_conninfo(url, **_SERVER)

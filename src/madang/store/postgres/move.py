@@ -55,7 +55,11 @@ class Source:
 
 
 async def sources(folder: Path) -> list[Source]:
-    """Return the tenants of a state folder, and what belongs to none."""
+    """Return the tenants of a state folder, and what belongs to none.
+
+    Raises:
+        MoveError: one of them is of another version.
+    """
     engine = SqliteEngine(folder)
     found = [Source(name, schema_of(name), engine.file(name)) for name in await engine.tenants()]
     await engine.close()
@@ -68,7 +72,13 @@ async def sources(folder: Path) -> list[Source]:
 def _is_whole(file: Path) -> bool:
     """Tell whether a hub has made the tables of a file already."""
     with closing(move_log.connect(file)) as connection:
-        return bool(connection.pragma("user_version") == len(MIGRATIONS))
+        version = connection.pragma("user_version")
+    if version not in (0, len(MIGRATIONS)):
+        raise MoveError(
+            f"{file} has store version {version}, not {len(MIGRATIONS)}; start a hub of this"
+            " version on it first"
+        )
+    return bool(version)
 
 
 def count(found: list[Source]) -> int:
@@ -81,7 +91,7 @@ def count(found: list[Source]) -> int:
 
 
 def _counted(file: apsw.Connection) -> int:
-    return int(next(file.execute("SELECT coalesce(sum(count), 0) FROM shape"))[0])
+    return int(next(file.execute("SELECT count(*) FROM entity"))[0])
 
 
 async def is_ended(engine: PostgresEngine) -> bool:
