@@ -77,7 +77,8 @@ def moved(target: Settings, progress: Progress) -> Done:
     Raises:
         MadangError: it cannot be done, or not now; a person must do something about it.
     """
-    if not (target.data / "state").is_dir():
+    state = target.data / "state"
+    if not state.is_dir() or not asyncio.run(move.sources(state)):
         raise MadangError(f"there is no city in {target.data}; name its folder with --data")
     with handover.moving(target.data), _told_in_a_sentence():
         return asyncio.run(_moved(target, _Shown(progress)))
@@ -85,8 +86,7 @@ def moved(target: Settings, progress: Progress) -> Done:
 
 async def _moved(target: Settings, shown: _Shown) -> Done:
     state, folder = target.data / "state", target.data / handover.FOLDER
-    sources = await move.sources(state)
-    shown.begin("copying", total := move.count(sources))
+    shown.begin("copying", total := move.count(await move.sources(state)))
     shown.begin("comparing", total)
     engine = engine_of(target)
     assert isinstance(engine, PostgresEngine), "--to names a database"
