@@ -99,7 +99,9 @@ class MovedLakes:
                 discard(home)
             copy = DuckLake(self._engine, catalog)
             home.mkdir(parents=True, exist_ok=True)
-            (home / _COPY).write_text(f"{catalog.id} {catalog.home}", "utf-8")
+            note = self._folder / _COPY
+            note.write_text(f"{catalog.id} {catalog.home}", "utf-8")
+            note.replace(home / _COPY)  # whole, even if this is where it is cut off
             if len(self._open) >= OPEN:
                 self._open.pop(next(iter(self._open))).close()
         self._open[tenant] = copy
