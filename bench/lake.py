@@ -111,7 +111,7 @@ def drain(engine: Engine, folder: Path) -> list[Value]:
     reads = []
 
     def read() -> None:
-        wanted = _one_day("quantity1")
+        wanted = one_day("quantity1")
         while not done.is_set():
             began = time.perf_counter()
             lake.aggregates(wanted, ["avg"], parse("PT1H"))
@@ -160,9 +160,9 @@ def answers(lake: DuckLake) -> dict[str, float]:
     area = Query(geo=Geo("within", orjson.dumps(_box(0.1, 0.9)).decode()))
     hour = parse("PT1H")
     return {
-        "one sensor's day, instances": _ms(lambda: lake.pasts(_one_day("quantity3"))),
+        "one sensor's day, instances": _ms(lambda: lake.pasts(one_day("quantity3"))),
         "one sensor's day, hourly": _ms(
-            lambda: lake.aggregates(_one_day("quantity3"), ["avg", "max"], hour)
+            lambda: lake.aggregates(one_day("quantity3"), ["avg", "max"], hour)
         ),
         "hourly mean of all sensors": _ms(
             lambda: lake.frame(Series(("quantity3",), every=hour, together=True))
@@ -183,7 +183,7 @@ BARS = {
 }
 
 
-def _one_day(attribute: str) -> Wanted:
+def one_day(attribute: str) -> Wanted:
     query = Query(selectors=(Selector(ids=(ENTITY.format(777),)),))
     return Wanted(query, (attribute,), temporal=Temporal("between", T0 + DAY, T0 + 2 * DAY))
 

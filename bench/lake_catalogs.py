@@ -1,6 +1,7 @@
-"""Measures history with its catalog in SQLite and in PostgreSQL: drains, loads, answer times.
+"""Measures history with its catalog in SQLite and in PostgreSQL, and with files in a bucket.
 
-``python -m bench.lake_catalogs [ROWS]``; the server is one of the tests' own, on this machine.
+Drains, loads, answer times. ``python -m bench.lake_catalogs [ROWS]``; the servers are those of the
+tests, on this machine.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.lake import PART, QUANTITIES, SENSORS, answers, backfill, blocks
+from bench.lake import PART, QUANTITIES, SENSORS, answers, backfill, blocks, one_day
+from madang.lake.bucket import Bucket
 from madang.lake.catalog import Catalog, SqliteCatalog
 from madang.lake.catalog_postgres import PostgresCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
+from madang.lake.storage import Folder, Storage
+from tests.contract import objects
 from tests.contract.cluster import started
 
 SHOWN = ("one sensor's day, instances", "one sensor's day, hourly")
@@ -54,27 +58,46 @@ def measure(name: str, engine: Engine, make: Callable[[str], Catalog], rows: int
         if question in SHOWN:
             print(f"{name}: {question} {took:.1f} ms")
     lake.close()
+    with TemporaryDirectory() as folder:
+        other = Engine(Path(folder))  # has nothing of the files in memory
+        lake = DuckLake(other, make("loaded"))
+        took = seconds(lambda: lake.pasts(one_day("quantity3"))) * 1000
+        print(f"{name}: one sensor's day, instances, the first question of a process {took:.1f} ms")
+        lake.close()
+        other.close()
 
 
 def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else SENSORS * QUANTITIES * PART
     print("load of the machine before:", " ".join(f"{one:.2f}" for one in os.getloadavg()))
-    cluster = started()
+    cluster, server = started(), objects.started()
     with TemporaryDirectory() as folder:
         place = Path(folder)
         engine = Engine(place / "scratch")
         try:
             measure("sqlite", engine, lambda name: SqliteCatalog(place / name), rows)
             url = cluster.make("bench")
+
+            def shared(schema: str, storage: Storage) -> Catalog:
+                return PostgresCatalog(url, "", schema, storage)
+
             measure(
                 "postgres",
                 engine,
-                lambda name: PostgresCatalog(url, "", f"lake_{name}", place / f"shared_{name}"),
+                lambda name: shared(f"lake_{name}", Folder(place / f"shared_{name}", "shared")),
+                rows,
+            )
+            bucket = f"s3://{server.bucket()}"
+            measure(
+                "bucket",
+                engine,
+                lambda name: shared(f"bucket_{name}", Bucket(f"{bucket}/{name}", server.server())),
                 rows,
             )
         finally:
             engine.close()
             cluster.stop()
+            server.end()
 
 
 if __name__ == "__main__":

@@ -103,5 +103,22 @@ def test_the_url_of_an_ipv6_host_has_brackets() -> None:
     assert Settings(base_url="https://hub.example/").url == "https://hub.example"
 
 
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"path": "s3://Key:Secret@city/history"}, "the key goes into history_key"),
+        ({"path": "s3://city/history/*"}, "must be like s3://bucket/prefix"),
+        ({"path": "/srv/history", "endpoint": "https://s3.example.org"}, "history_endpoint is for"),
+        ({"path": "s3://city", "endpoint": "s3.example.org"}, "history-endpoint is"),
+        ({"path": "s3://city", "key": "a"}, "belong together"),
+    ],
+)
+def test_a_bucket_that_is_named_wrongly_is_told(given: dict[str, str], reason: str) -> None:
+    told = {f"history_{name}": value for name, value in given.items()}
+    with pytest.raises(SettingsError, match=reason) as raised:
+        load({"store": "postgres://db/city", **told}, environ={})
+    assert "Secret" not in str(raised.value)
+
+
 def test_the_page_in_the_docs_is_what_the_table_gives() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()

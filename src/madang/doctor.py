@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 import apsw
 
 from madang import __version__
-from madang.hub.lakes import Lakes
+from madang.hub.lakes import Lakes, UnusableFiles
 from madang.lake.catalog import Catalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
@@ -226,8 +226,11 @@ def _lakes(settings: Settings, tenants: list[str]) -> Iterator[Finding]:
     lakes = Lakes(settings)
     engine = Engine(lakes.folder / "scratch")
     try:
+        lakes.check(engine)
         for name, catalog in lakes.existing(tenants):
             yield from _lake(engine, name, catalog)
+    except UnusableFiles as error:
+        yield Finding("bad", "Files of history", str(error), "mend what it names, then look again")
     finally:
         engine.close()
 

@@ -19,6 +19,9 @@ import orjson
 import structlog
 
 from madang import lock, settings_moved
+from madang.hub.lakes import Lakes
+from madang.lake.bucket import SCHEME
+from madang.lake.engine import Engine
 from madang.lock import FolderInUse, held
 from madang.model.errors import MadangError
 from madang.settings import Settings
@@ -159,8 +162,7 @@ class Handover:
 
 def moved_to(settings: Settings, moved: Moved) -> Settings:
     """Return the settings of a city after it has gone elsewhere."""
-    path = Path(moved.history_path) if moved.history_path else None
-    return settings.model_copy(update={"store": moved.store, "history_path": path})
+    return settings.model_copy(update={"store": moved.store, "history_path": moved.history_path})
 
 
 async def _hindrance(settings: Settings) -> str | None:
@@ -168,9 +170,13 @@ async def _hindrance(settings: Settings) -> str | None:
     engine = engine_of(settings)
     try:
         await engine.tenants()
-        if settings.history_path is not None:
-            (settings.history_path / ".madang").touch()
-            (settings.history_path / ".madang").unlink()
+        if settings.history_path.startswith(SCHEME):
+            scratch = Engine(settings.data / FOLDER / "hub")
+            await asyncio.to_thread(Lakes(settings).check, scratch)
+            scratch.close()
+        elif settings.history_path:
+            (Path(settings.history_path) / ".madang").touch()
+            (Path(settings.history_path) / ".madang").unlink()
     except (MadangError, OSError) as error:
         return str(error)
     finally:

@@ -5,6 +5,7 @@ Where their values come from is :mod:`madang.settings_sources`.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -33,6 +34,9 @@ MIB = 1024 * 1024
 
 def _setting(default: Any, group: str, description: str, **bounds: Any) -> Any:
     return Field(default, description=description, json_schema_extra={"group": group}, **bounds)
+
+
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.-]+)*/?", re.ASCII)
 
 
 class Settings(BaseModel):
@@ -155,11 +159,29 @@ class Settings(BaseModel):
         10.0, "Limits", "Seconds a query may take; more is answered 403 TooComplexQuery.", gt=0
     )
 
-    history_path: Path | None = _setting(
-        None,
+    history_path: str = _setting(
+        "",
         "History",
-        "Folder for the files of history, with `store` only; below `data` if left out. All"
-        " processes of the city must see the same folder there.",
+        "Where the files of history are, with `store` only: empty is below `data`; a folder that"
+        " all processes of the city see; or `s3://bucket/prefix`.",
+    )
+    history_endpoint: str = _setting(
+        "",
+        "History",
+        "Server of the bucket that `history_path` names, such as `https://s3.example.org`; empty"
+        " is Amazon's.",
+        pattern=r"^(https?://[^/?#@\s]+/?)?$",
+    )
+    history_region: str = _setting(
+        "us-east-1", "History", "Region of the bucket.", pattern=r"^[a-z0-9-]+$"
+    )
+    history_key: str = _setting(
+        "", "History", "Access key of the bucket; empty is what `AWS_ACCESS_KEY_ID` says."
+    )
+    history_secret: SecretStr = _setting(
+        SecretStr(""),
+        "History",
+        "Secret of `history_key`; empty is what `AWS_SECRET_ACCESS_KEY` says.",
     )
     history_drain_s: float = _setting(
         10.0,
@@ -327,8 +349,17 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _shared_files_have_a_shared_catalog(self) -> Self:
-        if self.history_path is not None and not self.store:
+        if self.history_path and not self.store:
             raise ValueError("history_path needs store: without, history lies below data")
+        if self.history_path.startswith("s3:") and not _BUCKET.fullmatch(self.history_path):
+            raise ValueError(
+                "history_path must be like s3://bucket/prefix, in letters, digits and ._-; the key"
+                " goes into history_key and history_secret"
+            )
+        if self.history_endpoint and not self.history_path.startswith("s3://"):
+            raise ValueError("history_endpoint is for a history_path such as s3://bucket/prefix")
+        if bool(self.history_key) != bool(self.history_secret.get_secret_value()):
+            raise ValueError("history_key and history_secret belong together; one is missing")
         return self
 
     @model_validator(mode="after")

@@ -37,7 +37,9 @@ class City:
     """A hub over one data folder."""
 
     def __init__(self, data: Path, store: str = "", files: Path | None = None) -> None:
-        settings = Settings(data=data, store=store, history_path=files, history_drain_s=3600)
+        settings = Settings(
+            data=data, store=store, history_path=str(files or ""), history_drain_s=3600
+        )
         self._tenants = Tenants(settings)
         self.hub = Hub(engine_of(settings), self._tenants.make)
 

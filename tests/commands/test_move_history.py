@@ -15,12 +15,12 @@ import polars as pl
 import pytest
 
 from madang.commands.keep_lake import copy_one
+from madang.commands.move_lakes import linked
 from madang.hub.lakes import Lakes
 from madang.lake import transfer
 from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
-from madang.lake.frozen import linked
 from madang.lake.transfer import Parts, TransferError
 from madang.settings import Settings
 from tests.commands.test_keep_lake import TENANTS, City, _check, _furnish
@@ -59,7 +59,7 @@ def test_a_city_is_moved_with_its_history_and_kept_in_order_there(tmp_path: Path
     assert told.count("0 files that a crash had left were removed") == 2
 
     async def go_on() -> None:
-        settings = Settings(data=data, store=url, history_path=files)
+        settings = Settings(data=data, store=url, history_path=str(files))
         async with City(data, url, files) as city:
             for number, name in enumerate(TENANTS):
                 assert await city.values(name) == [number, 10, 11, 12]

@@ -44,7 +44,7 @@ class City:
             data=self._folder / name,
             store=self._url,
             bus="nats://127.0.0.1:1",
-            history_path=self._folder / "history",
+            history_path=str(self._folder / "history"),
             history_drain_s=self._drain_s,
         )
         tenants = Tenants(settings)

@@ -26,6 +26,12 @@ pytestmark = pytest.mark.slow
 HERE = '{"type":"Point","coordinates":[1,1]}'
 
 
+@pytest.fixture(scope="module", params=lakes.EVERY, ids=lambda make: str(make.__name__))
+def catalog(request: pytest.FixtureRequest) -> MakeCatalog:
+    make: MakeCatalog = request.param
+    return make
+
+
 def place(lon: float, lat: float) -> dict[str, object]:
     return {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [lon, lat]}}
 
@@ -234,17 +240,18 @@ def test_an_entity_is_forgotten_whole(own_city: DuckLake) -> None:
 
 
 def test_what_was_forgotten_is_no_longer_on_the_disk(
-    own_city: DuckLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_city: DuckLake, catalog: MakeCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upkeep, "SNAPSHOT_MINUTES", 0)
     own_city.remove("urn:r:1")
     for _ in range(2):
         own_city.maintain(whole=True)
-    left = list((tmp_path / "lake").rglob("*.parquet"))
+    left = lakes.files(catalog, tmp_path / "lake")
     assert left
-    for file in left:
-        entities = polars.scan_parquet(file).select("entity").unique().collect()["entity"]
-        assert "urn:r:1" not in entities.to_list()
+    with own_city.reading() as cursor:
+        for file in left:
+            found = cursor.execute(f"SELECT DISTINCT entity FROM read_parquet('{file}')")
+            assert ("urn:r:1",) not in found.fetchall()
 
 
 def test_who_has_begun_to_read_still_finds_the_files_after_they_were_merged(
@@ -276,11 +283,15 @@ def test_policies_delete_and_thin_out_but_heed_holds(own_city: DuckLake) -> None
     assert own_city.check() == []
 
 
-def test_figures_and_checks_tell_what_is_there(own_city: DuckLake, tmp_path: Path) -> None:
+def test_figures_and_checks_tell_what_is_there(
+    own_city: DuckLake, catalog: MakeCatalog, tmp_path: Path
+) -> None:
     figures = own_city.figures()
     assert (figures.rows, figures.waiting, figures.drained) == (27, 0, 15)
     assert figures.last == T0 + 4 * HOUR - SECOND
     assert own_city.check() == []
+    if catalog is lakes.bucket:
+        return  # tests/lake/test_bucket.py spoils objects
     file = next((tmp_path / "lake").rglob("*.parquet"))
     file.write_bytes(file.read_bytes()[:-1])
     assert any("bytes instead of" in fault for fault in own_city.check())
@@ -296,7 +307,8 @@ def test_a_lake_is_there_again_after_a_restart(
     lake.drain()
     lake.take([outbox.put(entity("urn:r:1", a=2, at=T0 + 1))])
     lake.close()
-    folder.rename(moved)
+    if folder.exists():
+        folder.rename(moved)
     lakes.moved(folder, moved)
     again = DuckLake(duckdb_engine, catalog(moved))
     assert (again.taken, again.drained) == (1, 1)

@@ -14,10 +14,11 @@ import polars
 import pytest
 
 from madang.lake.catalog import CatalogAway
-from madang.lake.catalog_postgres import MARKER, PostgresCatalog
+from madang.lake.catalog_postgres import PostgresCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.questions import Wanted
+from madang.lake.storage import MARKER, Folder
 from madang.query.tree import Query, Selector
 from tests.contract import cluster
 from tests.contract.lakes import database
@@ -35,7 +36,9 @@ def schema() -> str:
 
 
 def opened(engine: Engine, schema: str, folder: Path, url: str = "") -> DuckLake:
-    return DuckLake(engine, PostgresCatalog(url or database(), "", schema, folder))
+    return DuckLake(
+        engine, PostgresCatalog(url or database(), "", schema, Folder(folder, "shared"))
+    )
 
 
 def values(lake: DuckLake, id: str = ROOM) -> list[object]:
@@ -160,7 +163,7 @@ def test_a_folder_of_another_city_or_without_its_disk_is_refused(
     lake.take([Outbox().put(entity(ROOM, a=1))])
     lake.drain()
     lake.close()
-    with pytest.raises(OSError, match="mount the right one there"):
+    with pytest.raises(OSError, match="mount the right folder there"):
         opened(duckdb_engine, schema, tmp_path / "elsewhere")
     with pytest.raises(OSError, match="history of another city"):
         opened(duckdb_engine, f"{schema}_other", tmp_path / "lake")

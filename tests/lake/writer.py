@@ -18,6 +18,7 @@ from madang.lake.backfill import backfill
 from madang.lake.catalog_postgres import PostgresCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
+from madang.lake.storage import Folder
 
 
 def write(lake: DuckLake, blocks: list[tuple[int, int, bytes]], given: Path, own: Path) -> int:
@@ -41,7 +42,7 @@ def main() -> None:
     ]
     with TemporaryDirectory() as scratch:
         engine = Engine(Path(scratch), 256)
-        lake = DuckLake(engine, PostgresCatalog(url, "", schema, Path(folder)))
+        lake = DuckLake(engine, PostgresCatalog(url, "", schema, Folder(Path(folder), "shared")))
         print("ready", flush=True)
         sys.stdin.readline()
         print(write(lake, blocks, Path(given), Path(own)), flush=True)

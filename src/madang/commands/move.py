@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from madang.commands.terminal import Config, Data, console
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def move(
@@ -26,10 +24,13 @@ def move(
 
     from madang import settings_moved, settings_sources
     from madang.commands import moving
+    from madang.lake.bucket import SCHEME
     from madang.logs import configure
 
     target = settings_sources.load({"data": data, "store": to}, config=config)
-    path = target.history_path and target.history_path.absolute()  # the hub may run elsewhere
+    path = target.history_path  # the hub may run elsewhere
+    if path and not path.startswith(SCHEME):
+        path = str(Path(path).absolute())
     target = target.model_copy(update={"data": target.data.absolute(), "history_path": path})
     configure(target)  # what a hub would log at level debug is nothing for people
     gone = settings_moved.read(target.data)

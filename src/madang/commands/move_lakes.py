@@ -7,6 +7,7 @@ database notes to which of them it was brought, so a move that was cut off goes 
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -17,10 +18,9 @@ import apsw
 from madang.commands import keep_lake
 from madang.hub.lakes import Lakes
 from madang.lake.catalog import SqliteCatalog
-from madang.lake.catalog_postgres import MARKER, SHARED
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
-from madang.lake.frozen import linked
+from madang.lake.storage import MARKER
 from madang.lake.transfer import Parts, TransferError
 from madang.store.engine import stem
 
@@ -100,7 +100,7 @@ class MovedLakes:
             copy = DuckLake(self._engine, catalog)
             home.mkdir(parents=True, exist_ok=True)
             note = self._folder / _COPY
-            note.write_text(f"{catalog.id} {catalog.home}", "utf-8")
+            note.write_text(f"{catalog.id} {catalog.storage.shown}", "utf-8")
             note.replace(home / _COPY)  # whole, even if this is where it is cut off
             if len(self._open) >= OPEN:
                 self._open.pop(next(iter(self._open))).close()
@@ -165,6 +165,14 @@ class MovedLakes:
         self._engine.close()
 
 
+def linked(file: Path, to: Path) -> None:
+    """Give a file that never changes a second path, by which it stays."""
+    try:
+        os.link(file, to)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(file, to)
+
+
 def discard(home: Path) -> None:
     """Remove the files of a copy whose database is gone, or is to go.
 
@@ -177,7 +185,7 @@ def discard(home: Path) -> None:
     id, _, place = note.read_text("utf-8").partition(" ")
     marker = Path(place) / MARKER
     if marker.exists() and marker.read_text("ascii") == id:  # or it is somebody else's
-        shutil.rmtree(Path(place) / SHARED, ignore_errors=True)
+        shutil.rmtree(Path(place) / "shared", ignore_errors=True)
         marker.unlink()
 
 

@@ -114,7 +114,7 @@ async def _brought(target: Settings, mover: Mover, lakes: MovedLakes, shown: _Sh
         await mover.follow()
         lakes.follow(mover.tenants)
         took = time.monotonic() - began
-    wish = Moved(target.store, str(target.history_path or ""), is_ended=False)
+    wish = Moved(target.store, target.history_path, is_ended=False)
     with handover.taken(target.data, wish) as had_hub:
         began = time.monotonic()
         shown.say("nobody writes now; what came last is being moved")

@@ -24,13 +24,13 @@ import structlog
 
 from madang.hub.lakes import Lakes
 from madang.lake.backfill import backfill
-from madang.lake.catalog import CatalogAway
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.protocol import Lake
 from madang.lake.questions import Figures, Series
 from madang.lake.rules import Rules, dump, parse
 from madang.lake.sql_run import Moment, moment
+from madang.lake.storage import Away
 from madang.model.errors import NgsiError, Unavailable
 from madang.query.reach import WHOLE
 from madang.store.protocol import ItemKind, Store
@@ -72,8 +72,14 @@ class Histories:
         self.writers = ThreadPoolExecutor(2, "history-write")
 
     async def start(self) -> None:
-        """Load the engine: while somebody is answered it would hold everything up for 0.2 s."""
-        await asyncio.get_running_loop().run_in_executor(self.writers, self.engine.load)
+        """Load the engine: while somebody is answered it would hold everything up for 0.2 s.
+
+        Raises:
+            UnusableFiles: the bucket of history cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self.writers, self.engine.load)
+        await loop.run_in_executor(self.writers, self.lakes.check, self.engine)
 
     def close(self) -> None:
         """End the threads and the engine; the histories must have been closed before."""
@@ -142,12 +148,12 @@ class History:
 
         Raises:
             HistoryBehind: the lake could not be written for so long that it cannot be read.
-            Unavailable: the database that has its catalog does not answer.
+            Unavailable: what has its catalog or its files does not answer.
         """
         try:
             lake = await self._current()
             return await self._thread(self._shared.readers, lambda: question(lake))
-        except CatalogAway as error:
+        except Away as error:
             raise Unavailable(f"history cannot be read ({error}); try again later") from error
 
     async def frame(self, series: Series) -> polars.DataFrame:
@@ -172,13 +178,22 @@ class History:
         """Let the lake do something to history (add, change, remove, load), one at a time.
 
         When it returns, it is on the disk. All that was acknowledged before is in the files.
+
+        Raises:
+            Unavailable: what has its catalog or its files does not answer; nothing was done.
+            OSError: the disk is full or broken; nothing was done.
         """
         async with self._changing:
-            lake = await self._drained()
-            if self._shared.lakes.is_shared:  # another hub may have put other holds in force
-                body = await self._store.item("setting", RULES)
-                lake.hold((parse(body) if body else Rules()).holds)
-            return await self._thread(self._shared.writers, lambda: order(lake))
+            try:
+                lake = await self._drained()
+                if self._shared.lakes.is_shared:  # another hub may have put other holds in force
+                    body = await self._store.item("setting", RULES)
+                    lake.hold((parse(body) if body else Rules()).holds)
+                return await self._thread(self._shared.writers, lambda: order(lake))
+            except Away as error:
+                raise Unavailable(
+                    f"history cannot be changed ({error}); try again later"
+                ) from error
 
     async def load(self, file: Path, created: int) -> int:
         """Load a Parquet file of instances; see :func:`madang.lake.backfill.backfill`."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from madang.lake.engine import Engine
 from madang.lake.schema import quoted
+from madang.lake.storage import Away, Folder, Storage
+from madang.lake.window import text
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,14 +19,14 @@ Version = tuple[int, int]
 """Rises with everything that is written to a lake."""
 
 
-class CatalogAway(OSError):
+class CatalogAway(Away):
     """The database that has the catalog does not answer, or has refused something."""
 
 
 class Catalog(Protocol):
     """The catalog of one lake. Errors of its engine are those of DuckDB, or OSError."""
 
-    folder: Path
+    storage: Storage
     """Holds the Parquet files."""
     is_shared: bool
     """Whether other processes may write the lake as well."""
@@ -79,7 +81,7 @@ class SqliteCatalog:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.folder = home / "files"
+        self.storage: Storage = Folder(home, "files")
         self._own = 0
 
     @property
@@ -93,9 +95,10 @@ class SqliteCatalog:
 
     def attach(self, engine: Engine, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
+        self.storage.open(engine, cursor)
         cursor.execute(
             f"ATTACH 'ducklake:sqlite:{quoted(self.file)}' AS {name}"
-            f" (DATA_PATH '{quoted(self.folder)}/',"
+            f" (DATA_PATH {text(self.storage.path)},"
             " OVERRIDE_DATA_PATH true, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000)"
         )
 

@@ -3,19 +3,17 @@
 Rows that were drained are appended optimistically: DuckLake commits a snapshot under the next
 number, and who comes second tries again, unless both have moved the mark of the drain. Whoever
 changes what is there already (or reads it to decide what to add) holds an advisory lock meanwhile.
-Beside DuckLake's tables the schema has ``madang_lake``: the id that the folder of files must show,
+Beside DuckLake's tables the schema has ``madang_lake``: the id that must be shown beside the files,
 and the lowest number given to a row that came from no change.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -23,13 +21,12 @@ from psycopg import conninfo
 
 from madang.lake.catalog import CatalogAway, Version
 from madang.lake.engine import Engine
-from madang.lake.schema import quoted
+from madang.lake.storage import Storage
+from madang.lake.window import text
 
 if TYPE_CHECKING:
     import duckdb
 
-MARKER = "lake.id"
-SHARED = "shared"  # folder of the Parquet files
 NAME = "madang-history"  # of our sessions, for the server
 ALONE = "madang-history-alone"
 """Of a session that holds the lock of who changes what is there. It shows a sign of life each
@@ -59,14 +56,13 @@ class PostgresCatalog:
         url: of the database, as libpq reads it.
         password: empty for ``PGPASSWORD``, a password file, or none.
         schema: of the lake; it needs no quotes.
-        home: folder of the Parquet files, the same for all processes that name the schema.
+        storage: of the Parquet files, the same for all processes that name the schema.
     """
 
     is_shared = True
 
-    def __init__(self, url: str, password: str, schema: str, home: Path) -> None:
-        self.home = home
-        self.folder = home / SHARED
+    def __init__(self, url: str, password: str, schema: str, storage: Storage) -> None:
+        self.storage = storage
         self._schema = schema
         self._password = password
         self._address = conninfo.make_conninfo(url, **_SERVER)
@@ -79,7 +75,7 @@ class PostgresCatalog:
 
     @property
     def shown(self) -> str:
-        return f"{self.home} (catalog: schema {self._schema} of the database)"
+        return f"{self.storage.shown} (catalog: schema {self._schema} of the database)"
 
     # --- PostgreSQL ---------------------------------------------------------------------------
 
@@ -168,30 +164,30 @@ class PostgresCatalog:
             )
             login = f", META_SECRET '{name}'"
         address = self._address.replace("'", "''")
-        self._claim_folder()
+        self.storage.open(engine, cursor)
+        self._claim(cursor)
         cursor.execute(
             f"ATTACH 'ducklake:postgres:{address}' AS {name} (METADATA_SCHEMA '{self._schema}',"
-            f" DATA_PATH '{quoted(self.folder)}/', OVERRIDE_DATA_PATH true{login})"
+            f" DATA_PATH {text(self.storage.path)}, OVERRIDE_DATA_PATH true{login})"
         )
 
-    def _claim_folder(self) -> None:
-        """See that the folder is that of this lake: not another city's, nor an unmounted one.
+    def _claim(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """See that the files are those of this lake: not another city's, nor an unmounted folder.
 
         Raises:
-            OSError: it is another one.
+            OSError: they are other ones.
         """
-        marker = self.home / MARKER
-        found = marker.read_text("ascii") if marker.exists() else ""
+        place = self.storage
+        found = place.id(cursor)
         wanted = self.id
         if wanted is None:
-            if found and any(self.home.rglob("*.parquet")):
+            if found and place.has_files(cursor):
                 raise OSError(
-                    f"the folder {self.home} has the history of another city; name one of this"
+                    f"{place.shown} has the history of another city; name a place of this"
                     " city's own in the setting history_path"
                 )
             wanted = uuid.uuid4().hex
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write(marker, wanted)
+            place.claim(cursor, wanted)
             self._ask(
                 f"CREATE SCHEMA IF NOT EXISTS {self._schema};"
                 f"CREATE TABLE {self._schema}.madang_lake AS"
@@ -199,13 +195,13 @@ class PostgresCatalog:
             )
         elif found != wanted:
             raise OSError(
-                f"the folder {self.home} is not that of the history whose catalog is in the schema"
-                f" {self._schema}; mount the right one there, or mend the setting history_path"
+                f"{place.shown} does not have the history whose catalog is in the schema"
+                f" {self._schema}; mount the right folder there, or mend the setting history_path"
             )
 
     @property
     def id(self) -> str | None:
-        """What the folder of files must show; None if the lake is not there yet."""
+        """What must be shown beside the files; None if the lake is not there yet."""
         table = f"{self._schema}.madang_lake"
         [(is_there,)] = self._ask("SELECT to_regclass(%s) IS NOT NULL", (table,))
         return str(self._ask(f"SELECT id FROM {table}")[0][0]) if is_there else None
@@ -270,10 +266,3 @@ def _unreachable(error: psycopg.Error) -> CatalogAway:
     return CatalogAway(
         f"the database of history's catalog failed: {lines[0] if lines else error!r}"
     )
-
-
-def _write(file: Path, text: str) -> None:
-    with file.open("w", encoding="ascii") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())

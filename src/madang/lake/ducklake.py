@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import duckdb
     import polars
 
+LINK_S = 3_600  # for which another process may read a file: the longest export, and some more
+
 
 class Reader:
     """What can be asked of history, over all of it or what somebody may see of it."""
@@ -104,6 +106,9 @@ class DuckLake(Reader):
 
     def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return self._files.reading()
+
+    def links(self, names: Sequence[str]) -> list[str]:
+        return self._files.catalog.storage.links(names, LINK_S)
 
     def kinds(self) -> list[Kind]:
         self._files.refresh()

@@ -11,11 +11,9 @@ Source: DuckLake 1.0 specification, https://ducklake.select.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,6 +25,7 @@ from madang.lake.intake import TAKE, one_text
 from madang.lake.kinds import Kinds
 from madang.lake.questions import Hold
 from madang.lake.schema import NAMES, ORDER
+from madang.lake.storage import FilesAway
 from madang.query.tree import Temporal
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ class Files:
         self.reshaping = threading.Lock()
         """Held by whoever rewrites files or deletes from them; taken before ``writing``."""
         self._cursor = engine.cursor()
-        self._synced = {file.name for file in catalog.folder.rglob("*.parquet")}
         self._version: Version | None = None
         self._tidying: duckdb.DuckDBPyConnection | None = None
         self._is_closing = False
@@ -217,6 +215,7 @@ class Files:
             Outpaced: another process has moved the mark of the drain, or changed the same rows.
             OSError: the disk is full or broken; nothing of it happened. Where a database keeps the
                 catalog and its connection broke, it may have happened; :meth:`refresh` knows.
+            FilesAway: the files cannot be reached; nothing of it happened.
         """
         import duckdb
 
@@ -227,21 +226,32 @@ class Files:
             kinds = self.kinds.write(cursor, self.files)
             if drained is not None:
                 self._move_mark(cursor, drained)
-            self._sync()
+            self.catalog.storage.sync()
             self.catalog.confirm()
             cursor.execute("COMMIT")
             self.kinds.written(kinds)
             self.drained = self.drained if drained is None else drained
-            self.publish()
+            self._publish_committed()
         except duckdb.Error as error:
             rolled_back(cursor)
-            kind = Outpaced if _is_conflict(error) else OSError
+            kind = self._kind(error)
             raise kind(f"the lake in {self.catalog.shown} could not be written: {error}") from error
         except BaseException:
             rolled_back(cursor)
             raise
         finally:
             cursor.close()
+
+    def _publish_committed(self) -> None:
+        """Let readers see what was committed; it stays so if the files cannot be reached now."""
+        import duckdb
+
+        try:
+            self.publish()
+        except duckdb.Error as error:
+            if not self.catalog.is_shared:  # else :meth:`refresh` does it again
+                raise
+            log.debug("lake.not_published", lake=self.catalog.shown, error=str(error))
 
     @contextmanager
     def changing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -265,6 +275,12 @@ class Files:
             finally:
                 self._tidying = None
 
+    def _kind(self, error: duckdb.Error) -> type[OSError]:
+        """Return what is raised for a transaction that the engine could not do."""
+        if _is_conflict(error):
+            return Outpaced
+        return FilesAway if self.catalog.storage.is_away(error) else OSError
+
     def _move_mark(self, cursor: duckdb.DuckDBPyConnection, to: int) -> None:
         moved = cursor.execute(
             f"UPDATE {self.files}.mark SET upto = {to} WHERE upto = {self.drained}"
@@ -272,18 +288,15 @@ class Files:
         if moved is None or moved[0] != 1:
             raise Outpaced(f"{self.catalog.shown} was drained by another process")
 
-    def _sync(self) -> None:
-        """Make sure that new files are on the disk before the catalog names them."""
-        for file in self.catalog.folder.rglob("*.parquet"):
-            if file.name not in self._synced:
-                with suppress(FileNotFoundError):  # of another process, which gave it up
-                    for path in (file, file.parent):
-                        _synced(path)
-                self._synced.add(file.name)
-
     @contextmanager
     def reading(self, temporal: Temporal | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give a cursor that sees one moment: all of it, and what a window needs of it."""
+        """Give a cursor that sees one moment: all of it, and what a window needs of it.
+
+        Raises:
+            Away: the catalog or the files cannot be read.
+        """
+        import duckdb
+
         self.refresh()
         cursor = self._engine.cursor()
         try:
@@ -292,6 +305,10 @@ class Files:
             # This fixes the moment: the views, which name the files, and the tail beside them.
             views.choose(cursor, temporal)
             yield cursor
+        except duckdb.Error as error:
+            if self.catalog.storage.is_away(error):
+                raise FilesAway(f"{self.catalog.shown} cannot be read: {error}") from error
+            raise
         finally:
             rolled_back(cursor)
             cursor.close()
@@ -308,14 +325,6 @@ class Files:
             self._cursor.close()
             self.catalog.close()
         self.reshaping.release()
-
-
-def _synced(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_conflict(error: duckdb.Error) -> bool:

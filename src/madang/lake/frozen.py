@@ -1,7 +1,8 @@
 """A lake as it stands at one moment, for another process to read at leisure.
 
-Its files are linked into a folder, which costs nothing and keeps them when upkeep removes
-them. The other process reads them with an engine of its own, and the hub goes on meanwhile.
+Its files are linked into a folder, which costs nothing and keeps them when upkeep removes them;
+those in a bucket are fetched. The other process reads them with an engine of its own, and the hub
+goes on meanwhile.
 
 What is read of it is **told again**: at the moment at which the hub learnt of it, as followers were
 told; what came into history by another way (files of years, values that came late) at the time at
@@ -17,6 +18,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from madang.lake import journal, seen, views, window
 from madang.lake.connecting import connect
@@ -24,9 +27,10 @@ from madang.lake.kinds import Kinds
 from madang.lake.protocol import Lake
 from madang.lake.questions import TYPE, Instance, Kind, Logged
 from madang.lake.schema import NAMES, quoted
-from madang.lake.sql_job import instances
+from madang.lake.sql_job import instances, is_link
 from madang.lake.sql_run import held
 from madang.lake.states import entity_at
+from madang.lake.storage import FilesAway
 from madang.lake.values import COLUMNS, instance_of
 from madang.model.entity import Entity
 from madang.query.reach import Reach
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 MEMORY_MB = 512  # of the engine that reads; what does not fit goes to the disk
 ROWS = 50_000  # instances read at once
+ANSWER_S = 30.0  # that a server of files may let us wait
 MINUTE = 60_000_000  # [us]
 MOMENT = "CASE WHEN seq > 0 THEN created ELSE time END"
 """When an instance is told again, as SQL."""
@@ -62,23 +67,34 @@ def freeze(lake: Lake, reach: Reach, folder: Path) -> Frozen:
         folder: keeps the files until it is removed.
     """
     with lake.reading() as cursor:
-        files, deletes = held(cursor, folder)
-    kept = {file: linked(Path(file), folder / f"{n}.parquet") for n, file in enumerate(files)}
+        files, deletes = held(lake, cursor, folder)
+    kept = {file: _linked(file, folder / f"{n}.parquet") for n, file in enumerate(files)}
     gone = [
-        (kept[file], linked(Path(positions), folder / f"gone_{n}.parquet"))
+        (kept[file], _linked(positions, folder / f"gone_{n}.parquet"))
         for n, (file, positions) in enumerate(deletes)
     ]
     whole = replace(reach, hidden=(*reach.hidden, *reach.personal), personal=())
     return Frozen(list(kept.values()), gone, lake.kinds(), whole)
 
 
-def linked(file: Path, to: Path) -> str:
-    """Give a file that never changes a second path, by which it stays; return that."""
+def _linked(file: str, to: Path) -> str:
+    if is_link(file):
+        _fetched(file, to)
+        return str(to)
     try:
         os.link(file, to)
     except OSError:  # another disk, or one without links
         shutil.copyfile(file, to)
     return str(to)
+
+
+def _fetched(link: str, to: Path) -> None:
+    try:
+        with urlopen(link, timeout=ANSWER_S) as answer, to.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+    except OSError as error:  # its text is not told, for it may have the link
+        name = urlsplit(link).path
+        raise FilesAway(f"the file {name} of history cannot be read") from error
 
 
 class FrozenLake:

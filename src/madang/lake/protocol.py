@@ -162,7 +162,8 @@ class Lake(Correctable, Protocol):
         """Move what was taken into the files; return the highest sequence number they hold.
 
         Raises:
-            OSError: the disk is full or broken. Nothing was moved, nothing is lost.
+            OSError: the disk is full or broken, or a server away. Nothing was moved, nothing is
+                lost.
         """
 
     def alone(self) -> AbstractContextManager[None]:
@@ -195,6 +196,12 @@ class Lake(Correctable, Protocol):
         It has the view ``history`` of all instances (columns as :class:`Instance` has them, with
         ``number``, ``text`` and ``json`` for the value and ``longitude``, ``latitude`` of points).
         It is for SQL of our own: nothing keeps strangers' SQL from what is beside it.
+        """
+
+    def links(self, names: Sequence[str]) -> list[str]:
+        """Return names under which a process without any of our keys can read the lake's files.
+
+        They are good for the longest export; files stay for ten minutes at least.
         """
 
     # --- upkeep -------------------------------------------------------------------------------

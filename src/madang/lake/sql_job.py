@@ -1,8 +1,9 @@
 """Answers one question about history in a process of its own: ``python -m madang.lake.sql_job``.
 
 A question of strangers can ask for more memory than there is, or trip over a fault of the engine.
-Here that ends this process and nothing else. The engine has no network, no settings to change, and
-of all files only those that the job names; the process has limits of the operating system beside.
+Here that ends this process and nothing else. The engine has no network but for links to files, no
+keys, no settings to change, and of all files only those that the job names; the process has limits
+of the operating system beside.
 The job comes as JSON on the standard input, what became of it goes as JSON to the standard output.
 """
 
@@ -19,6 +20,7 @@ import orjson
 
 from madang.lake import window
 from madang.lake.connecting import connect
+from madang.lake.engine import extension
 from madang.lake.schema import NAMES
 from madang.lake.sql_check import Refused, check
 from madang.lake.sql_views import quoted
@@ -55,6 +57,11 @@ class Job:
     memory_mb: int = 256
     seconds: float = 30.0
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether files are read by links to another machine."""
+        return any(is_link(file) for file in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -67,6 +74,8 @@ class Outcome:
     """Why it was not answered; empty if it was."""
     too_much: str = ""
     """Which limit it went beyond."""
+    away: bool = False
+    """The files could not be read, for their server did not answer."""
 
 
 def main() -> None:
@@ -93,10 +102,12 @@ def run(job: Job) -> Outcome:
     """Answer a question; the answer is in the file that the job names."""
     import duckdb
 
-    connection = _connected(job)
+    connection = _opened(job)
     clock = threading.Timer(job.seconds, connection.interrupt)
     clock.daemon = True
     try:
+        _make_views(connection, job)
+        connection.execute("SET lock_configuration = true")
         if job.limit is not None:
             check(connection, job.sql, [name for name, _ in job.views])
         clock.start()
@@ -108,6 +119,8 @@ def run(job: Job) -> Outcome:
     except (duckdb.OutOfMemoryException, MemoryError):
         return Outcome(too_much=f"it needs more than {job.memory_mb} MB of memory")
     except duckdb.Error as error:
+        if isinstance(error, duckdb.IOException) and job.is_remote:
+            return Outcome(away=True)  # without the text, for it may have links
         return Outcome(refused=_plain(str(error)))
     finally:
         clock.cancel()
@@ -119,13 +132,14 @@ def _plain(text: str) -> str:
     return text.partition("\n\nPossible solutions")[0].strip()
 
 
-def _connected(job: Job) -> duckdb.DuckDBPyConnection:
-    """Return an engine that has the views and can reach nothing else."""
+def _opened(job: Job) -> duckdb.DuckDBPyConnection:
+    """Return an engine that can reach the files of the job and nothing else."""
     connection = connect(
         {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
+            "allow_persistent_secrets": "false",
             "python_enable_replacements": "false",
             "memory_limit": f"{job.memory_mb}MB",
             "threads": str(THREADS),
@@ -134,16 +148,19 @@ def _connected(job: Job) -> duckdb.DuckDBPyConnection:
         }
     )
     connection.execute("SET TimeZone = 'UTC'")
-    if job.format == "geoparquet":
-        from madang.lake.engine import extension
-
-        connection.execute(f"LOAD '{extension('spatial')}'")
+    for name in _extensions(job):
+        connection.execute(f"LOAD '{extension(name)}'")
     files = [*job.files, *(gone for _, gone in job.deletes), *job.scopes, job.output]
+    if job.is_remote:
+        connection.execute("SET enable_http_metadata_cache = true")  # files are never changed
     connection.execute(f"SET allowed_paths = {window.strings(files)}")
     connection.execute("SET enable_external_access = false")
-    _make_views(connection, job)
-    connection.execute("SET lock_configuration = true")
     return connection
+
+
+def _extensions(job: Job) -> list[str]:
+    needed = {"spatial": job.format == "geoparquet", "httpfs": job.is_remote}
+    return [name for name, is_needed in needed.items() if is_needed]
 
 
 def _make_views(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
@@ -155,6 +172,11 @@ def _make_views(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
         )
     for name, sql in job.views:
         connection.execute(f"CREATE VIEW {quoted(name)} AS {sql}")
+
+
+def is_link(file: str) -> bool:
+    """Tell whether a name of a file is a link to another machine."""
+    return file.startswith(("https://", "http://"))
 
 
 def instances(files: Sequence[str], deletes: Sequence[tuple[str, str]]) -> str:

@@ -19,7 +19,7 @@ from madang.lake.protocol import Lake
 from madang.lake.schema import NAMES, quoted
 from madang.lake.sql_job import Format, Job, Outcome
 from madang.lake.sql_views import Tables, tables
-from madang.model.errors import BadRequestData, InternalError, TooComplexQuery
+from madang.model.errors import BadRequestData, InternalError, TooComplexQuery, Unavailable
 from madang.query.reach import Reach
 from madang.query.tree import Condition, Query
 
@@ -53,7 +53,7 @@ def moment(lake: Lake, reach: Reach, folder: Path) -> Moment:
     """
     found = tables(lake.kinds(), reach)
     with lake.reading() as cursor:
-        files, deletes = held(cursor, folder)
+        files, deletes = held(lake, cursor, folder)
         scopes = [
             _scope_file(cursor, condition, folder / f"scope_{number}.parquet")
             for number, condition in enumerate(found.scopes)
@@ -62,11 +62,12 @@ def moment(lake: Lake, reach: Reach, folder: Path) -> Moment:
 
 
 def held(
-    cursor: duckdb.DuckDBPyConnection, folder: Path
+    lake: Lake, cursor: duckdb.DuckDBPyConnection, folder: Path
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the files of all instances now, and those of what is deleted out of some of them.
 
     Args:
+        lake: that has them.
         cursor: that of :meth:`Lake.reading`.
         folder: for what is in no file yet; it is written there.
     """
@@ -79,8 +80,10 @@ def held(
         f"COPY (SELECT {NAMES} FROM tail WHERE seq > (SELECT upto FROM {name}_files.mark))"
         f" TO '{quoted(tail)}' (FORMAT parquet)"
     )
-    files = [*(file for file, _ in rows), str(tail)]
-    return files, [(file, gone) for file, gone in rows if gone]
+    named = [name for row in rows for name in row if name]
+    links = dict(zip(named, lake.links(named), strict=True))
+    files = [*(links[file] for file, _ in rows), str(tail)]
+    return files, [(links[file], links[gone]) for file, gone in rows if gone]
 
 
 def _scope_file(cursor: duckdb.DuckDBPyConnection, condition: Condition, file: Path) -> str:
@@ -125,6 +128,7 @@ def run(work: Job) -> Outcome:
     Raises:
         BadRequestData: it is no question that can be answered; the text says why.
         TooComplexQuery: it takes more time or memory than it may.
+        Unavailable: the files of history cannot be read.
     """
     command = [sys.executable, "-I", "-m", "madang.lake.sql_job"]
     environ = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
@@ -145,6 +149,8 @@ def run(work: Job) -> Outcome:
     outcome = Outcome(**orjson.loads(done.stdout))
     if outcome.too_much:
         raise TooComplexQuery(_too_much(outcome.too_much))
+    if outcome.away:
+        raise Unavailable("the files of history cannot be read; try again later")
     if outcome.refused:
         raise BadRequestData(outcome.refused)
     return outcome

@@ -9,7 +9,6 @@ kept as long as a read may take, then the files that only it needs are removed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -233,22 +232,20 @@ def check(files: Files) -> list[str]:
             f"SELECT count(*) FROM {files.files}.instance"
             f" WHERE seq > (SELECT upto FROM {files.files}.mark)",
         )
-    for data, size, deletes, deletes_size in rows:
-        found += _fault(data, size)
-        if deletes is not None:
-            found += _fault(deletes, deletes_size)
+        named = {name: size for row in rows for name, size in (row[:2], row[2:]) if name}
+        sizes = files.catalog.storage.sizes(cursor, list(named))
+    for name, size in named.items():
+        found += _fault(name, size, sizes.get(name))
     found += [f"{path} belongs to no table; the hub removes it when it runs" for (path,) in orphans]
     if beyond:
         found.append(f"{beyond} instances are in the files though their drain was not completed")
     return found
 
 
-def _fault(name: str, size: int) -> list[str]:
-    file = Path(name)
-    if not file.exists():
-        return [f"the file {file} of the lake is missing"]
-    found = file.stat().st_size
-    return [f"the file {file} has {found} bytes instead of {size}"] if found != size else []
+def _fault(name: str, size: int, found: int | None) -> list[str]:
+    if found is None:
+        return [f"the file {name} of the lake is missing"]
+    return [f"the file {name} has {found} bytes instead of {size}"] if found != size else []
 
 
 def _row(cursor: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
