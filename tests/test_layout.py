@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [
     {"sense", "web"},
     {"api"},
     {"demo", "doctor", "ending", "lock", "logs", "supervisor"},
+    {"handover"},
     {"app"},
     {"commands"},
     {"cli"},
@@ -28,7 +29,7 @@ LAYERS: list[set[str]] = [
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 PURE = LAYERS[0]  # these two may use one another
 # Beside the layers: all but the pure may read them.
-SETTINGS = {"settings", "settings_sources", "settings_types"}
+SETTINGS = {"settings", "settings_moved", "settings_sources", "settings_types"}
 
 # Libraries that compute and do nothing else: all that model and query may use.
 PURE_LIBRARIES = {

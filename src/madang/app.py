@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import structlog
 import uvicorn
 
+from madang import handover
 from madang.act.commands.commands import Commands
 from madang.act.notify.held import HeldContacts
 from madang.act.notify.notices import Notices
@@ -104,6 +105,7 @@ class City:
         self.metrics.watch_commands(self.commands)
         self.system = System(self.hub, self.metrics, self.peers.roster if self.peers else None)
         self.supervisor = Supervisor(os.environ)
+        self.handover = handover.Handover(settings, self._end)
         self.parts = Parts(
             settings, trust, self.hub, self.sense, self.services, self.commands, self.replays,
             self.trials, Branches(twin / "branches"), self.notices, self.system,
@@ -190,9 +192,11 @@ class City:
         self._welcome()
         if self.peers is None:
             self._start_demo()
+        watching = loop.create_task(self.handover.watch())
         try:
             await self.server.serve(sockets=[listening])
         finally:
+            watching.cancel()
             if self.peers is not None:
                 await self.peers.roster.settle()
             if self._demo is not None:
@@ -235,9 +239,13 @@ class City:
 
     def stop(self) -> None:
         """End gracefully: no new requests, those under way finish, everything is written out."""
+        self.supervisor.stopping()
+        self.handover.is_due = False  # who asked for the city finds it closed all the same
+        self._end()
+
+    def _end(self) -> None:
         log.info("madang.stopping")
         self.system.ready = False
-        self.supervisor.stopping()
         self.system.stopping.set()
         self.server.should_exit = True
         asyncio.get_running_loop().call_later(SLOW_S, self._tell_what_is_waited_for)
@@ -337,24 +345,32 @@ def serve(settings: Settings) -> None:
     configure(settings)
     os.umask(0o077)  # what is in the data folder is nobody else's on this machine
     check_certificate(settings)
-    sock = listen(settings)
     tune()
-
-    async def main() -> None:
-        city = await City.open(settings)
-        await city.run(sock)
-
-    try:
-        with held(settings.data):
-            _run(main)
-    except (FolderInUse, MadangError) as error:
-        sys.exit(f"madang: {error}")
+    with contextlib.closing(listen(settings)) as sock:
+        try:
+            while _serve_once(settings, sock):
+                handover.wait(settings.data, Supervisor(os.environ).alive)
+                gc.collect()  # the city as it was before
+        except (FolderInUse, MadangError) as error:
+            sys.exit(f"madang: {error}")
 
 
-def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _serve_once(settings: Settings, sock: socket.socket) -> bool:
+    """Run the city where it is now; return whether it was handed over to somebody who moves it."""
+
+    async def main() -> bool:
+        city = await City.open(found)
+        await city.run(sock.dup())  # of which whoever calls meanwhile takes no notice
+        return city.handover.is_due
+
+    with held(settings.data):
+        found = handover.settled(settings)
+        return _run(main)
+
+
+def _run(main: Callable[[], Coroutine[Any, Any, bool]]) -> bool:
     if sys.platform == "win32":
-        asyncio.run(main())
-    else:
-        import uvloop
+        return asyncio.run(main())
+    import uvloop
 
-        uvloop.run(main())
+    return uvloop.run(main())

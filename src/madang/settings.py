@@ -50,8 +50,9 @@ class Settings(BaseModel):
     store: str = _setting(
         "",
         "Place",
-        "Where the state is: empty is below `data`; `postgres://user@host/database` is PostgreSQL"
-        " 15 or newer with PostGIS, for all of the state but the audit log.",
+        "Where the state is: empty is below `data`, or where `moved.json` there says that `madang"
+        " move` took it; `postgres://user@host/database` is PostgreSQL 15 or newer with PostGIS,"
+        " for all of the state but the audit log.",
     )
     store_password: SecretStr = _setting(
         SecretStr(""),

@@ -1,6 +1,7 @@
 """Where the values of settings come from; the later wins.
 
-Default, ``madang.toml``, ``MADANG_*`` variables, command line.
+Default, where the data folder says that its city went, ``madang.toml``, ``MADANG_*`` variables,
+command line.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
+from madang import settings_moved
 from madang.model.errors import MadangError
 from madang.settings import TABLES, Settings
 
@@ -67,6 +69,7 @@ def load(
         {name: (value, "--" + name.replace("_", "-")) for name, value in given.items()},
     ]
     merged = {name: found for layer in layers for name, found in layer.items()}
+    merged |= _read_moved(merged)
     try:
         return Settings.model_validate({name: value for name, (value, _) in merged.items()})
     except ValidationError as error:
@@ -92,6 +95,24 @@ def _read_file(config: Path | None, environ: Mapping[str, str]) -> Layer:
     for name in values:
         _check_known(name, f"{name} in {path}", "")
     return {name: (value, f"{name} in {path}") for name, value in values.items()}
+
+
+def _read_moved(merged: Layer) -> Layer:
+    """Return where a city is now that has left its data folder, unless that is set."""
+    try:
+        data = (
+            Path(merged["data"][0]) if "data" in merged else Settings.model_fields["data"].default
+        )
+        moved = settings_moved.read(data)
+    except TypeError:  # it is no path; that is told with all else
+        return {}
+    if moved is None or not moved.is_ended or merged.get("store", ("",))[0]:
+        return {}
+    place = str(data / settings_moved.FILE)
+    found: Layer = {"store": (moved.store, place)}
+    if moved.history_path and "history_path" not in merged:
+        found["history_path"] = (moved.history_path, place)
+    return found
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -38,6 +38,10 @@ class Supervisor:
         """Say that the hub is ending in order."""
         self._tell("STOPPING=1")
 
+    def alive(self) -> None:
+        """Say that it is not stuck, while there is no loop to say so."""
+        self._tell("WATCHDOG=1")
+
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self._tell("WATCHDOG=1")
         loop.call_later(self._every_s, self._beat, loop)

@@ -6,17 +6,22 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from madang.commands.keep_lake import copy_one
+from madang.commands.move_lakes import linked
 from madang.hub.lakes import Lakes
 from madang.lake import transfer
 from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
-from madang.lake.transfer import TransferError
+from madang.lake.transfer import Parts, TransferError
 from madang.settings import Settings
 from tests.commands.test_keep_lake import TENANTS, City, _check, _furnish
 from tests.contract.cluster import shared
@@ -68,7 +73,7 @@ def test_a_city_is_moved_with_its_history_and_kept_in_order_there(tmp_path: Path
 
     asyncio.run(go_on())
     again = madang("move", "--to", url, "--data", str(data), MADANG_HISTORY_PATH=str(files))
-    assert "a city is there already" in again.stdout + again.stderr
+    assert "was moved to" in again.stdout + again.stderr
     asyncio.run(_check(data))  # the files stayed as they were
 
 
@@ -148,3 +153,76 @@ def test_a_move_that_was_cut_off_goes_on_and_what_differs_is_refused(
     source.close()
     target.close()
     engine.close()
+
+
+def test_a_copy_is_brought_from_one_state_to_the_next_whatever_was_done(
+    tmp_path: Path, url: str
+) -> None:
+    engine = Engine(tmp_path / "scratch")
+    source = furnished(engine, tmp_path / "source")
+    lakes = Lakes(Settings(data=tmp_path / "city", store=url))
+    target = DuckLake(engine, lakes.in_database(""))
+    states = count(1)
+    had: Parts = {}
+    outbox = Outbox()
+    outbox.last = source.drained
+
+    def drained() -> None:
+        at = T0 + 150 * 24 * HOUR
+        source.take([outbox.put(*(entity(f"urn:new:{n}", at=at, a=n) for n in range(5)))])
+        source.drain()
+
+    def nothing() -> None:
+        """Only the files are others than before."""
+        source.maintain(whole=True)
+
+    def loaded() -> None:
+        source.load(past("urn:r:9", 40), created=T0)
+
+    def removed(id: str) -> Callable[[], object]:
+        return lambda: source.remove(id)
+
+    steps = [drained, nothing, loaded, removed("urn:r:1"), nothing, drained, removed("urn:r:9")]
+    for step in steps:
+        step()
+        home = tmp_path / str(next(states))
+        copy_one(tmp_path / "source", home, linked)
+        now = DuckLake(engine, SqliteCatalog(home))
+        before = target.figures().rows
+        if had:
+            assert target.follow(had, now) == source.figures().rows - before
+            assert target.followed > 0
+        else:
+            target.take_over(now, lambda more: None)
+            assert target.followed == 0
+        had = now.parts
+        assert target.hold_to(now) == source.figures().rows == target.figures().rows
+        assert (target.drained, target.kinds()) == (source.drained, source.kinds())
+        now.close()
+    assert target.log(0, 1_000) == source.log(0, 1_000)
+    new = past("urn:r:8", 3)
+    assert target.load(new, created=T0) == 3  # under numbers that are nobody else's
+    assert target.check() == []
+    target.remove("urn:r:2")
+    with (
+        closing(DuckLake(engine, SqliteCatalog(home))) as now,
+        pytest.raises(TransferError, match="begin again"),
+    ):
+        target.hold_to(now)
+    source.close()
+    target.close()
+    engine.close()
+
+
+def past(id: str, values: int) -> pl.DataFrame:
+    """Return values of an entity, an hour each, from years before all others."""
+    start = T0 - 2 * 365 * 24 * HOUR
+    return pl.DataFrame(
+        {
+            "entity": id,
+            "type": "Room",
+            "attribute": "a",
+            "time": pl.Series([start + n * HOUR for n in range(values)]).cast(pl.Datetime("us")),
+            "number": pl.int_range(values, eager=True).cast(pl.Float64),
+        }
+    )

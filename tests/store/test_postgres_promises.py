@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from madang.query.tree import Query
 from madang.store.engine import SqliteEngine
 from madang.store.postgres import move as moving
+from madang.store.postgres import move_rows
 from madang.store.postgres.engine import PostgresEngine, UnusableDatabase
 from madang.store.postgres.schema import schema_of
 from madang.store.protocol import Batch, Outdated
@@ -97,8 +98,7 @@ async def test_a_move_that_was_cut_off_goes_on_and_no_hub_starts_before(
     await store.commit(Batch(items={("subscription", "urn:s"): b"{}"}))
     wanted = ids(await store.query(Query(limit=100), T0))
     await source.close()
-    monkeypatch.setattr(moving, "CHUNK", 7)
-    found = await moving.sources(tmp_path)
+    monkeypatch.setattr(move_rows, "CHUNK", 7)
 
     class CutOff(Exception):
         pass
@@ -110,15 +110,21 @@ async def test_a_move_that_was_cut_off_goes_on_and_no_hub_starts_before(
         if len(copied) == 2:
             raise CutOff
 
-    async def nothing() -> None:
-        """Do what there is to be done beside the state: none has a history."""
+    async def move(engine: PostgresEngine, told: moving.Told) -> None:
+        async with await engine.connect() as connection:
+            mover = moving.Mover(connection, tmp_path, told)
+            await mover.begin()
+            await mover.follow()
+            await mover.finish(lambda: None)
 
     engine = PostgresEngine(url)
     with pytest.raises(CutOff):
-        await moving.move(engine, tmp_path, found, cut, nothing)
+        await move(engine, cut)
+    assert not await moving.is_ended(engine)
     with pytest.raises(UnusableDatabase, match="run `madang move` again"):
         await engine.claim()
-    await moving.move(engine, tmp_path, found, lambda what, more: None, nothing)
+    await move(engine, lambda what, more: None)
+    assert await moving.is_ended(engine)
     await engine.claim()
     moved = await engine.open("", create=False)
     assert moved is not None
@@ -129,8 +135,8 @@ async def test_a_move_that_was_cut_off_goes_on_and_no_hub_starts_before(
     assert await moved.check() == []
     await engine.close()
     other = PostgresEngine(url)
-    with pytest.raises(moving.MoveError, match="name an empty database"):
-        await moving.move(other, tmp_path, found, lambda what, more: None, nothing)
+    with pytest.raises(move_rows.MoveError, match="name an empty database"):
+        await move(other, lambda what, more: None)
     await other.close()
 
 

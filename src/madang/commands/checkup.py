@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from madang import settings_sources
+from madang.commands.moving import given_up
 from madang.doctor import Finding, examine, mend
 from madang.lock import held
 from madang.model.errors import MadangError
@@ -51,7 +52,9 @@ def show(
 def _mended(chosen: Settings) -> list[Finding]:
     try:
         with held(chosen.data):
-            return asyncio.run(mend(chosen))
+            text = "a move that was not brought to its end is given up; drop its database"
+            given = [Finding("good", "Move", text)] if given_up(chosen.data) else []
+            return given + asyncio.run(mend(chosen))
     except (MadangError, OSError) as error:
         return [Finding("bad", "Mending", str(error), "stop the hub, then run this again")]
 

@@ -45,19 +45,33 @@ def copy(data: Path, folder: Path) -> list[str]:
     found: list[str] = []
     for catalog in sorted((data / LAKE).glob(f"*/{CATALOG}")):
         target = folder / LAKE / catalog.parent.name
-        for attempt in range(TRIES):
-            shutil.rmtree(target, ignore_errors=True)
-            try:
-                _copy(catalog.parent, target)
-                break
-            except FileNotFoundError as error:
-                if attempt == TRIES - 1:
-                    raise LakeChanged(
-                        f"{catalog.parent} was rewritten while it was copied ({error});"
-                        " make the backup again when the hub has less to do"
-                    ) from error
+        copy_one(catalog.parent, target, shutil.copyfile)
         found += [p.relative_to(folder).as_posix() for p in target.rglob("*") if p.is_file()]
     return sorted(found)
+
+
+def copy_one(lake: Path, target: Path, put: Callable[[Path, Path], object]) -> None:
+    """Copy a lake as it is at one moment, also while a hub writes it.
+
+    Args:
+        lake: its folder.
+        target: folder for the copy; what is there goes.
+        put: makes the second path of a file that never changes the same as the first.
+
+    Raises:
+        LakeChanged: it was rewritten again and again while it was copied.
+    """
+    for attempt in range(TRIES):
+        shutil.rmtree(target, ignore_errors=True)
+        try:
+            _copy(lake, target, put)
+            return
+        except FileNotFoundError as error:
+            if attempt == TRIES - 1:
+                raise LakeChanged(
+                    f"{lake} was rewritten while it was copied ({error}); do it again when the hub"
+                    " has less to do"
+                ) from error
 
 
 def copy_shared(settings: Settings, tenants: Iterable[str], folder: Path) -> list[str]:
@@ -88,7 +102,7 @@ def _copy_shared(engine: Engine, catalog: Catalog, target: Path) -> None:
         made.pragma("journal_mode", "delete")
 
 
-def _copy(lake: Path, target: Path) -> None:
+def _copy(lake: Path, target: Path, put: Callable[[Path, Path], object]) -> None:
     target.mkdir(parents=True)
     flags = apsw.SQLITE_OPEN_READWRITE  # of a log left by a crash as well
     with closing(apsw.Connection(str(lake / CATALOG), flags=flags)) as source:
@@ -104,7 +118,7 @@ def _copy(lake: Path, target: Path) -> None:
             raise FileNotFoundError(f"{name} is gone")
         place = target / file.relative_to(lake)
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
+        put(file, place)
 
 
 def fault(folder: Path, items: list[dict[str, Any]], checksum: Callable[[Path], str]) -> str | None:

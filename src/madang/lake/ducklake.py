@@ -154,6 +154,39 @@ class DuckLake(Reader):
         """
         return transfer.transfer(source._files, self._files, told)
 
+    def follow(self, had: transfer.Parts, now: DuckLake) -> int:
+        """Bring a copy of another lake from an earlier state to a later one, compared.
+
+        Args:
+            had: the parts of the other lake when this one was its copy; the files must be there.
+            now: the other lake as it is to be copied.
+
+        Returns:
+            How many instances it has more.
+
+        Raises:
+            TransferError: the copy has not come by what the original has.
+        """
+        return transfer.follow(had, now._files, self._files)
+
+    def hold_to(self, source: DuckLake) -> int:
+        """Compare all of it with another lake; return how many instances they have.
+
+        Raises:
+            TransferError: they are not alike.
+        """
+        return transfer.hold_to(source._files, self._files)
+
+    @property
+    def parts(self) -> transfer.Parts:
+        """The files that have its instances now, but for what waits to be drained."""
+        return transfer.parts(self._files)
+
+    @property
+    def followed(self) -> int:
+        """The number of the state that :meth:`follow` brought it to; 0 if it was not called yet."""
+        return transfer.followed(self._files)
+
     # --- correcting ---------------------------------------------------------------------------
 
     def add(self, instances: Sequence[Instance], *, only_news: bool = False) -> None:

@@ -64,9 +64,9 @@ class Files:
         self.waiting = 0
         self.holds: Sequence[Hold] = ()
         self.kinds = Kinds()
+        self._is_numbered = catalog.is_shared
+        """Whether the catalog knows which numbers are given to rows that came from no change."""
         self._open()
-        if not catalog.is_shared:
-            catalog.begin(self._number(LOWEST))
 
     def _open(self) -> None:
         import duckdb
@@ -184,7 +184,7 @@ class Files:
         with self.catalog.alone(), self.writing:
             self.refresh()
             if upto < self.drained == known:  # or another process has done it meanwhile
-                first = self.catalog.number(self.drained - upto)
+                first = self.number(self.drained - upto)
                 with self.transaction(upto) as cursor:
                     cursor.execute(
                         f"UPDATE {self.files}.instance SET seq = {first} - (seq - {upto + 1})"
@@ -194,6 +194,9 @@ class Files:
 
     def number(self, count: int) -> int:
         """Return the first of so many new numbers for rows that come from no change; they fall."""
+        if not self._is_numbered:  # it takes a look at every row, so it is asked for when needed
+            self.catalog.begin(self._number(LOWEST))
+            self._is_numbered = True
         return self.catalog.number(count)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:

@@ -1,48 +1,46 @@
-"""Moving an embedded city into a database: in chunks that each are durable, then compared.
+"""Moving an embedded city into a database, while a hub goes on working on it.
 
-``turn`` has under the writer ``move`` which row was copied last, committed with the rows
-themselves, so a move that was cut off goes on where it was. ``madang.tenant`` says of every tenant
-which folder is being moved until all of them are done; no hub starts on the database before that.
+Of each tenant, first all entities are copied in chunks that each are durable: ``turn`` has under
+the writer ``move`` which row was copied last, committed with the rows themselves. What changes
+meanwhile is noted in the tenant's own file (:mod:`madang.store.move_log`) and copied anew, again
+and again (:meth:`Mover.follow`), until nobody writes any more and nothing is noted
+(:meth:`Mover.finish`). So a move that was cut off goes on where it was, and its last part takes as
+long as there is to do then.
+
+Each row is compared after it was written for the last time: all rows that are not noted when the
+first copy is there, and those that are noted whenever they are copied. In the end the number of
+entities is compared with what the hub has counted.
+
+``madang.tenant`` says of every tenant which folder is being moved until all of them are done; no
+hub starts on the database before that.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import apsw
-import orjson
 
-from madang.model.errors import MadangError
-from madang.store.connection import connect
+from madang.store import move_log
 from madang.store.engine import SYSTEM as SYSTEM_FILE
 from madang.store.engine import SqliteEngine
+from madang.store.postgres import move_rows
 from madang.store.postgres import schema as schemas
-from madang.store.postgres.commit import INSERT
+from madang.store.postgres.connections import PATIENCE, PAUSE
 from madang.store.postgres.engine import SYSTEM_NAME, PostgresEngine
+from madang.store.postgres.move_rows import CHUNK, MoveError
 from madang.store.postgres.schema import REGISTER, SYSTEM, Connection, schema_of
+from madang.store.schema import MIGRATIONS
 
-CHUNK = 2_000
 _DONE = 2**63 - 1  # as the last row copied: all are
-_OTHERS = {
-    "shape": ("id, types, attributes, count", "id"),
-    "outbox": ("seq, count, body", "seq"),
-    "item": ("kind, id, body", "kind, id"),
-    "delivery": ("key, subscription, at, body, attempts, error", "key"),
-}
-_ENTITY = "id, shape, created, modified, written, expires"
-_ENTITIES = f"SELECT rowid, {_ENTITY}, west, south, east, north, times, doc FROM entity"
-_ENTITIES += " WHERE rowid > ? ORDER BY rowid LIMIT ?"  # a chunk after the last one
 
-Told = Callable[[str, int], None]
-"""Is told what is done to a tenant, and of how many entities more."""
-
-
-class MoveError(MadangError):
-    """The city cannot be moved to this database, or is not there as it was."""
+Part = Literal["copying", "comparing"]
+Told = Callable[[Part, int], None]
+"""Is told of how many entities more something is done."""
 
 
 class Source:
@@ -52,172 +50,238 @@ class Source:
         self.name = name
         self.schema = schema
         self.file = file
-        with closing(connect(file)) as connection:
-            self.entities = int(next(connection.execute("SELECT count(*) FROM entity"))[0])
+        self.copied: int | None = None
+        """How many entities the copy has; None before all of it was compared."""
 
 
 async def sources(folder: Path) -> list[Source]:
-    """Return the tenants of a state folder, and what belongs to none."""
+    """Return the tenants of a state folder, and what belongs to none.
+
+    Raises:
+        MoveError: one of them is of another version.
+    """
     engine = SqliteEngine(folder)
     found = [Source(name, schema_of(name), engine.file(name)) for name in await engine.tenants()]
     await engine.close()
     system = folder / f"{SYSTEM_FILE}.sqlite"
-    return [*found, Source(SYSTEM_NAME, SYSTEM, system)] if system.exists() else found
+    if system.exists():
+        found.append(Source(SYSTEM_NAME, SYSTEM, system))
+    return [source for source in found if _is_whole(source.file)]
 
 
-async def move(
-    engine: PostgresEngine,
-    folder: Path,
-    found: list[Source],
-    told: Told,
-    rest: Callable[[], Awaitable[None]],
-) -> None:
-    """Copy all tenants and compare them; raises if a hub could not go on with the copies.
+def _is_whole(file: Path) -> bool:
+    """Tell whether a hub has made the tables of a file already."""
+    with closing(move_log.connect(file)) as connection:
+        version = connection.pragma("user_version")
+    if version not in (0, len(MIGRATIONS)):
+        raise MoveError(
+            f"{file} has store version {version}, not {len(MIGRATIONS)}; start a hub of this"
+            " version on it first"
+        )
+    return bool(version)
 
-    Args:
-        engine: where to.
-        folder: the state folder they come from.
-        found: see :func:`sources`.
-        told: is told how far it is.
-        rest: does what else there is to be done before a hub may start on the database.
+
+def count(found: list[Source]) -> int:
+    """Return how many entities there are."""
+    total = 0
+    for source in found:
+        with closing(move_log.connect(source.file)) as file:
+            total += _counted(file)
+    return total
+
+
+def _counted(file: apsw.Connection) -> int:
+    return int(next(file.execute("SELECT count(*) FROM entity"))[0])
+
+
+async def is_ended(engine: PostgresEngine) -> bool:
+    """Tell whether what was being moved into a database is there to its end.
 
     Raises:
-        MoveError: the database has a city already, or a copy is not like its original.
+        MadangError: the database does not answer.
     """
     connection = await engine.connect()
     try:
-        await _begin(connection, str(folder))
-        for source in found:
-            await schemas.migrate(connection, source.name, source.schema)
-            await connection.execute(
-                f"UPDATE {REGISTER} SET moving = %s WHERE name = %s", (str(folder), source.name)
-            )
-        for source in found:
-            with closing(connect(source.file)) as file:
-                await _copy(connection, source.schema, file, lambda n: told("copying", n))
-                await _compare(connection, source, file, lambda n: told("comparing", n))
-        await rest()
-        async with connection.transaction():
-            for source in found:
-                await connection.execute(f"DELETE FROM {source.schema}.turn WHERE writer = 'move'")
-            await connection.execute(f"UPDATE {REGISTER} SET moving = NULL")
-        await connection.execute("ANALYZE")
+        if not await schemas.has_register(connection):
+            return False
+        rows = await connection.execute(f"SELECT count(*), count(moving) FROM {REGISTER}")
+        [(tenants, moving)] = await rows.fetchall()
+        return bool(tenants) and not moving
     finally:
         await connection.close()
 
 
-async def _begin(connection: Connection, folder: str) -> None:
-    if not await schemas.claim(connection, is_shared=False):
-        raise MoveError("a hub works on that database; name one without")
-    if not await schemas.has_register(connection):
-        return
-    rows = await connection.execute(
-        f"SELECT moving FROM {REGISTER} WHERE moving IS DISTINCT FROM %s", (folder,)
-    )
-    other = await rows.fetchone()
-    if other is not None:
-        there = f"a city is being moved there from {other[0]}" if other[0] else "a city is there"
-        raise MoveError(f"{there} already; name an empty database")
+class Mover:
+    """Moves the tenants of one state folder.
 
+    Args:
+        connection: to the database, held for as long as the move takes.
+        folder: the state folder.
+        told: is told how far it is.
+    """
 
-async def _copy(
-    connection: Connection, schema: str, file: apsw.Connection, told: Callable[[int], None]
-) -> None:
-    rows = await connection.execute(f"SELECT number FROM {schema}.turn WHERE writer = 'move'")
-    begun = await rows.fetchone()
-    if begun is None:
-        await _copy_others(connection, schema, file)
-    last = 0 if begun is None else int(begun[0])
-    if last:
-        told(next(file.execute("SELECT count(*) FROM entity WHERE rowid <= ?", (last,)))[0])
-    while last != _DONE:
-        some = list(file.execute(_ENTITIES, (last, CHUNK)))
-        last = some[-1][0] if some else _DONE
-        text = orjson.dumps(list(map(_row, some))).decode()
-        async with connection.transaction():
-            await connection.execute(INSERT.format(s=schema), (text,))
-            await connection.execute(
-                f"UPDATE {schema}.turn SET number = %s WHERE writer = 'move'", (last,)
-            )
-        told(len(some))
+    def __init__(self, connection: Connection, folder: Path, told: Told) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._told = told
+        self._found: dict[str, Source] = {}
 
+    @property
+    def tenants(self) -> list[str]:
+        """The names of the tenants that are being moved."""
+        return [name for name in self._found if name != SYSTEM_NAME]
 
-async def _copy_others(connection: Connection, schema: str, file: apsw.Connection) -> None:
-    """Copy everything but entities, in one transaction."""
-    seq = next(
-        file.execute(
-            "SELECT max(coalesce((SELECT max(seq) FROM outbox), 0), coalesce((SELECT"
-            " CAST(CAST(body AS TEXT) AS INTEGER) FROM item WHERE kind = 'setting'"
-            " AND id = 'drained'), 0)),"
-            " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'delivery'), 0)"
+    @property
+    def entities(self) -> int:
+        """How many entities have been moved."""
+        return sum(source.copied or 0 for source in self._found.values())
+
+    async def begin(self) -> None:
+        """Make sure that the database is one to move to, and that nobody else works on it.
+
+        Raises:
+            MoveError: it is not.
+        """
+        for _ in range(int(PATIENCE / PAUSE)):  # the server may not know yet that a move was killed
+            if await schemas.claim(self._connection, is_shared=False):
+                break
+            await asyncio.sleep(PAUSE)
+        else:
+            raise MoveError("a hub works on that database; name one without")
+        if not await schemas.has_register(self._connection):
+            return
+        rows = await self._connection.execute(
+            f"SELECT moving FROM {REGISTER} WHERE moving IS DISTINCT FROM %s", (str(self._folder),)
         )
-    )
-    async with connection.transaction(), connection.cursor() as cursor:
-        for table, (columns, _) in _OTHERS.items():
-            async with cursor.copy(f"COPY {schema}.{table} ({columns}) FROM STDIN") as copy:
-                for row in file.execute(f"SELECT {columns} FROM {table}"):
-                    await copy.write_row(list(map(_storable, row)))
-        await cursor.execute(f"UPDATE {schema}.counter SET seq = %s, key = %s", seq)
-        await cursor.execute(f"INSERT INTO {schema}.turn VALUES ('move', 0)")
-
-
-def _storable(value: Any) -> Any:
-    """Return a value that PostgreSQL can keep: its texts cannot have NUL."""
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
-
-
-def _row(values: Any) -> dict[str, Any]:
-    _, id, shape, created, modified, written, expires, *box, times, doc = values
-    own = None if times is None else orjson.loads(times).get("")
-    return {
-        "i": id, "s": shape, "c": created, "m": modified, "w": written, "e": expires,
-        "n": own[2] if own else None, "b": None if box[0] is None else box, "t": times, "d": doc,
-    }  # fmt: skip
-
-
-async def _compare(
-    connection: Connection, source: Source, file: apsw.Connection, told: Callable[[int], None]
-) -> None:
-    """Hold the copy to its original: the number of rows and a checksum of each table."""
-    box = "ST_XMin(place), ST_YMin(place), ST_XMax(place), ST_YMax(place)"
-    here = f"SELECT {_ENTITY}, west, south, east, north, times, doc FROM entity ORDER BY id"
-    there = f"SELECT {_ENTITY}, {box}, times, doc FROM {source.schema}.entity ORDER BY id"
-    tables = {"entity": (here, there)}
-    for table, (columns, order) in _OTHERS.items():
-        text = f"SELECT {columns} FROM {{}} ORDER BY {order}"
-        tables[table] = text.format(table), text.format(f"{source.schema}.{table}")
-    for table, (original, copied) in tables.items():
-        wanted = _digest(file.execute(original))
-        found = await _digest_there(connection, copied, told if table == "entity" else _silent)
-        if found != wanted:
-            raise MoveError(
-                f"{table} of {source.file.name} has {wanted[0]:,} rows with checksum"
-                f" {wanted[1][:12]}, its copy {found[0]:,} with {found[1][:12]}; drop the database"
-                " and move again"
+        other = await rows.fetchone()
+        if other is not None:
+            there = (
+                f"a city is being moved there from {other[0]}" if other[0] else "a city is there"
             )
+            raise MoveError(f"{there} already; name an empty database")
 
+    async def follow(self) -> int:
+        """Copy what is not there yet, or has changed since it was; return how many rows.
 
-def _digest(rows: Iterable[Any]) -> tuple[int, str]:
-    number, found = 0, hashlib.sha256()
-    for row in rows:
-        number += 1
-        found.update(repr(tuple(map(_storable, row))).encode())
-    return number, found.hexdigest()
+        Raises:
+            MoveError: a copy is not like its original.
+        """
+        rows = 0
+        for source in await sources(self._folder):
+            known = self._found.setdefault(source.name, source)
+            with closing(move_log.connect(known.file)) as file:
+                if known.copied is None:
+                    await self._copy(known, file)
+                rows += await self._renew(known, file)
+        return rows
 
+    async def prepare(self) -> None:
+        """Do what would take long in the end: count what a planner must know of the tables."""
+        await self._connection.execute("ANALYZE")
 
-async def _digest_there(
-    connection: Connection, statement: str, told: Callable[[int], None]
-) -> tuple[int, str]:
-    number, found = 0, hashlib.sha256()
-    async with connection.transaction(), connection.cursor(name="compared") as cursor:
-        await cursor.execute(statement)
-        while rows := await cursor.fetchmany(CHUNK):
-            number += len(rows)
-            for row in rows:
-                found.update(repr(row).encode())
-            told(len(rows))
-    return number, found.hexdigest()
+    async def finish(self, note: Callable[[], None]) -> None:
+        """Bring the move to its end, when nobody writes any more.
 
+        Args:
+            note: is called when all is there, right before that is made final.
 
-def _silent(_more: int) -> None:
-    """Tell nobody."""
+        Raises:
+            MoveError: a copy is not like its original.
+        """
+        await self.follow()
+        for source in self._found.values():
+            with closing(move_log.connect(source.file)) as file:
+                counted = _counted(file)
+            if counted != source.copied:
+                raise MoveError(
+                    f"{source.file.name} has {counted:,} entities, its copy {source.copied:,};"
+                    " drop the database and move again"
+                )
+        note()
+        async with self._connection.transaction():
+            for source in self._found.values():
+                await self._connection.execute(
+                    f"DELETE FROM {source.schema}.turn WHERE writer = 'move'"
+                )
+            await self._connection.execute(f"UPDATE {REGISTER} SET moving = NULL")
+
+    def tidy(self) -> None:
+        """Leave the files as if they had never been moved."""
+        for source in self._found.values():
+            with closing(move_log.connect(source.file)) as file:
+                move_log.end(file)
+
+    # --- one tenant ---------------------------------------------------------------------------
+
+    async def _copy(self, source: Source, file: apsw.Connection) -> None:
+        """Copy all there is of a tenant, or what a move before has not come to, and compare it."""
+        async with self._connection.transaction():  # or a hub would take it for whole
+            await schemas.migrate(self._connection, source.name, source.schema)
+            await self._connection.execute(
+                f"UPDATE {REGISTER} SET moving = %s WHERE name = %s",
+                (str(self._folder), source.name),
+            )
+        begun = await self._turn(source)
+        if begun is None:
+            move_log.begin(file)
+            await self._copy_others(source, file)
+        elif not move_log.is_there(file):
+            raise MoveError(
+                f"{source.file.name} is not the file whose move to that database was begun; drop"
+                " the database and move again"
+            )
+        if begun != _DONE:
+            await self._copy_entities(source, file, begun or 0)
+        else:
+            self._told("copying", _counted(file))
+        await self._renew(source, file)  # so that there is less that cannot be compared
+        counts = await move_rows.compare(
+            self._connection, source.schema, file, lambda more: self._told("comparing", more)
+        )
+        source.copied = counts["entity"]
+
+    async def _turn(self, source: Source) -> int | None:
+        rows = await self._connection.execute(
+            f"SELECT number FROM {source.schema}.turn WHERE writer = 'move'"
+        )
+        begun = await rows.fetchone()
+        return None if begun is None else int(begun[0])
+
+    async def _copy_others(self, source: Source, file: apsw.Connection) -> None:
+        """Copy everything but entities."""
+        items = file.execute("SELECT kind, id, body FROM item").fetchall()
+        async with self._connection.transaction():
+            await move_rows.insert(self._connection, source.schema, "item", items)
+            await self._connection.execute(f"INSERT INTO {source.schema}.turn VALUES ('move', 0)")
+
+    async def _copy_entities(self, source: Source, file: apsw.Connection, last: int) -> None:
+        # What is made from now on is noted, so the copy comes to an end however fast that is.
+        end = next(file.execute("SELECT coalesce(max(rowid), 0) FROM entity"))[0]
+        if last:
+            [(done,)] = file.execute("SELECT count(*) FROM entity WHERE rowid <= ?", (last,))
+            self._told("copying", done)
+        while last != _DONE:
+            upto, rows = move_rows.entities_after(file, last)
+            last = _DONE if upto >= end or not rows else upto
+            async with self._connection.transaction():
+                await move_rows.insert(self._connection, source.schema, "entity", rows)
+                await self._connection.execute(
+                    f"UPDATE {source.schema}.turn SET number = %s WHERE writer = 'move'", (last,)
+                )
+            self._told("copying", len(rows))
+
+    async def _renew(self, source: Source, file: apsw.Connection) -> int:
+        """Copy what has changed; return how many rows."""
+        move_log.take(file)
+        renewed = 0
+        for table in move_log.KEYS:
+            keys = move_log.noted(file, table)
+            for n in range(0, len(keys), CHUNK):
+                some = keys[n : n + CHUNK]
+                more = await move_rows.renew(self._connection, source.schema, file, table, some)
+                if table == "entity" and source.copied is not None:
+                    source.copied += more
+            renewed += len(keys)
+        await move_rows.renew_others(self._connection, source.schema, file)
+        move_log.settle(file)
+        return renewed
