@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,10 @@ def cpu_of(pids: list[int]) -> float:
     """Return the processor time of processes and of their children that have ended. [s]"""
     found = 0
     for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        found += sum(map(int, fields[11:15]))
+        # One that ended meanwhile is in the time of its parent from the next look on.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            found += sum(map(int, fields[11:15]))
     return found / _TICKS
 
 

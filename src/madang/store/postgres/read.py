@@ -125,7 +125,7 @@ async def _looked_at(connection: Connection, work: Plan, schema: str, clock: Clo
     enough = None if query.order or query.count else end + 1
     found: list[tuple[Any, Row]] = []
     async with snapshot(connection):
-        async for rows in matching(connection, work, schema, clock):
+        async for rows in matching(connection, work, schema, clock, enough):
             keys = [order.sort_key(one.entity, query.order, query.collation) for one in rows]
             found += zip(keys, (one.row for one in rows), strict=True)
             if enough is not None and len(found) >= enough:
@@ -138,13 +138,24 @@ async def _looked_at(connection: Connection, work: Plan, schema: str, clock: Clo
 
 
 async def matching(
-    connection: Connection, work: Plan, schema: str, clock: Clock
+    connection: Connection, work: Plan, schema: str, clock: Clock, enough: int | None = None
 ) -> AsyncIterator[list[Found]]:
-    """Yield what matches in chunks, within a transaction."""
+    """Yield what matches in chunks, within a transaction.
+
+    Args:
+        connection: in a transaction.
+        work: what to look for.
+        schema: of the tenant.
+        clock: the time that it may take.
+        enough: so many are probably all that is wanted. Half of what a statement finds is taken to
+            match at first; chunks grow from there.
+    """
     linked = _Linked(connection, schema)
+    size = CHUNK if enough is None else min(2 * enough, CHUNK)
     async with connection.cursor(name="matching") as cursor:
         await cursor.execute(work.select(f"{COLUMNS}, e.shape"), work.values)
-        while found := await cursor.fetchmany(CHUNK):
+        while found := await cursor.fetchmany(size):
+            size = min(2 * size, CHUNK)
             some = [
                 Found(entity_of(row), row, values[7])
                 for values in found
