@@ -27,6 +27,7 @@ from rich.console import Console
 from madang import __version__
 from madang.commands import keep_lake
 from madang.commands.keep_lake import LAKE
+from madang.lake.storage import synced
 from madang.lake.transfer import TransferError
 from madang.lock import held
 from madang.model.errors import MadangError
@@ -73,7 +74,7 @@ def backup(settings: Settings, target: Path, console: Console) -> None:
         if target.suffix == ".tar":
             _pack(folder, packed)
         (packed if target.suffix == ".tar" else folder).rename(target)
-        _sync(target.parent)
+        synced(target.parent)
     except OSError as error:
         raise BackupError(f"the backup cannot be written to {target}: {error}") from error
     finally:
@@ -117,7 +118,7 @@ def _copy_others(settings: Settings, folder: Path) -> list[dict[str, Any]]:
     found = []
     for name in (system, audit):
         if (folder / name).exists():
-            _sync(folder / name)
+            synced(folder / name)
             found.append({"file": name} | _marks(folder / name))
     return found
 
@@ -160,7 +161,7 @@ async def inspect(folder: Path) -> list[dict[str, Any]]:
         await engine.close()
     for item in found:  # after closing, when the files no longer change
         file = folder / str(item["file"])
-        _sync(file)
+        synced(file)
         item |= _marks(file)
     return found
 
@@ -178,7 +179,7 @@ def _copy_lakes(settings: Settings, tenants: list[str], folder: Path) -> list[di
     except (keep_lake.LakeChanged, TransferError) as error:
         raise BackupError(str(error)) from error
     for file in files:
-        _sync(folder / file)
+        synced(folder / file)
     return [{"file": file} | _marks(folder / file) for file in files]
 
 
@@ -278,7 +279,7 @@ def _keep_audit(state: Path, new: Path) -> None:
         if stays:
             older.unlink(missing_ok=True)
             audit_file.backup(present, older)
-            _sync(older)
+            synced(older)
     except apsw.Error as error:
         raise BackupError(
             f"the audit log {present} cannot be read ({error}); `madang audit verify` says more;"
@@ -311,7 +312,7 @@ def _swap(new: Path, state: Path, data: Path) -> None:
         if old.exists():
             old.rename(state)
         raise
-    _sync(data)
+    synced(data)
     _remove(old)
 
 
@@ -320,12 +321,12 @@ def _pack(folder: Path, target: Path) -> None:
         for file in sorted(folder.rglob("*")):
             if file.is_file():
                 archive.add(file, file.relative_to(folder).as_posix())
-    _sync(target)
+    synced(target)
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-    _sync(path)
+    synced(path)
 
 
 def checksum(file: Path) -> str:
@@ -335,15 +336,6 @@ def checksum(file: Path) -> str:
         while chunk := stream.read(_CHUNK):
             found.update(chunk)
     return found.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Make a file or the entries of a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

@@ -95,7 +95,7 @@ class Folder:
             if file.name not in self._synced:
                 with suppress(FileNotFoundError):  # of another process, which gave it up
                     for path in (file, file.parent):
-                        _synced(path)
+                        synced(path)
                 self._synced.add(file.name)
 
     def sizes(self, cursor: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, int]:
@@ -108,7 +108,8 @@ class Folder:
         return False
 
 
-def _synced(path: Path) -> None:
+def synced(path: Path) -> None:
+    """Make a file or the entries of a folder durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
