@@ -18,6 +18,17 @@ from tests.e2e.server import API, Server
 VAULT, PERSON = "urn:ngsi-ld:Vault:1", "urn:ngsi-ld:Person:mina"
 CODE, PHONE = "gold-4711", "+82-10-5555-0199"
 NEVER = (CODE.encode(), PHONE.encode(), b"Vault", b"secretScope")
+MINA = {
+    "id": PERSON,
+    "type": "Person",
+    "telephone": PHONE,
+    "badge": "Mina",
+    "keeps": {"type": "Relationship", "object": VAULT},
+    "location": {
+        "type": "GeoProperty",
+        "value": {"type": "Point", "coordinates": [127, 37]},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +36,8 @@ def city(hub: Server) -> Server:
     """Return a hub with a type, a scope and a personal attribute that a stranger must not see."""
     local = hub.local_key()
     lock = {"type": "Property", "value": CODE, "observedAt": "2026-01-01T00:00:00Z"}
-    entities = [
-        {"id": VAULT, "type": "Vault", "scope": "/secretScope", "code": lock},
-        {
-            "id": PERSON,
-            "type": "Person",
-            "telephone": PHONE,
-            "badge": "Mina",
-            "keeps": {"type": "Relationship", "object": VAULT},
-            "location": {
-                "type": "GeoProperty",
-                "value": {"type": "Point", "coordinates": [127, 37]},
-            },
-        },
-    ]
-    for one in entities:
+    vault = {"id": VAULT, "type": "Vault", "scope": "/secretScope", "code": lock}
+    for one in (vault, MINA):
         assert hub.request("POST", f"{API}/entities", one, local).status == 201
     changed = hub.request("PATCH", f"{API}/entities/{VAULT}", {"code": CODE + "-2"}, local)
     assert changed.status == 204
@@ -170,9 +168,12 @@ def test_writing_does_not_read(city: Server) -> None:
     ):
         answer = city.request(method, f"{API}/{path}", body, writer)
         assert PHONE.encode() not in answer.body
-    found = city.request("GET", f"{API}/entities/{PERSON}", headers=city.local_key())
+    local = city.local_key()
+    found = city.request("GET", f"{API}/entities/{PERSON}", headers=local)
     assert content(found)["telephone"]["value"] == PHONE
     assert content(found)["type"] == "Person"
+    back = city.request("PUT", f"{API}/entities/{PERSON}", MINA, local)  # others ask for her, too
+    assert back.status == 204
 
 
 def test_the_stream_of_changes_shows_what_may_be_seen(city: Server, reader: Headers) -> None:
