@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from madang.model.entity import Entity
-from madang.query.tree import Condition, Query
+from madang.query.tree import Compare, Condition, Path, Query, Uri
 from madang.store.places import box_of
 from madang.store.postgres import sql
+from madang.store.postgres.schema import IRIS
 from madang.store.sql import shape_condition
 from tests.contract.cluster import shared
 from tests.property.queries import (
@@ -29,10 +30,11 @@ from tests.property.queries import (
     types_of,
 )
 
-TABLE = """
+TABLE = f"""
 CREATE TEMP TABLE entity (
     id text COLLATE "C", created bigint, modified bigint, place geometry(Geometry, 4326), doc text,
-    body jsonb GENERATED ALWAYS AS (replace(doc, '\\u0000', '\\u0001')::jsonb) STORED
+    body jsonb GENERATED ALWAYS AS (replace(doc, '\\u0000', '\\u0001')::jsonb) STORED,
+    iris jsonb GENERATED ALWAYS AS ({IRIS}) STORED
 )
 """
 
@@ -104,3 +106,35 @@ def test_a_whole_query_finds_the_same_in_memory_and_in_postgresql(
 ) -> None:
     fill(connection, city)
     check(connection, city, query)
+
+
+LED = "urn:ngsi-ld:Person:7"
+FORMS: list[Any] = [
+    {"type": "Property", "value": LED},
+    {"type": "Property", "value": ["a", LED]},
+    {"type": "Property", "value": {"@type": "xsd:anyURI", "@value": LED}},
+    {"type": "Relationship", "object": LED},
+    {"type": "Relationship", "object": ["urn:a", LED]},
+    {"type": "ListRelationship", "objectList": [{"object": "urn:a"}, {"object": LED}]},
+    {"type": "VocabProperty", "vocab": LED},
+    {"type": "VocabProperty", "vocab": ["a", LED]},
+    {"type": "JsonProperty", "json": ["a", LED]},
+    {"type": "ListProperty", "valueList": ["a", LED]},
+    [
+        {"type": "Relationship", "object": "urn:a"},
+        {"type": "Relationship", "object": LED, "datasetId": "urn:set:1"},
+    ],
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_or_leads_to_an_iri_is_found_by_the_index(
+    connection: psycopg.Connection[Any], form: Any
+) -> None:
+    name = NAMES[0]
+    one = Entity({"id": "urn:one", "type": "Vehicle", name: form}, 0, 0, 0)
+    query = Query(q=Compare(Path(name), "==", Uri(LED)))
+    assert found_in_memory([one], query) == {"urn:one"}
+    assert sql.where(query).indexed
+    fill(connection, [one])
+    check(connection, [one], query)

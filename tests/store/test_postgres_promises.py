@@ -6,17 +6,19 @@ import time
 from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from madang.query import tree
 from madang.query.tree import Query
 from madang.store.engine import SqliteEngine
 from madang.store.postgres import move as moving
-from madang.store.postgres import move_rows
+from madang.store.postgres import move_rows, sql
 from madang.store.postgres.engine import PostgresEngine, UnusableDatabase
 from madang.store.postgres.schema import schema_of
 from madang.store.protocol import Batch, Outdated
-from tests.contract.city import T0, ids, put, vehicle
+from tests.contract.city import T0, ids, of_type, put, vehicle
 from tests.contract.cluster import shared
 
 numbers = count()
@@ -53,6 +55,54 @@ async def test_of_two_writers_the_later_one_is_refused_and_loads_again(url: str)
     assert await first.check() == []
     await one.close()
     await other.close()
+
+
+OWNER = tree.Uri("urn:ngsi-ld:Person:7")
+LED_TO = [
+    tree.Compare(tree.Path("ownedBy"), "==", value)
+    for value in (OWNER, OWNER.text, tree.Values((OWNER, tree.Uri("urn:none"))))
+]
+
+
+@pytest.mark.parametrize("wanted", LED_TO)
+async def test_an_index_finds_what_leads_to_an_entity(url: str, wanted: tree.Compare) -> None:
+    """However little the others have in common with it, and whoever wrote them."""
+    engine = PostgresEngine(url)
+    store = await engine.open("", create=True)
+    assert store is not None
+    await put(store, *(vehicle(n, ownedBy=f"urn:ngsi-ld:Person:{n % 300}") for n in range(900)))
+    statement = sql.where(of_type("Vehicle", q=wanted))
+    assert statement.indexed
+    with psycopg.connect(url.replace("postgres:", "postgresql:")) as connection:
+        connection.execute("SET enable_seqscan = off")
+        lines = connection.execute(
+            f"EXPLAIN SELECT 1 FROM madang_default.entity e WHERE {statement.text}".encode(),
+            statement.values,
+        ).fetchall()
+    assert sum("iris_idx" in line for (line,) in lines) == 16
+    page = await store.query(of_type("Vehicle", q=wanted, count=True, limit=2), T0)
+    assert (ids(page), page.count, page.more) == ([vehicle(7).id, vehicle(307).id], 3, True)
+    await engine.close()
+
+
+async def test_a_schema_of_an_older_version_is_brought_to_this_one(url: str) -> None:
+    """With its entities, which are found by what they lead to as those that come after it."""
+    engine = PostgresEngine(url)
+    store = await engine.open("", create=True)
+    assert store is not None
+    await put(store, vehicle(1, ownedBy="urn:ngsi-ld:Person:7"), vehicle(2))
+    await engine.close()
+    with psycopg.connect(url.replace("postgres:", "postgresql:")) as connection:
+        connection.execute("ALTER TABLE madang_default.entity DROP iris")
+        connection.execute("UPDATE madang.tenant SET version = 2")
+    engine = PostgresEngine(url)
+    store = await engine.open("", create=False)
+    assert store is not None
+    await put(store, vehicle(3, ownedBy="urn:ngsi-ld:Person:7"))
+    page = await store.query(of_type("Vehicle", q=LED_TO[0]), T0)
+    assert ids(page) == [vehicle(1).id, vehicle(3).id]
+    assert await store.check() == []
+    await engine.close()
 
 
 async def test_a_commit_whose_session_the_server_has_ended_is_made_again(

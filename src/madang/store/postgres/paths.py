@@ -31,6 +31,11 @@ _ODD = re.compile(r"[\x00\x01\ud800-\udfff]|u000[01]")
 """Texts that the column ``body`` may not have as they are in the document; see schema.py."""
 _EXACT = 2**53
 """Up to here every order of numbers is that of their decimal texts."""
+_IRIS = ("urn:", "http")
+"""How what the column ``iris`` holds begins; the ids that relationships lead to do."""
+_BEGINS = " || ".join(f'@ starts with "{one}"' for one in _IRIS)
+IRIS = f'$.*.*.**{{0 to 2}} ? (@.type() == "string" && ({_BEGINS}))'
+"""Finds in ``body`` all IRIs that an attribute is or leads to, and some of its members."""
 _SIGNS = {"==": "==", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
 
 
@@ -79,6 +84,17 @@ def instance(wanted: tree.Compare) -> Test:
     if len(members) == 1:
         found.append(Test("exists(@.languageMap)", exact=False))
     return either(found)
+
+
+def iris(wanted: tree.Compare) -> str | None:
+    """Return the path that finds in ``iris`` what an instance equals; None for what is no IRI."""
+    texts: set[str | None] = set()
+    for item in values.items_of(wanted.value):
+        texts |= {values.text_of(item), values.name_of(item)}
+    found = [text for text in texts if text is not None and text.startswith(_IRIS)]
+    if wanted.operator != "==" or len(found) < max(len(texts), 1) or not all(map(is_plain, found)):
+        return None
+    return f"$[*] ? ({' || '.join(f'@ == {quoted(text)}' for text in sorted(found))})"
 
 
 def plain(at: str, wanted: tree.Compare) -> Test:

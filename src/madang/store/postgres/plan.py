@@ -16,6 +16,40 @@ DECIDED_SHAPES = 24  # of up to so many it is seen whether they decide the reade
 _ALIVE = Sql("(e.ends IS NULL OR e.ends > %s)")
 
 
+EARLY = 200
+"""So many are looked at before an index is asked: what many match is found among the first, and the
+others cost little. PostgreSQL cannot tell which it will be, and guesses wrong either way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """FROM and WHERE of a query, over ``e``."""
+
+    table: str
+    shapes: str
+    """Condition on the shape; empty for all."""
+    rest: Sql
+
+    @property
+    def text(self) -> str:
+        """Where all rows are; an index decides alone which, whatever the order and the limit."""
+        tests = [test for test in (self.shapes, self._rest) if test]
+        condition = f" WHERE {' AND '.join(tests)}" if tests else ""
+        plain = f"FROM {self.table} e{condition}"
+        return f"FROM (SELECT * {plain} OFFSET 0) e" if self.rest.indexed else plain
+
+    @property
+    def early(self) -> str:
+        """Where those among the first are."""
+        shapes = f" WHERE {self.shapes}" if self.shapes else ""
+        first = f"SELECT * FROM {self.table} e{shapes} ORDER BY e.id LIMIT {EARLY}"
+        return f"FROM ({first}) e WHERE {self._rest}"
+
+    @property
+    def _rest(self) -> str:
+        return f"({self.rest.text})" if self.rest.text != TRUE.text else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How a query is read."""
@@ -23,11 +57,7 @@ class Plan:
     query: Query
     generation: int
     """Of the shapes it was made for."""
-    source: str
-    """FROM and WHERE."""
-    values: tuple[Any, ...]
-    exact: bool
-    """All rows match; otherwise they have to be looked at in memory."""
+    source: Source
     counting: str
     counted: tuple[Any, ...]
 
@@ -36,14 +66,41 @@ class Plan:
         """Tell whether the statement can make the page and the count by itself."""
         return self.exact and not self.query.order
 
+    @property
+    def exact(self) -> bool:
+        """Tell whether all rows match; otherwise they have to be looked at in memory."""
+        return self.source.rest.exact
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Return the values of :meth:`select`."""
+        return self.source.rest.values
+
     def select(self, columns: str = COLUMNS) -> str:
         """Return the statement that finds all rows in a stable order."""
-        return f"SELECT {columns} {self.source} ORDER BY e.id"
+        return f"SELECT {columns} {self.source.text} ORDER BY e.id"
 
-    def page(self, columns: str = COLUMNS) -> str:
+    def part(self, columns: str, limit: int, offset: int = 0) -> tuple[str, tuple[Any, ...]]:
+        """Return the statement of some rows in that order, and its values."""
+        cut = f"LIMIT {limit} OFFSET {offset}"
+        late = f"{self.select(columns)} {cut}"
+        if not self.source.rest.indexed:
+            return late, self.values
+        early = f"SELECT {columns} {self.source.early} ORDER BY e.id {cut}"
+        late = (
+            f"SELECT {columns} {self.source.text} WHERE (SELECT count(*) FROM early) < {limit}"
+            f" ORDER BY e.id {cut}"
+        )
+        text = (
+            f"WITH early AS MATERIALIZED ({early})"
+            f" SELECT * FROM early WHERE (SELECT count(*) FROM early) = {limit}"
+            f" UNION ALL ({late})"
+        )
+        return text, (*self.values, *self.values)
+
+    def page(self, columns: str = COLUMNS) -> tuple[str, tuple[Any, ...]]:
         """Return the statement of the page, and one row more to see whether there are more."""
-        query = self.query
-        return f"{self.select(columns)} LIMIT {query.limit + 1} OFFSET {query.offset}"
+        return self.part(columns, self.query.limit + 1, self.query.offset)
 
     def is_current(self, shapes: Shapes) -> bool:
         """Tell whether no shape has come since that the query should have looked at."""
@@ -62,21 +119,18 @@ def plan(query: Query, shapes: Shapes, schema: str, now: int | None = None) -> P
     fitting = shapes.where(shape_condition(query))
     rest = _rest(query, fitting, now)
     ids = _ids(fitting)
-    source, values = _source(schema, rest, ids, is_all=len(fitting) == len(shapes.where(None)))
-    counting, counted = f"SELECT count(*) {source}", values
+    is_all = bool(ids) and len(fitting) == len(shapes.where(None))
+    source = _source(schema, rest, ids, is_all=is_all)
     if rest == TRUE:
         known = f"{schema}.shape s WHERE {_of(ids, 's.id')}"
         counting = f"SELECT coalesce(sum(count), 0)::bigint FROM {known}"
-        counted = ()
-    return Plan(query, shapes.generation, source, values, rest.exact, counting, counted)
+        return Plan(query, shapes.generation, source, counting, ())
+    counting = f"SELECT count(*) {source.text}"
+    return Plan(query, shapes.generation, source, counting, rest.values)
 
 
-def _source(schema: str, rest: Sql, ids: list[int], *, is_all: bool) -> tuple[str, tuple[Any, ...]]:
-    tests = [] if is_all and ids else [_of(ids, "e.shape")]
-    if rest.text != TRUE.text:
-        tests.append(f"({rest.text})")
-    condition = f" WHERE {' AND '.join(tests)}" if tests else ""
-    return f"FROM {schema}.entity e{condition}", rest.values
+def _source(schema: str, rest: Sql, ids: list[int], *, is_all: bool = False) -> Source:
+    return Source(f"{schema}.entity", "" if is_all else _of(ids, "e.shape"), rest)
 
 
 def _of(ids: list[int], column: str) -> str:
@@ -99,7 +153,7 @@ def _rest(query: Query, fitting: list[Known], now: int | None) -> Sql:
     if now is None:
         return rest
     text = _ALIVE.text if rest.text == TRUE.text else f"({rest.text}) AND {_ALIVE.text}"
-    return Sql(text, (*rest.values, now), rest.exact)
+    return Sql(text, (*rest.values, now), rest.exact, rest.indexed)
 
 
 def _same_for(condition: Condition, shapes: list[Known]) -> bool | None:
@@ -127,12 +181,6 @@ def tally(query: Query, shapes: Shapes, schema: str, now: int | None = None) -> 
         return Tally(sure, None)
     unsure = [one for one in fitting if one not in sure]
     rest, ids = _rest(query, unsure, now), _ids(unsure)
-    source, values = _source(schema, rest, ids, is_all=False)
-    counting = f"SELECT e.shape, count(*) {source} GROUP BY e.shape"
-    return Tally(
-        sure,
-        Plan(
-            query, shapes.generation, source, values, rest.exact,
-            counting, values,
-        ),
-    )  # fmt: skip
+    source = _source(schema, rest, ids)
+    counting = f"SELECT e.shape, count(*) {source.text} GROUP BY e.shape"
+    return Tally(sure, Plan(query, shapes.generation, source, counting, rest.values))

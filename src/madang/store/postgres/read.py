@@ -96,13 +96,13 @@ async def documents(connection: Connection, work: Plan, schema: str, clock: Cloc
 async def _direct(connection: Connection, work: Plan, columns: str) -> tuple[list[Any], int | None]:
     query = work.query
     if not query.count:
-        found = await connection.execute(work.page(columns), work.values)
+        found = await connection.execute(*work.page(columns))
         return await found.fetchall(), None
     rows = None
     async with connection.pipeline():
         await connection.execute(_SNAPSHOT)
         if query.limit:
-            rows = await connection.execute(work.page(columns), work.values)
+            rows = await connection.execute(*work.page(columns))
         counted = await connection.execute(work.counting, work.counted)
         await connection.execute("COMMIT")
     count = await counted.fetchone()
@@ -123,13 +123,15 @@ async def _looked_at(connection: Connection, work: Plan, schema: str, clock: Clo
     query = work.query
     end = query.offset + query.limit
     enough = None if query.order or query.count else end + 1
-    found: list[tuple[Any, Row]] = []
-    async with snapshot(connection):
-        async for rows in matching(connection, work, schema, clock, enough):
-            keys = [order.sort_key(one.entity, query.order, query.collation) for one in rows]
-            found += zip(keys, (one.row for one in rows), strict=True)
-            if enough is not None and len(found) >= enough:
-                break
+    found = await _at_once(connection, work, enough)
+    clock.look()
+    if found is None:
+        found = []
+        async with snapshot(connection):
+            async for some in matching(connection, work, schema, clock):
+                found += [_keyed(one, query) for one in some]
+                if enough is not None and len(found) >= enough:
+                    break
     if query.order:
         found.sort(key=lambda pair: pair[0])
     page = [row for _, row in found[query.offset : end]]
@@ -137,30 +139,50 @@ async def _looked_at(connection: Connection, work: Plan, schema: str, clock: Clo
     return Page(page, len(found) if query.count else None, more)
 
 
-async def matching(
-    connection: Connection, work: Plan, schema: str, clock: Clock, enough: int | None = None
-) -> AsyncIterator[list[Found]]:
-    """Yield what matches in chunks, within a transaction.
+def _keyed(found: Found, query: Query) -> tuple[Any, Row]:
+    return order.sort_key(found.entity, query.order, query.collation), found.row
 
-    Args:
-        connection: in a transaction.
-        work: what to look for.
-        schema: of the tenant.
-        clock: the time that it may take.
-        enough: so many are probably all that is wanted. Half of what a statement finds is taken to
-            match at first; chunks grow from there.
+
+async def _at_once(
+    connection: Connection, work: Plan, enough: int | None
+) -> list[tuple[Any, Row]] | None:
+    """Return what matches if one statement finds enough, or all; None if more has to be read.
+
+    Half of what a statement finds is taken to match.
     """
+    columns, size = f"{COLUMNS}, e.shape", CHUNK
+    if enough is None:
+        asked = await connection.execute(f"{work.select(columns)} LIMIT {size}", work.values)
+    else:
+        size = min(2 * enough, CHUNK)
+        asked = await connection.execute(*work.part(columns, size))
+    rows = await asked.fetchall()
+    led: list[str] = []
+    found: list[tuple[Any, Row]] = []
+    for one in map(_found, rows):
+        if work.exact or accepts(work.query, one.entity, linked=led.append):
+            found.append(_keyed(one, work.query))
+        if led:
+            return None  # other entities have a say in it
+        if len(found) == enough:
+            return found
+    return found if len(rows) < size else None
+
+
+def _found(values: Any) -> Found:
+    row = row_of(values[:7])
+    return Found(entity_of(row), row, values[7])
+
+
+async def matching(
+    connection: Connection, work: Plan, schema: str, clock: Clock
+) -> AsyncIterator[list[Found]]:
+    """Yield what matches in chunks, within a transaction."""
     linked = _Linked(connection, schema)
-    size = CHUNK if enough is None else min(2 * enough, CHUNK)
     async with connection.cursor(name="matching") as cursor:
         await cursor.execute(work.select(f"{COLUMNS}, e.shape"), work.values)
-        while found := await cursor.fetchmany(size):
-            size = min(2 * size, CHUNK)
-            some = [
-                Found(entity_of(row), row, values[7])
-                for values in found
-                if (row := row_of(values[:7]))
-            ]
+        while values := await cursor.fetchmany(CHUNK):
+            some = list(map(_found, values))
             yield some if work.exact else await linked.matching(work.query, some)
             clock.look()
             await asyncio.sleep(0)

@@ -36,11 +36,14 @@ from madang.store.postgres import paths
 
 
 class Sql(NamedTuple):
-    """An expression with its values, and whether it is exact or only lets nothing be missed."""
+    """An expression with its values."""
 
     text: str
     values: tuple[Any, ...] = ()
     exact: bool = True
+    """Otherwise it only lets nothing be missed."""
+    indexed: bool = False
+    """An index finds its rows, so that not all of a shape have to be read."""
 
 
 TRUE = Sql("true")
@@ -79,7 +82,7 @@ def _all(parts: Iterable[Sql]) -> Sql:
     needed = [part for part in found if part.text != TRUE.text]
     if not needed:
         return TRUE._replace(exact=exact)
-    return _joined(needed, "AND", exact)
+    return _joined(needed, "AND", exact, any(part.indexed for part in needed))
 
 
 def _any(parts: Iterable[Sql]) -> Sql:
@@ -89,12 +92,12 @@ def _any(parts: Iterable[Sql]) -> Sql:
     exact = all(part.exact for part in found)
     if any(part.text == TRUE.text for part in found):
         return TRUE._replace(exact=exact or TRUE in found)
-    return _joined(found, "OR", exact)
+    return _joined(found, "OR", exact, all(part.indexed for part in found))
 
 
-def _joined(parts: list[Sql], word: str, exact: bool) -> Sql:
+def _joined(parts: list[Sql], word: str, exact: bool, indexed: bool) -> Sql:
     text = f" {word} ".join(f"({part.text})" for part in parts)
-    return Sql(text, tuple(value for part in parts for value in part.values), exact)
+    return Sql(text, tuple(value for part in parts for value in part.values), exact, indexed)
 
 
 def condition(wanted: Condition) -> Sql:
@@ -166,7 +169,14 @@ def _compare(wanted: Compare) -> Sql:
     if at.subs and at.subs[-1] in RAW_MEMBERS:
         test = paths.plain(f"@{paths.steps(at.subs[-1:])}", wanted)
         return FALSE if at.members else _attribute(at, at.subs[:-1], test)
-    return _attribute(at, at.subs, paths.instance(wanted))
+    found = _attribute(at, at.subs, paths.instance(wanted))
+    return found if at.subs or at.members or found == FALSE else _all([*_leads_to(wanted), found])
+
+
+def _leads_to(wanted: Compare) -> list[Sql]:
+    """Return what an index says of the instances that are or lead to an IRI."""
+    path = paths.iris(wanted)
+    return [] if path is None else [Sql("e.iris @? %s::jsonpath", (path,), indexed=True)]
 
 
 def _of_member(name: str, wanted: Compare) -> Sql:
@@ -231,4 +241,5 @@ def _geo(wanted: Geo) -> Sql:
     box = geo.bounds(wanted)
     if box is None:
         return UNSURE
-    return Sql("e.place && ST_MakeEnvelope(%s, %s, %s, %s, 4326)", box, exact=False)
+    text = "e.place && ST_MakeEnvelope(%s, %s, %s, %s, 4326)"
+    return Sql(text, box, exact=False, indexed=True)
