@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -306,7 +308,8 @@ def _libsumo() -> Any:
     import sumo
 
     os.environ["SUMO_HOME"] = sumo.SUMO_HOME
-    import libsumo
+    with redirect_stdout(StringIO()):  # it warns of a pyarrow that this process does not load
+        import libsumo
 
     return libsumo
 
