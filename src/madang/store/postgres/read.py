@@ -123,9 +123,13 @@ async def _looked_at(connection: Connection, work: Plan, schema: str, clock: Clo
     query = work.query
     end = query.offset + query.limit
     enough = None if query.order or query.count else end + 1
-    found = await _at_once(connection, work, enough)
-    clock.look()
-    if found is None:
+    found = None
+    for size in (CHUNK,) if enough is None else (2 * enough, CHUNK):  # half is taken to match
+        found = await _at_once(connection, work, min(size, CHUNK), enough)
+        clock.look()
+        if found is not None:
+            break
+    else:
         found = []
         async with snapshot(connection):
             async for some in matching(connection, work, schema, clock):
@@ -144,17 +148,13 @@ def _keyed(found: Found, query: Query) -> tuple[Any, Row]:
 
 
 async def _at_once(
-    connection: Connection, work: Plan, enough: int | None
+    connection: Connection, work: Plan, size: int, enough: int | None
 ) -> list[tuple[Any, Row]] | None:
-    """Return what matches if one statement finds enough, or all; None if more has to be read.
-
-    Half of what a statement finds is taken to match.
-    """
-    columns, size = f"{COLUMNS}, e.shape", CHUNK
+    """Return what matches if so many rows have enough, or are all; None if more must be read."""
+    columns = f"{COLUMNS}, e.shape"
     if enough is None:
         asked = await connection.execute(f"{work.select(columns)} LIMIT {size}", work.values)
     else:
-        size = min(2 * enough, CHUNK)
         asked = await connection.execute(*work.part(columns, size))
     rows = await asked.fetchall()
     led: list[str] = []
