@@ -348,9 +348,12 @@ def serve(settings: Settings) -> None:
     tune()
     with contextlib.closing(listen(settings)) as sock:
         try:
-            while _serve_once(settings, sock):
-                handover.wait(settings.data, Supervisor(os.environ).alive)
-                gc.collect()  # the city as it was before
+            with held(settings.data):  # also while somebody moves the city: no other may open it
+                alive = Supervisor(os.environ).alive
+                handover.wait(settings.data, alive)  # for whom a hub before this one has let go
+                while _serve_once(settings, sock):
+                    handover.wait(settings.data, alive)
+                    gc.collect()  # the city as it was before
         except (FolderInUse, MadangError) as error:
             sys.exit(f"madang: {error}")
 
@@ -358,17 +361,18 @@ def serve(settings: Settings) -> None:
 def _serve_once(settings: Settings, sock: socket.socket) -> bool:
     """Run the city where it is now; return whether it was handed over to somebody who moves it."""
 
-    async def main() -> bool:
+    async def main() -> handover.Handover:
         city = await City.open(found)
         await city.run(sock.dup())  # of which whoever calls meanwhile takes no notice
-        return city.handover.is_due
+        return city.handover
 
-    with held(settings.data):
-        found = handover.settled(settings)
-        return _run(main)
+    found = handover.settled(settings)
+    return _run(main).give()
 
 
-def _run(main: Callable[[], Coroutine[Any, Any, bool]]) -> bool:
+def _run(
+    main: Callable[[], Coroutine[Any, Any, handover.Handover]],
+) -> handover.Handover:
     if sys.platform == "win32":
         return asyncio.run(main())
     import uvloop

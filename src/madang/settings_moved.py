@@ -26,6 +26,10 @@ class Moved(NamedTuple):
     """As the setting of that name; empty is below the data folder."""
     is_ended: bool
     """False: it was about to be made final; the database knows whether it was."""
+    history_endpoint: str = ""
+    """As the setting of that name."""
+    history_region: str = ""
+    """As the setting of that name; empty where history is in a folder."""
 
 
 def read(data: Path) -> Moved | None:

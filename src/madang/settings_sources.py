@@ -112,6 +112,12 @@ def _read_moved(merged: Layer) -> Layer:
     found: Layer = {"store": (moved.store, place)}
     if moved.history_path and "history_path" not in merged:
         found["history_path"] = (moved.history_path, place)
+        region = {
+            "history_endpoint": (moved.history_endpoint, place),
+            "history_region": (moved.history_region, place),
+        }
+        if moved.history_region:
+            found |= {name: one for name, one in region.items() if name not in merged}
     return found
 
 

@@ -225,22 +225,36 @@ def faults(server: Server, user: User) -> list[str]:
 
 
 class Move:
-    """``madang move`` in its own process, to be killed."""
+    """``madang move`` in its own process, to be killed.
 
-    def __init__(self, server: Server, url: str) -> None:
+    Args:
+        server: whose city is moved.
+        url: of the database.
+        environ: variables besides those of this process.
+    """
+
+    def __init__(self, server: Server, url: str, environ: dict[str, str] | None = None) -> None:
         self.log = server.data.with_name("move.log")
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
-        environ["COLUMNS"] = "200"
+        own = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
+        own |= {"COLUMNS": "200"} | (environ or {})
         words = ["move", "--to", url, "--data", str(server.data)]
         self.log.write_bytes(b"")
         with self.log.open("ab") as out, Path(os.devnull).open("rb") as nothing:
-            self.process = forked.Forked(words, environ, (nothing, out, out))
+            self.process = forked.Forked(words, own, (nothing, out, out))
 
     def end(self, wait_s: float = 120.0) -> str:
         """Wait until it has ended well; return what it has said."""
         code = self.process.wait(wait_s)
         text = self.log.read_text("utf-8")
         assert code == 0, text
+        return text
+
+    def fail(self, wait_s: float = 60.0) -> str:
+        """Wait until it has ended with an error; return what it has said."""
+        code = self.process.wait(wait_s)
+        text = " ".join(self.log.read_text("utf-8").split())
+        assert code != 0, text
+        assert "Traceback" not in text
         return text
 
     def kill(self) -> None:

@@ -12,10 +12,12 @@ from itertools import count
 from pathlib import Path
 
 import orjson
+import polars as pl
 import pytest
 
 from tests.contract import objects
 from tests.contract.cluster import shared
+from tests.e2e import moved_city
 from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.server import API, COMMAND, Server, ServerFailed
 
@@ -25,6 +27,11 @@ KILLS = int(os.environ.get("MADANG_TEST_KILLS", "4"))
 TENANT = "Gangnam/1"  # some of which is %XX in the name of its folder
 SECRET_KEY = "0123456789abcdef0123456789abcdef"
 DRAIN_S = "0.1"
+WRONG = (
+    ({"secret": "wrong"}, "history_key or history_secret is wrong"),
+    ({"path": "s3://nowhere/city"}, "there is no such bucket"),
+    ({"endpoint": "http://127.0.0.1:1"}, "history_endpoint does not answer"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,11 @@ def place(server: objects.Objects, **other: str) -> dict[str, str]:
         "secret": objects.SECRET,
         "drain_s": DRAIN_S,
     }
-    return {f"MADANG_HISTORY_{name.upper()}": value for name, value in {**names, **other}.items()}
+    return place_of({**names, **other})
+
+
+def place_of(names: dict[str, str]) -> dict[str, str]:
+    return {f"MADANG_HISTORY_{name.upper()}": value for name, value in names.items()}
 
 
 def bucket_of(settings: dict[str, str]) -> str:
@@ -157,6 +168,56 @@ def run(server: Server, settings: dict[str, str], *words: str) -> str:
 
 
 @pytest.mark.slow
+def test_a_city_in_use_moves_its_history_from_a_folder_into_a_bucket(
+    server: objects.Objects, tmp_path: Path
+) -> None:
+    name = f"bucket_{next(fresh)}"
+    url, to = shared().make(name), place(server)
+    keys = {each: to[each] for each in ("MADANG_HISTORY_KEY", "MADANG_HISTORY_SECRET")}
+    drains = {"MADANG_HISTORY_DRAIN_S": "0.5"}
+
+    def is_untouched() -> bool:
+        tables = "SELECT count(*) FROM pg_tables WHERE schemaname LIKE 'madang%'"
+        return not int(shared().execute(tables, name)[0][0])
+
+    def parquet() -> list[str]:
+        return [one for one in server.names(bucket_of(to)) if one.endswith(".parquet")]
+
+    with Server(tmp_path / "data", environ=drains) as hub:  # which does not know the key
+        moved_city.furnish(hub, 100, 6_000, 6)
+        for wrong, reason in WRONG[:2]:
+            told = moved_city.Move(hub, url, {**to, **place_of(wrong)}).fail()
+            assert reason in told
+            assert is_untouched()
+        told = moved_city.Move(hub, url, to).fail()
+        assert "the hub does not let the city go: history cannot be kept" in told
+        assert is_untouched()
+        assert not parquet()
+    hub.environ |= keys
+    with hub:
+        with moved_city.in_use(hub) as users:
+            moved_city.wait_for_more(users)
+            move = moved_city.Move(hub, url, to)
+            until(lambda: bool(parquet()))
+            move.kill()  # in the copying of history
+            print(f"killed after {len(parquet())} files")
+            moved_city.wait_for_more(users)
+            print(moved_city.Move(hub, url, to).end())
+            moved_city.wait_for_more(users)
+        stood = max(user.longest_s for user in users)
+        print(f"no write was acknowledged for {stood:.1f} s")
+        assert [user.refused for user in users] == [[] for _ in users]
+        assert [one for user in users for one in moved_city.faults(hub, user)] == []
+        rows = moved_city.recorded(hub, "")
+        loaded = rows.filter(pl.col("time") < pl.datetime(2026, 1, 1))
+        assert loaded.filter(pl.col("attribute") == "reading").height == 6_000
+        assert rows.is_duplicated().sum() == 0
+        assert len(parquet()) >= 6
+    with hub:  # nobody has put anything into the settings
+        assert moved_city.recorded(hub, "").height >= rows.height
+
+
+@pytest.mark.slow
 def test_writes_are_kept_while_the_server_of_files_is_away(
     server: objects.Objects, url: str, tmp_path: Path
 ) -> None:
@@ -197,14 +258,7 @@ def alarm(hub: Server) -> bytes:
     return b"\n".join(line for line in lines if line.startswith(b"madang_history_alarm"))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "reason"),
-    [
-        ({"secret": "wrong"}, "history_key or history_secret is wrong"),
-        ({"path": "s3://nowhere/city"}, "there is no such bucket"),
-        ({"endpoint": "http://127.0.0.1:1"}, "history_endpoint does not answer"),
-    ],
-)
+@pytest.mark.parametrize(("wrong", "reason"), WRONG)
 def test_a_hub_that_cannot_keep_history_says_why_and_ends(
     server: objects.Objects, url: str, tmp_path: Path, wrong: dict[str, str], reason: str
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from itertools import count
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from tests.e2e.moved_city import (
 )
 from tests.e2e.server import API, Server
 
+SILENCE_S = 2.0
 ENTITIES, INSTANCES, MONTHS = 6_000, 24_000, 4
 numbers = count(1)
 
@@ -164,6 +167,60 @@ def test_a_mover_that_is_killed_at_the_end_leaves_the_hub_writing(
             assert orjson.loads((server.data / "moved.json").read_bytes())["is_ended"]
         assert [user.refused for user in users] == [[] for _ in users]
         check(server, users)
+
+
+class Impatient(Server):
+    """A hub that gives a mover up after two seconds of silence instead of thirty."""
+
+    def _run(self, *words: str) -> None:
+        program = (
+            "import sys; from madang import cli, handover;"
+            f" handover.SILENCE_S = {SILENCE_S}; sys.argv[0] = 'madang'; cli.main()"
+        )
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", program, *words], env=self.environ,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+
+
+def test_a_mover_that_is_frozen_at_the_end_is_given_up_and_cannot_end_the_move(
+    tmp_path: Path, database: str
+) -> None:
+    cluster = shared()
+    url = cluster.url(database)
+    with Impatient(tmp_path / "data") as server:
+        furnish(server, 500, 5_000, 2)
+        with in_use(server) as users:
+            move = Move(server, url)
+            until(lambda: "madang.handed_over" in log_of(server), pause_s=0)
+            with psycopg.connect(url) as connection:  # it hangs in the middle of the last part
+                connection.execute("LOCK TABLE madang_default.counter")
+                until(lambda: is_blocked(cluster, database))
+                assert (server.data / "move" / "granted.json").exists()
+                os.kill(move.process.pid, signal.SIGSTOP)
+                until(lambda: "madang.taken_back" in log_of(server))
+                wait_for_more(users)  # on the files again
+            stood = max(user.longest_s for user in users)
+            print(f"no write was acknowledged for {stood:.1f} s")
+            assert stood < SILENCE_S + 10
+            os.kill(move.process.pid, signal.SIGCONT)
+            assert "the hub has gone on with the city where it was" in move.fail()
+            wait_for_more(users)
+            assert not (server.data / "moved.json").exists()
+            assert not is_on(server, cluster, database)
+
+            Move(server, url).end()
+            wait_for_more(users)
+            assert is_on(server, cluster, database)
+        assert [user.refused for user in users] == [[] for _ in users]
+        check(server, users)
+
+
+def is_blocked(cluster: Cluster, database: str) -> bool:
+    """Tell whether somebody waits for a lock in the database."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    return bool(cluster.execute(waiting, database)[0][0])
 
 
 def test_a_database_that_goes_away_stops_the_move_and_not_the_hub(

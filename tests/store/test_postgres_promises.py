@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -165,16 +168,16 @@ async def test_a_move_that_was_cut_off_goes_on_and_no_hub_starts_before(
             mover = moving.Mover(connection, tmp_path, told)
             await mover.begin()
             await mover.follow()
-            await mover.finish(lambda: None)
+            assert await mover.finish(lambda: None, lambda: None)
 
     engine = PostgresEngine(url)
     with pytest.raises(CutOff):
         await move(engine, cut)
-    assert not await moving.is_ended(engine)
+    assert not await moving.decide(engine)
     with pytest.raises(UnusableDatabase, match="run `madang move` again"):
         await engine.claim()
     await move(engine, lambda what, more: None)
-    assert await moving.is_ended(engine)
+    assert await moving.decide(engine)
     await engine.claim()
     moved = await engine.open("", create=False)
     assert moved is not None
@@ -188,6 +191,43 @@ async def test_a_move_that_was_cut_off_goes_on_and_no_hub_starts_before(
     with pytest.raises(move_rows.MoveError, match="name an empty database"):
         await move(other, lambda what, more: None)
     await other.close()
+
+
+async def test_a_move_that_is_given_up_right_before_its_end_is_not_made_final(
+    url: str, tmp_path: Path
+) -> None:
+    source = SqliteEngine(tmp_path)
+    store = await source.open("", create=True)
+    assert store is not None
+    await put(store, vehicle(1))
+    await source.close()
+    engine = PostgresEngine(url)
+
+    async def move(note: Callable[[], None]) -> bool:
+        async with await engine.connect() as connection:
+            mover = moving.Mover(connection, tmp_path, lambda what, more: None)
+            await mover.begin()
+            await mover.follow()
+            return await mover.finish(lambda: None, note)
+
+    found: list[bool] = []
+
+    async def decide() -> None:
+        other = PostgresEngine(url)
+        found.append(await moving.decide(other))
+        await other.close()
+
+    def give_up() -> None:  # as a hub does that has heard nothing of the mover
+        work = threading.Thread(target=lambda: asyncio.run(decide()))
+        work.start()
+        work.join()
+
+    assert not await move(give_up)
+    assert not await moving.decide(engine)
+    assert found == [False]
+    assert await move(lambda: None)
+    assert await moving.decide(engine)
+    await engine.close()
 
 
 @pytest.mark.slow

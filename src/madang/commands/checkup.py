@@ -12,7 +12,7 @@ from rich.markup import escape
 from madang import settings_sources
 from madang.commands.moving import given_up
 from madang.doctor import Finding, examine, mend
-from madang.lock import held
+from madang.handover import own
 from madang.model.errors import MadangError
 from madang.settings import Settings
 
@@ -51,12 +51,18 @@ def show(
 
 def _mended(chosen: Settings) -> list[Finding]:
     try:
-        with held(chosen.data):
-            text = "a move that was not brought to its end is given up; drop its database"
-            given = [Finding("good", "Move", text)] if given_up(chosen.data) else []
+        with own(chosen.data):
+            places = given_up(chosen.data)
+            given = [] if places is None else [Finding("good", "Move", _given_up(places))]
             return given + asyncio.run(mend(chosen))
     except (MadangError, OSError) as error:
         return [Finding("bad", "Mending", str(error), "stop the hub, then run this again")]
+
+
+def _given_up(places: list[str]) -> str:
+    """Return what is said of a move, and what it has left where we have no key."""
+    text = "a move that was not brought to its end is given up; drop its database"
+    return f"{text}, and remove what is below {', '.join(places)}" if places else text
 
 
 def _changed(chosen: Settings) -> str:

@@ -223,7 +223,7 @@ def reset_signing_key(
 ) -> None:
     """Forget all sealed secrets because their key is lost. The hub must not be running."""
     from madang import settings_sources
-    from madang.lock import held
+    from madang.handover import own
     from madang.store import engine_of
     from madang.trust.records import Records
     from madang.trust.secrets import forget
@@ -242,7 +242,7 @@ def reset_signing_key(
         finally:
             await engine.close()
 
-    with held(folder):
+    with own(folder):
         asyncio.run(reset())
     typer.echo("the next start begins with a new key")
 

@@ -27,9 +27,9 @@ from rich.console import Console
 from madang import __version__
 from madang.commands import keep_lake
 from madang.commands.keep_lake import LAKE
+from madang.handover import own
 from madang.lake.storage import synced
 from madang.lake.transfer import TransferError
-from madang.lock import held
 from madang.model.errors import MadangError
 from madang.settings import Settings
 from madang.store import engine_of
@@ -211,7 +211,7 @@ def restore(data: Path, source: Path, *, force: bool, console: Console) -> None:
     if data.is_dir() and any(data.iterdir()) and not force:
         raise BackupError(f"{data} is not empty; --force replaces its data (stop the hub first)")
     try:
-        with held(data), _unpacked(source, data) as folder:
+        with own(data), _unpacked(source, data) as folder:
             tenants = _verified(folder)
             _keep_audit(data / STATE, folder / STATE)
             if (folder / LAKE).exists():

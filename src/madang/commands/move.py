@@ -26,6 +26,7 @@ def move(
     from madang.commands import moving
     from madang.lake.bucket import SCHEME
     from madang.logs import configure
+    from madang.settings import Settings
 
     target = settings_sources.load({"data": data, "store": to}, config=config)
     path = target.history_path  # the hub may run elsewhere
@@ -33,15 +34,18 @@ def move(
         path = str(Path(path).absolute())
     target = target.model_copy(update={"data": target.data.absolute(), "history_path": path})
     configure(target)  # what a hub would log at level debug is nothing for people
-    gone = settings_moved.read(target.data)
-    if gone is not None and gone.is_ended:
+    gone = moving.gone(target)
+    if gone is not None:
         raise settings_sources.SettingsError(
             f"this city was moved to {gone.store} already (says"
             f" {target.data / settings_moved.FILE}); move it on with the tools of PostgreSQL"
         )
     now = _store_now(data, config)
     if now not in ("", to):
-        raise settings_sources.SettingsError(f"the state is in {now} already; unset store to move")
+        raise settings_sources.SettingsError(
+            f"the state is in {now} already; move it on with the tools of PostgreSQL (pg_dump). The"
+            " files of history stay where they are then"
+        )
     with Progress(console=console()) as progress:
         done = (moving.history_moved if now else moving.moved)(target, progress)
     shown = console()
@@ -57,10 +61,15 @@ def move(
     )
     if now:
         return
+    place = [f'store = "{to}"'] + [
+        f'{name} = "{getattr(target, name)}"'
+        for name in ("history_path", "history_endpoint", "history_region")
+        if getattr(target, name) != Settings.model_fields[name].default
+    ]
     stood = f"the hub had let go of the city for {done.stood_s:.1f} s, and goes on with it there"
     say(f"  → {stood if done.had_hub else 'start the hub: it finds the city there'}")
     say(
-        f'  → put `store = "{to}"` into madang.toml, for people to see; until then'
+        f"  → put `{'`, `'.join(place)}` into madang.toml, for people to see; until then"
         f" {target.data / settings_moved.FILE} says it. Audit log and keys stay in {target.data}"
     )
 

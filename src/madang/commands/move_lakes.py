@@ -12,17 +12,24 @@ import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 
 from madang.commands import keep_lake
 from madang.hub.lakes import Lakes
+from madang.lake.bucket import SCHEME
 from madang.lake.catalog import SqliteCatalog
 from madang.lake.ducklake import DuckLake
 from madang.lake.engine import Engine
 from madang.lake.storage import MARKER
 from madang.lake.transfer import Parts, TransferError
 from madang.store.engine import stem
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from madang.lake.catalog_postgres import PostgresCatalog
 
 OPEN = 8  # copies that stay open, each with some connections to the database
 
@@ -67,6 +74,31 @@ class MovedLakes:
                     total += _asked(catalog, "SELECT sum(record_count) FROM ducklake_data_file")
         return total
 
+    def check(self, tenants: list[str]) -> None:
+        """Make sure that there is nobody else's history where that of the tenants shall be.
+
+        Raises:
+            OSError: there is.
+        """
+        with closing(self._engine.cursor()) as cursor:
+            for tenant in tenants:
+                if self._lakes.embedded(tenant).file.exists():
+                    with closing(self._lakes.in_database(tenant)) as catalog:
+                        self._make_room(catalog, self._folder / stem(tenant), cursor)
+
+    def _make_room(
+        self, catalog: PostgresCatalog, home: Path, cursor: duckdb.DuckDBPyConnection
+    ) -> None:
+        """Make a place free if its files are of a copy that is begun anew."""
+        if catalog.id is not None:
+            return
+        catalog.storage.open(self._engine, cursor)
+        if _place(home) == (catalog.storage.id(cursor), catalog.storage.shown):
+            catalog.storage.disown(cursor)
+        else:
+            discard(home)
+        catalog.check_free(cursor)
+
     def follow(self, tenants: list[str]) -> int:
         """Copy what is not there yet, or has changed since it was; return of how many lakes.
 
@@ -95,8 +127,6 @@ class MovedLakes:
         copy = self._open.pop(tenant, None)
         if copy is None:
             home, catalog = self._folder / stem(tenant), self._lakes.in_database(tenant)
-            if catalog.id is None:
-                discard(home)
             copy = DuckLake(self._engine, catalog)
             home.mkdir(parents=True, exist_ok=True)
             note = self._folder / _COPY
@@ -179,14 +209,26 @@ def discard(home: Path) -> None:
     Args:
         home: what a move has kept of a tenant's lake.
     """
-    note = home / _COPY
-    if not note.exists():
-        return
-    id, _, place = note.read_text("utf-8").partition(" ")
+    id, place = _place(home)
     marker = Path(place) / MARKER
-    if marker.exists() and marker.read_text("ascii") == id:  # or it is somebody else's
+    if place and marker.exists() and marker.read_text("ascii") == id:  # or it is somebody else's
         shutil.rmtree(Path(place) / "shared", ignore_errors=True)
         marker.unlink()
+
+
+def left(home: Path) -> str:
+    """Return the place in a bucket where a copy has files that are to be removed there, if any."""
+    place = _place(home)[1]
+    return place if place.startswith(SCHEME) else ""
+
+
+def _place(home: Path) -> tuple[str, str]:
+    """Return the id of the lake that a copy is, and the place of its files; empty before."""
+    note = home / _COPY
+    if not note.exists():
+        return "", ""
+    id, _, place = note.read_text("utf-8").partition(" ")
+    return id, place
 
 
 def _newest(file: Path) -> int:

@@ -7,17 +7,20 @@ import math
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.progress import Progress, TaskID
 
 from madang import handover, settings_moved
-from madang.commands.move_lakes import MovedLakes, discard
+from madang.commands.move_lakes import MovedLakes, discard, left
+from madang.commands.taking import TakenBack, moving, taken, tried
 from madang.hub.lakes import Lakes
+from madang.lake.bucket import SCHEME
+from madang.lake.engine import Engine
 from madang.lake.transfer import TransferError
-from madang.lock import held
+from madang.lock import FolderInUse, held
 from madang.model.errors import MadangError
 from madang.settings import Settings
 from madang.settings_moved import Moved
@@ -80,8 +83,32 @@ def moved(target: Settings, progress: Progress) -> Done:
     state = target.data / "state"
     if not state.is_dir() or not asyncio.run(move.sources(state)):
         raise MadangError(f"there is no city in {target.data}; name its folder with --data")
-    with handover.moving(target.data), _told_in_a_sentence():
+    with moving(target.data) as folder, _told_in_a_sentence():
+        _check_files(target, folder)
         return asyncio.run(_moved(target, _Shown(progress)))
+
+
+def gone(target: Settings) -> Moved | None:
+    """Return where the city went, if it is there already.
+
+    Raises:
+        MadangError: a move was cut off at its very end, and the database does not answer.
+    """
+    found = settings_moved.read(target.data)
+    if found is not None and not found.is_ended:
+        with suppress(FolderInUse), held(target.data):  # a hub that has it has found out
+            found = handover.decided(target)
+    return found if found is not None and found.is_ended else None
+
+
+def _check_files(target: Settings, folder: Path) -> None:
+    """Make sure that files can be where they shall go.
+
+    Raises:
+        UnusableFiles: they cannot; the text says why.
+    """
+    with closing(Engine(folder / "scratch")) as engine:
+        Lakes(target).check(engine)
 
 
 async def _moved(target: Settings, shown: _Shown) -> Done:
@@ -96,9 +123,18 @@ async def _moved(target: Settings, shown: _Shown) -> Done:
             await mover.begin()
             lakes = MovedLakes(Lakes(target), folder, lambda more: shown.advance("history", more))
             with closing(lakes):
+                lakes.check(await move.tenants(state))
+                tried(target.data, _wish(target))
                 return await _brought(target, mover, lakes, shown)
     finally:
         await engine.close()
+
+
+def _wish(target: Settings) -> Moved:
+    """Return where the city is to go; who goes on with it there has keys of its own."""
+    is_bucket = target.history_path.startswith(SCHEME)
+    region = target.history_region if is_bucket else ""
+    return Moved(target.store, target.history_path, False, target.history_endpoint, region)
 
 
 async def _brought(target: Settings, mover: Mover, lakes: MovedLakes, shown: _Shown) -> Done:
@@ -114,22 +150,25 @@ async def _brought(target: Settings, mover: Mover, lakes: MovedLakes, shown: _Sh
         await mover.follow()
         lakes.follow(mover.tenants)
         took = time.monotonic() - began
-    wish = Moved(target.store, target.history_path, is_ended=False)
-    with handover.taken(target.data, wish) as had_hub:
+    wish = _wish(target)
+    with taken(target.data, wish) as grant:
         began = time.monotonic()
         shown.say("nobody writes now; what came last is being moved")
 
         def note() -> None:
-            lakes.follow(mover.tenants)  # after the state: what has left an outbox is in a lake
-            settings_moved.write(target.data, wish)
+            for tenant in mover.tenants:
+                grant.beat()
+                lakes.follow([tenant])  # after the state: what has left an outbox is in a lake
+            grant.use()
 
-        await mover.finish(note)
+        if not await mover.finish(grant.beat, note):
+            raise TakenBack
+        stood = time.monotonic() - began
         settings_moved.write(target.data, wish._replace(is_ended=True))
         mover.tidy()
-        stood = time.monotonic() - began
     lakes.close()
     shutil.rmtree(target.data / handover.FOLDER, ignore_errors=True)
-    return Done(len(mover.tenants), mover.entities, lakes.instances, had_hub, stood)
+    return Done(len(mover.tenants), mover.entities, lakes.instances, grant.had_hub, stood)
 
 
 def history_moved(target: Settings, progress: Progress) -> Done:
@@ -139,6 +178,7 @@ def history_moved(target: Settings, progress: Progress) -> Done:
         MadangError: it cannot be done.
     """
     with held(target.data), _told_in_a_sentence():
+        _check_files(target, target.data / handover.FOLDER)
         return asyncio.run(_history_moved(target, _Shown(progress)))
 
 
@@ -150,6 +190,7 @@ async def _history_moved(target: Settings, shown: _Shown) -> Done:
         folder = target.data / handover.FOLDER
         lakes = MovedLakes(Lakes(target), folder, lambda more: shown.advance("history", more))
         with closing(lakes):
+            lakes.check(tenants)
             shown.begin("history", lakes.count(tenants))
             lakes.follow(tenants)
             shown.end("history")
@@ -159,25 +200,29 @@ async def _history_moved(target: Settings, shown: _Shown) -> Done:
     return Done(len(tenants), 0, lakes.instances)
 
 
-def given_up(data: Path) -> bool:
-    """Remove what a move that is not to go on has left beside the city; tell if there was any.
+def given_up(data: Path) -> list[str] | None:
+    """Remove what a move that is not to go on has left beside the city.
 
     To be called by who holds the data folder.
+
+    Returns:
+        The places in a bucket where it has left files; None if there was no move.
 
     Raises:
         FolderInUse: it goes on.
     """
     folder = data / handover.FOLDER
     if not folder.exists():
-        return False
-    with handover.moving(data):
+        return None
+    with moving(data):
         for source in asyncio.run(move.sources(data / "state")):
             with closing(move_log.connect(source.file)) as file:
                 move_log.end(file)
+        places = sorted(filter(None, map(left, folder.iterdir())))
         for home in folder.iterdir():
             discard(home)
     shutil.rmtree(folder)
-    return True
+    return places
 
 
 @contextmanager

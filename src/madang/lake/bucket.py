@@ -126,6 +126,13 @@ class Bucket:
         marker = text(f"{self._home}/{MARKER}")
         cursor.execute(f"COPY (SELECT {text(id)}) TO {marker} (FORMAT csv, HEADER false)")
 
+    def disown(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        # DuckDB cannot remove them here; who has the place next finds files that nothing names.
+        cursor.execute(
+            f"COPY (SELECT NULL::VARCHAR) TO {text(f'{self._home}/{MARKER}')}"
+            " (FORMAT csv, HEADER false)"
+        )
+
     def has_files(self, cursor: duckdb.DuckDBPyConnection) -> bool:
         files = text(f"{self._home}/**/*.parquet")
         row = cursor.execute(f"SELECT count(*) FROM glob({files})").fetchone()

@@ -178,14 +178,9 @@ class PostgresCatalog:
             OSError: they are other ones.
         """
         place = self.storage
-        found = place.id(cursor)
         wanted = self.id
         if wanted is None:
-            if found and place.has_files(cursor):
-                raise OSError(
-                    f"{place.shown} has the history of another city; name a place of this"
-                    " city's own in the setting history_path"
-                )
+            self.check_free(cursor)
             wanted = uuid.uuid4().hex
             place.claim(cursor, wanted)
             self._ask(
@@ -193,10 +188,22 @@ class PostgresCatalog:
                 f"CREATE TABLE {self._schema}.madang_lake AS"
                 f" SELECT '{wanted}'::text AS id, 0::bigint AS lowest"
             )
-        elif found != wanted:
+        elif place.id(cursor) != wanted:
             raise OSError(
                 f"{place.shown} does not have the history whose catalog is in the schema"
                 f" {self._schema}; mount the right folder there, or mend the setting history_path"
+            )
+
+    def check_free(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """See that there are no files of another lake where those of a new one shall be.
+
+        Raises:
+            OSError: there are.
+        """
+        if self.storage.id(cursor) and self.storage.has_files(cursor):
+            raise OSError(
+                f"{self.storage.shown} has the history of another city; name a place of this"
+                " city's own in the setting history_path"
             )
 
     @property

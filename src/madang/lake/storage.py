@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,6 +42,9 @@ class Storage(Protocol):
 
     def claim(self, cursor: duckdb.DuckDBPyConnection, id: str) -> None:
         """Show an id beside the files from now on."""
+
+    def disown(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Give up the files of the lake whose id is shown, and show none."""
 
     def has_files(self, cursor: duckdb.DuckDBPyConnection) -> bool:
         """Tell whether there is any file of rows."""
@@ -86,6 +90,10 @@ class Folder:
             stream.write(id)
             stream.flush()
             os.fsync(stream.fileno())
+
+    def disown(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        shutil.rmtree(self._files, ignore_errors=True)
+        (self._home / MARKER).unlink(missing_ok=True)
 
     def has_files(self, cursor: duckdb.DuckDBPyConnection) -> bool:
         return any(self._home.rglob("*.parquet"))

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 import apsw
+import psycopg
 
 from madang.store import move_log
 from madang.store.engine import SYSTEM as SYSTEM_FILE
@@ -37,6 +38,10 @@ from madang.store.postgres.schema import REGISTER, SYSTEM, Connection, schema_of
 from madang.store.schema import MIGRATIONS
 
 _DONE = 2**63 - 1  # as the last row copied: all are
+_GIVEN_UP = " (given up)"  # behind the folder that is being moved
+_LOCKED = f"LOCK TABLE {REGISTER} IN EXCLUSIVE MODE"
+FROZEN_S = 10
+"""How long a mover may be silent where it makes the move final, before the server ends that."""
 
 Part = Literal["copying", "comparing"]
 Told = Callable[[Part, int], None]
@@ -69,6 +74,11 @@ async def sources(folder: Path) -> list[Source]:
     return [source for source in found if _is_whole(source.file)]
 
 
+async def tenants(folder: Path) -> list[str]:
+    """Return the names of the tenants of a state folder."""
+    return [source.name for source in await sources(folder) if source.name != SYSTEM_NAME]
+
+
 def _is_whole(file: Path) -> bool:
     """Tell whether a hub has made the tables of a file already."""
     with closing(move_log.connect(file)) as connection:
@@ -94,8 +104,10 @@ def _counted(file: apsw.Connection) -> int:
     return int(next(file.execute("SELECT count(*) FROM entity"))[0])
 
 
-async def is_ended(engine: PostgresEngine) -> bool:
+async def decide(engine: PostgresEngine) -> bool:
     """Tell whether what was being moved into a database is there to its end.
+
+    If it is not, it will not be, whatever the mover still does: that is noted for it here.
 
     Raises:
         MadangError: the database does not answer.
@@ -104,9 +116,16 @@ async def is_ended(engine: PostgresEngine) -> bool:
     try:
         if not await schemas.has_register(connection):
             return False
-        rows = await connection.execute(f"SELECT count(*), count(moving) FROM {REGISTER}")
-        [(tenants, moving)] = await rows.fetchall()
-        return bool(tenants) and not moving
+        async with connection.transaction():
+            await connection.execute(_LOCKED)  # after a commit that is under way
+            rows = await connection.execute(
+                f"UPDATE {REGISTER} SET moving = replace(moving, %s, '') || %s"
+                " WHERE moving IS NOT NULL",
+                (_GIVEN_UP, _GIVEN_UP),
+            )
+            counted = await connection.execute(f"SELECT count(*) FROM {REGISTER}")
+            [(tenants,)] = await counted.fetchall()
+        return bool(tenants) and not rows.rowcount
     finally:
         await connection.close()
 
@@ -125,6 +144,7 @@ class Mover:
         self._folder = folder
         self._told = told
         self._found: dict[str, Source] = {}
+        self._step: Callable[[], None] = _unseen
 
     @property
     def tenants(self) -> list[str]:
@@ -151,7 +171,9 @@ class Mover:
         if not await schemas.has_register(self._connection):
             return
         rows = await self._connection.execute(
-            f"SELECT moving FROM {REGISTER} WHERE moving IS DISTINCT FROM %s", (str(self._folder),)
+            f"SELECT replace(moving, %s, '') FROM {REGISTER}"
+            " WHERE replace(moving, %s, '') IS DISTINCT FROM %s",
+            (_GIVEN_UP, _GIVEN_UP, str(self._folder)),
         )
         other = await rows.fetchone()
         if other is not None:
@@ -168,6 +190,7 @@ class Mover:
         """
         rows = 0
         for source in await sources(self._folder):
+            self._step()
             known = self._found.setdefault(source.name, source)
             with closing(move_log.connect(known.file)) as file:
                 if known.copied is None:
@@ -179,31 +202,56 @@ class Mover:
         """Do what would take long in the end: count what a planner must know of the tables."""
         await self._connection.execute("ANALYZE")
 
-    async def finish(self, note: Callable[[], None]) -> None:
-        """Bring the move to its end, when nobody writes any more.
+    async def finish(self, step: Callable[[], None], note: Callable[[], None]) -> bool:
+        """Bring the move to its end, when nobody writes any more; let go of the database.
 
         Args:
+            step: is called again and again, and raises if a hub has gone on.
             note: is called when all is there, right before that is made final.
 
+        Returns:
+            Whether it has become final; False if a hub has given it up meanwhile.
+
         Raises:
-            MoveError: a copy is not like its original.
+            MoveError: a copy is not like its original, or the database went away in the end.
         """
+        self._step = step
         await self.follow()
         for source in self._found.values():
             with closing(move_log.connect(source.file)) as file:
                 counted = _counted(file)
+            self._step()
             if counted != source.copied:
                 raise MoveError(
                     f"{source.file.name} has {counted:,} entities, its copy {source.copied:,};"
                     " drop the database and move again"
                 )
         note()
+        try:
+            return await self._made_final()
+        except psycopg.Error as error:
+            said = str(error).partition("\n")[0]
+            raise MoveError(
+                f"the database went away while the move was made final ({said}); the hub, or its"
+                " next start, finds out whether it is; if not, run the same command again"
+            ) from error
+
+    async def _made_final(self) -> bool:
+        for limit in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+            await self._connection.execute(f"SET {limit} = '{FROZEN_S}s'")
         async with self._connection.transaction():
+            await self._connection.execute(_LOCKED)
+            rows = await self._connection.execute(
+                f"UPDATE {REGISTER} SET moving = NULL WHERE moving = %s", (str(self._folder),)
+            )
+            if rows.rowcount < len(self._found):
+                return False
             for source in self._found.values():
                 await self._connection.execute(
                     f"DELETE FROM {source.schema}.turn WHERE writer = 'move'"
                 )
-            await self._connection.execute(f"UPDATE {REGISTER} SET moving = NULL")
+        await self._connection.close()  # or the hub would take it for another one
+        return True
 
     def tidy(self) -> None:
         """Leave the files as if they had never been moved."""
@@ -277,6 +325,7 @@ class Mover:
         for table in move_log.KEYS:
             keys = move_log.noted(file, table)
             for n in range(0, len(keys), CHUNK):
+                self._step()
                 some = keys[n : n + CHUNK]
                 more = await move_rows.renew(self._connection, source.schema, file, table, some)
                 if table == "entity" and source.copied is not None:
@@ -285,3 +334,7 @@ class Mover:
         await move_rows.renew_others(self._connection, source.schema, file)
         move_log.settle(file)
         return renewed
+
+
+def _unseen() -> None:
+    """Nobody waits for the next step."""
