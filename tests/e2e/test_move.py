@@ -82,13 +82,14 @@ def check(server: Server, users: list[User]) -> None:
 def test_a_city_in_use_is_moved_and_loses_nothing(tmp_path: Path, database: str) -> None:
     cluster = shared()
     url = cluster.url(database)
+    place = {"MADANG_HISTORY_PATH": str(tmp_path / "srv" / "history")}
     with city(tmp_path) as server:
         furnish(server, ENTITIES, INSTANCES, MONTHS)
         with in_use(server) as users:
             wait_for_more(users)
 
             # Killed in the copying: the hub has noticed nothing, and the next one goes on there.
-            move = Move(server, url)
+            move = Move(server, url, place)
             until(lambda: copied(cluster, database) > 0, pause_s=0.001)
             move.kill()
             print(f"killed after entity {min(copied(cluster, database), ENTITIES):,}")
@@ -96,7 +97,7 @@ def test_a_city_in_use_is_moved_and_loses_nothing(tmp_path: Path, database: str)
 
             # History that was copied is corrected, other history comes, and the hub is killed.
             gone = f"{API}/temporal/entities/urn:ngsi-ld:Sensor:7"
-            move = Move(server, url)
+            move = Move(server, url, place)
             until(lambda: any((server.data / "move" / "default").glob("[0-9]*")))
             load(server, history(50, 500, 2).with_columns(attribute=pl.lit("late")))
             assert server.request("DELETE", gone).status == 204
@@ -105,7 +106,7 @@ def test_a_city_in_use_is_moved_and_loses_nothing(tmp_path: Path, database: str)
             server.start()
             wait_for_more(users)
 
-            move = Move(server, url)
+            move = Move(server, url, place)
             text = move.end()
             wait_for_more(users)
         print(text)
@@ -122,6 +123,7 @@ def test_a_city_in_use_is_moved_and_loses_nothing(tmp_path: Path, database: str)
         loaded = rows.filter(pl.col("time") < pl.datetime(2026, 1, 1))
         assert loaded.filter(pl.col("attribute") == "reading").height == INSTANCES - 4
         assert rows.is_duplicated().sum() == 0
+        assert list((tmp_path / "srv" / "history" / "default").rglob("*.parquet"))
     # It is found there again, whether anybody has put that into the settings or not, and even if
     # the mover was killed right after the database had made it final.
     said = server.data / "moved.json"

@@ -39,6 +39,7 @@ def move(
         raise settings_sources.SettingsError(
             f"this city was moved to {gone.store} already (says"
             f" {target.data / settings_moved.FILE}); move it on with the tools of PostgreSQL"
+            " (pg_dump). The files of history stay where they are then"
         )
     now = _store_now(data, config)
     if now not in ("", to):

@@ -106,15 +106,16 @@ def _check_files(target: Settings, folder: Path) -> None:
 
     Raises:
         UnusableFiles: they cannot; the text says why.
+        OSError: nor can the folder for them be made.
     """
+    if target.history_path and not target.history_path.startswith(SCHEME):
+        Path(target.history_path).mkdir(parents=True, exist_ok=True)  # the hub tries it next
     with closing(Engine(folder / "scratch")) as engine:
         Lakes(target).check(engine)
 
 
 async def _moved(target: Settings, shown: _Shown) -> Done:
     state, folder = target.data / "state", target.data / handover.FOLDER
-    shown.begin("copying", total := move.count(await move.sources(state)))
-    shown.begin("comparing", total)
     engine = engine_of(target)
     assert isinstance(engine, PostgresEngine), "--to names a database"
     try:
@@ -125,6 +126,8 @@ async def _moved(target: Settings, shown: _Shown) -> Done:
             with closing(lakes):
                 lakes.check(await move.tenants(state))
                 tried(target.data, _wish(target))
+                shown.begin("copying", total := move.count(await move.sources(state)))
+                shown.begin("comparing", total)
                 return await _brought(target, mover, lakes, shown)
     finally:
         await engine.close()
