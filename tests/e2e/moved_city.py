@@ -12,7 +12,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -107,9 +107,9 @@ class User(threading.Thread):
 
 
 @contextlib.contextmanager
-def in_use(server: Server) -> Iterator[list[User]]:
+def in_use(server: Server, tenants: Sequence[str] = TENANTS) -> Iterator[list[User]]:
     """Use all tenants meanwhile."""
-    users = [User(server, tenant) for tenant in TENANTS]
+    users = [User(server, tenant) for tenant in tenants]
     for user in users:
         user.start()
     try:

@@ -188,7 +188,7 @@ def test_a_city_in_use_moves_its_history_from_a_folder_into_a_bucket(
             told = moved_city.Move(hub, url, {**to, **place_of(wrong)}).fail()
             assert reason in told
             assert is_untouched()
-        with moved_city.in_use(hub) as users:
+        with moved_city.in_use(hub, [""]) as users:
             moved_city.wait_for_more(users)
             move = moved_city.Move(hub, url, to)
             until(lambda: bool(parquet()))
