@@ -54,7 +54,7 @@ class Group:
 
         Who is between two members is not told to yield, and keeps green until he has left.
         """
-        found = range(len(self.phases))
+        found = list(range(len(self.phases)))
         for link, pairs in enumerate(self.signal.links):
             letters = [phase.state[link] for phase in self.signal.phases]
             for lane, _ in pairs:
