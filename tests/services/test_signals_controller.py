@@ -15,6 +15,7 @@ from madang.services.signals.search import Search, Task
 from madang.services.signals.signal import Phase, Seen, Signal, Vehicle
 
 GREEN = Service(1, 1.0, 0.0, ())
+BOTH = frozenset((0, 1))
 
 
 def crossing(id: str = "a", phases: tuple[Phase, ...] = (Phase("Gr"), Phase("rG"))) -> Signal:
@@ -206,7 +207,7 @@ def test_the_search_finds_what_trying_everything_finds(
 ) -> None:
     lanes = [entry(*sorted(north)), entry(*sorted(east))]
     rows = [[(GREEN,), (RED,)], [(RED,), (GREEN,)]]
-    task = Task(lanes, rows, (0.0, 0.0), phase, 20.0, float("inf"), 10.0, 4, 3.0, 4.0, 12.0)
+    task = Task(lanes, rows, (0.0, 0.0), phase, 20.0, float("inf"), 10.0, 4, 3.0, 4.0, 12.0, BOTH)
     found = Search(task).best()
     best = min(_by_hand(task, phases) for phases in itertools.product((0, 1), repeat=4))
     assert found.cost == pytest.approx(best, abs=1e-6)
@@ -216,10 +217,19 @@ def test_a_green_that_must_end_ends_where_it_costs_least() -> None:
     """Ten come in 20 s: the cross street has its turn before, though it would be free after."""
     crowd, few = entry(*(20.0 + 2 * one for one in range(10))), entry(0.0)
     rows = [[(GREEN,), (RED,)], [(RED,), (GREEN,)]]
-    task = Task([crowd, few], rows, (0.0, 0.0), 0, 30.0, 50.0, 10.0, 4, 3.0, 4.0, 12.0)
+    task = Task([crowd, few], rows, (0.0, 0.0), 0, 30.0, 50.0, 10.0, 4, 3.0, 4.0, 12.0, BOTH)
     found = Search(task).best()
     assert found.phases[:2] in ((1, 0), (0, 1))
     assert found.phases[2:] == (0, 0)
+
+
+def test_the_first_phase_is_one_that_is_allowed() -> None:
+    rows = [[(GREEN,), (RED,)], [(RED,), (GREEN,)]]
+    lanes = [entry(), entry(*range(9))]
+    for phase in BOTH:
+        only = frozenset((phase,))
+        task = Task(lanes, rows, (0.0, 0.0), 0, 30.0, 50.0, 10.0, 4, 3.0, 4.0, 12.0, only)
+        assert Search(task).best().phases == (phase, 1, 1, 1)
 
 
 def _by_hand(task: Task, phases: tuple[int, ...]) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from madang.services.signals.announce import Announcements
+from madang.services.signals.close import Group, grouped
 from madang.services.signals.junction import SLOT_S, Choice, Junction, Kind, Options, Priority
 from madang.services.signals.signal import Seen, Signal
 
@@ -32,9 +33,11 @@ class Controller:
         self.signals = signals
         self.options = options or Options()
         self._asked: list[Priority] = []
-        self._announced = Announcements(signals)
+        self._groups = grouped(signals)
+        together = {group.signal.id: group.signal for group in self._groups}
+        self._announced = Announcements(together)
         self._junctions = {
-            id: Junction(signal, self.options, self._announced) for id, signal in signals.items()
+            id: Junction(signal, self.options, self._announced) for id, signal in together.items()
         }
 
     def ask(self, priority: Priority) -> None:
@@ -48,14 +51,18 @@ class Controller:
 
         Args:
             t: now. [s]
-            seen: by signal; one that is left out is not decided on.
+            seen: by signal; one that is left out is not decided on, nor is one close to it.
         """
         self._asked = [one for one in self._asked if one.until > t]
-        self._announced.look(seen)
-        return {
-            id: self._junctions[id].decide(t, one, [ask for ask in self._asked if ask.signal == id])
-            for id, one in seen.items()
-        }
+        known = [(group, one) for group in self._groups if (one := group.seen(seen)) is not None]
+        self._announced.look({group.signal.id: one for group, one in known})
+        found: dict[str, Choice] = {}
+        for group, one in known:
+            asked = [ask for ask in self._asked if ask.signal in group.members]
+            junction = self._junctions[group.signal.id]
+            choice = junction.decide(t, one, asked, group.allowed(one))
+            found |= _each(group, choice, seen)
+        return found
 
     def kept(self) -> dict[str, Any]:
         """Return as JSON what it needs to go on where it is; :meth:`keep` takes it."""
@@ -67,3 +74,19 @@ class Controller:
         for id in self._junctions.keys() & kept["junctions"].keys():
             self._junctions[id].keep(kept["junctions"][id])
         self._announced.keep(kept["told"])
+
+
+def _each(group: Group, choice: Choice, seen: Mapping[str, Seen]) -> dict[str, Choice]:
+    """Return what each signal of a group is to show, and why, in its own phases."""
+    found: dict[str, Choice] = {}
+    for place, id in enumerate(group.members):
+        shows, phase = seen[id].phase, group.phases[choice.phase][place]
+        kind = "longest" if choice.why["kind"] == "longest" else "switch"
+        why = choice.why | {
+            "kind": "hold" if phase == shows else kind,
+            "from": shows, "to": phase, "green_s": round(seen[id].elapsed_s, 1),
+            "against": group.phases[choice.why["against"]][place],
+            "plan": [group.phases[one][place] for one in choice.why["plan"]],
+        }  # fmt: skip
+        found[id] = Choice(phase, why)
+    return found

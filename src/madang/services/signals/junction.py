@@ -86,8 +86,10 @@ class Junction:
         self._expected: Expected | None = None
         self._outs = [{move.out for move in one.moves} for one in self._approaches]
 
-    def decide(self, t: float, seen: Seen, asked: list[Priority]) -> Choice:
-        """Return what to show now."""
+    def decide(
+        self, t: float, seen: Seen, asked: list[Priority], allowed: frozenset[int]
+    ) -> Choice:
+        """Return what to show now, of phases that are allowed."""
         self._learn(seen)
         options = self.options
         lanes = {one.lane: self._lane(t, one, seen, asked) for one in self._approaches}
@@ -107,7 +109,7 @@ class Junction:
             [list(zip(*(services[one.lane] for one in group), strict=True)) for group in groups],
             [phase.least_s for phase in self.signal.phases], seen.phase, seen.elapsed_s,
             self._longest_s(seen, services, asked), options.slot_s, options.slots,
-            self.signal.intergreen_s, options.switch_s, options.rest_s,
+            self.signal.intergreen_s, options.switch_s, options.rest_s, allowed,
         )  # fmt: skip
         found = Search(task).best()
         left = {lane: found.left[entry][number] for lane, (entry, number) in place.items()}

@@ -33,7 +33,7 @@ class Approach:
 
 def approaches(signal: Signal) -> tuple[Approach, ...]:
     """Return the lanes before a signal that lead anywhere; those that never yield come first."""
-    foes = signal.foes or _guessed(signal)
+    foes = foes_of(signal)
     by_lane: dict[str, list[Move]] = {}
     for link, pairs in enumerate(signal.links):
         letters = "".join(phase.state[link] for phase in signal.phases)
@@ -45,6 +45,11 @@ def approaches(signal: Signal) -> tuple[Approach, ...]:
         for lane, moves in by_lane.items()
     ]
     return tuple(sorted(made, key=lambda one: any(any(move.against) for move in one.moves)))
+
+
+def foes_of(signal: Signal) -> tuple[frozenset[int], ...]:
+    """Return by link the links whose ways cross its own, guessed where nothing is known."""
+    return signal.foes or _guessed(signal)
 
 
 def _against(

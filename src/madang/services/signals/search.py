@@ -33,6 +33,8 @@ class Task:
     """What a change costs beside the delay that it makes. [s]"""
     rest_s: float
     """Until somebody who waits at red in the end will get green. [s]"""
+    allowed: frozenset[int]
+    """Phases that may show now."""
 
 
 @dataclass(slots=True)
@@ -128,11 +130,15 @@ class Search:
         options = []
         is_first = all(one == phase for one in path)  # it has shown all the time
         for next_ in self._phases:
+            if not depth and next_ not in task.allowed:
+                continue
             if next_ != phase and green_s < task.least_s[phase]:
                 continue
             if next_ == phase and is_first and green_s >= task.longest_s:
                 continue
             options.append(self._child(depth, phase, next_, extra, at, keys))
+        if not options:
+            options = [self._child(depth, phase, phase, extra, at, keys)]
         options.sort(key=lambda one: one[0])
         for cost, next_, switching, stands, child_keys in options:
             found.tried += 1
