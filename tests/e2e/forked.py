@@ -26,9 +26,11 @@ from typing import IO
 _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
-        "madang.app", "madang.cli", "madang.commands.terminal", "tests.e2e.forked",
+        "madang.app", "madang.cli", "madang.commands.checkup", "madang.commands.terminal",
+        "tests.e2e.forked",
         # What a hub imports as it starts.
-        "duckdb", "madang.settings_sources", "uvicorn.lifespan.on", "uvloop", "websockets.server",
+        "duckdb", "madang.settings_sources", "uvicorn.lifespan.on", "uvloop",
+        "uvicorn.protocols.websockets.websockets_sansio_impl",
         *(service.module for service in entry_points(group="madang.services")),
     ]
 )  # fmt: skip
