@@ -96,8 +96,8 @@ def test_a_mapping_beside_the_file_is_used_and_bad_rows_are_dead_letters(
 
 def test_a_file_loaded_twice_changes_nothing(server: Server, drop: Path) -> None:
     for folder in range(2):
-        (drop / "twice.csv").write_text("no,when,load\n7,2026-01-31T10:00:00Z,70\n")
         (drop / "twice.toml").write_text(MAPPING)
+        (drop / "twice.csv").write_text("no,when,load\n7,2026-01-31T10:00:00Z,70\n")
         name = "twice.csv" if folder == 0 else "2-twice.csv"
         assert report_of(drop, name)["loaded"] == 1
     path = f"{API}/temporal/entities/urn:ngsi-ld:Bench:7?timerel=after&timeAt=2020-01-01T00:00:00Z"
