@@ -19,7 +19,10 @@ for name, examples in (("untimed", 50), ("thorough", 1_000)):
 settings.load_profile("untimed")
 
 # Modules that take longest begin first, so that no process of pytest is left alone with one.
-_FIRST = ("tests/browser/", "tests/e2e/", "tests/test_docs")
+_FIRST = (
+    "tests/browser/", "tests/e2e/", "tests/test_docs", "tests/deploy/", "tests/lake/",
+    "tests/contract/", "tests/commands/", "tests/hub/", "tests/store/", "tests/test_layout",
+)  # fmt: skip
 
 
 # Each starts a whole hub and drives it from outside.

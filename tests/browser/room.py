@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,7 @@ class Visit:
     def __init__(self, browser: Browser, url: str, language: str, size: str, **more: Any) -> None:
         width, height = SIZES[size]
         self.url = url
-        self.width = width
+        self.width, self.height = width, height
         self.kind = f"{size}-{language}"
         self.context: BrowserContext = browser.new_context(
             locale=LOCALES[language], viewport={"width": width, "height": height}, **more
@@ -91,9 +92,18 @@ class Visit:
             self._take(file)
 
     def _take(self, file: Path) -> None:
-        height = self.page.evaluate("() => document.documentElement.scrollHeight")
-        box = {"x": 0, "y": 0, "width": self.width, "height": min(height, TALLEST)}
-        self.page.screenshot(path=file, full_page=True, clip=box)  # type: ignore[arg-type]
+        """Take a picture as Chromium does it fastest, which Playwright does not ask for."""
+        whole = self.page.evaluate("() => document.documentElement.scrollHeight")
+        box = {"x": 0, "y": 0, "width": self.width, "height": min(whole, TALLEST), "scale": 1}
+        wish = {
+            "format": "png",
+            "clip": box,
+            "captureBeyondViewport": box["height"] > self.height,
+            "optimizeForSpeed": True,
+        }
+        session = self.context.new_cdp_session(self.page)
+        file.write_bytes(b64decode(session.send("Page.captureScreenshot", wish)["data"]))
+        session.detach()
 
     def barriers(self, rules: list[str] | None = None) -> list[str]:
         """Return what axe finds by some of its rules, or by those of WCAG: rule, why, where."""
@@ -101,8 +111,11 @@ class Visit:
         if not self.page.evaluate("() => 'axe' in window"):
             self.page.evaluate(AXE.read_text("utf-8"))
         only = {"type": "rule", "values": rules} if rules else AXE_TAGS
+        # Of what is right there is no need to hear where it is.
         found = self.page.evaluate(
-            "([part, only]) => axe.run(part, {runOnly: only, preload: false})", [SOME_ROWS, only]
+            """([part, only]) =>
+                axe.run(part, {runOnly: only, preload: false, resultTypes: ['violations']})""",
+            [SOME_ROWS, only],
         )
         return [
             f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes'][:3]]}"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Response
+from playwright.sync_api import Browser, Response
 
 from madang.web.assets import Assets
-from tests.browser.room import Visit, drawing_chromium
+from tests.browser.room import Visit
 from tests.e2e.server import Server
 
 FIRST_VIEW = 500 * 1024  # [bytes on the wire], issue 7
@@ -35,26 +35,26 @@ def weighed(visit: Visit, path: str) -> dict[str, int]:
     }
 
 
-def test_the_first_view_is_small_and_brings_no_map(hub: Server) -> None:
-    with drawing_chromium() as browser:
-        visit = Visit(browser, hub.url, "en", "desktop")
-        sizes = weighed(visit, "/control")
-        assert sum(sizes.values()) < FIRST_VIEW, sizes
-        assert not [path for path in sizes if "maplibre" in path.lower()]
-        assert visit.watched.complaints == []
-        assert visit.watched.strangers == []
+def test_the_first_view_is_small_and_brings_no_map(browser: Browser, hub: Server) -> None:
+    visit = Visit(browser, hub.url, "en", "desktop")  # which has nothing in memory yet
+    sizes = weighed(visit, "/control")
+    assert sum(sizes.values()) < FIRST_VIEW, sizes
+    assert not [path for path in sizes if "maplibre" in path.lower()]
+    assert visit.watched.complaints == []
+    assert visit.watched.strangers == []
+    visit.close()
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/city", "/city/map", "/city/data", "/catalogue", "/sign-in"]
 )
-def test_a_public_page_is_small_and_soon_usable(hub: Server, path: str) -> None:
-    with drawing_chromium() as browser:
-        visit = Visit(browser, hub.url, "ko", "phone")
-        sizes = weighed(visit, path)
-        assert sum(sizes.values()) < PUBLIC_PAGE, sizes
-        assert visit.page.evaluate(INTERACTIVE) < SOON
-        assert visit.watched.complaints == []
+def test_a_public_page_is_small_and_soon_usable(browser: Browser, hub: Server, path: str) -> None:
+    visit = Visit(browser, hub.url, "ko", "phone")
+    sizes = weighed(visit, path)
+    assert sum(sizes.values()) < PUBLIC_PAGE, sizes
+    assert visit.page.evaluate(INTERACTIVE) < SOON
+    assert visit.watched.complaints == []
+    visit.close()
 
 
 def test_files_are_as_small_as_the_browser_takes_them(hub: Server) -> None:

@@ -90,6 +90,7 @@ PARTS = [
 # Where nothing but names of people may be in Korean when the reader has chosen English.
 ENGLISH = ("/", "/dashboards/:name", "/city", "/city/incidents")
 HANGUL = re.compile("[가-힣]+")
+LIVE = re.compile("Live|실시간")  # what a map says as soon as all of it is there
 
 # Between them they have all that is coloured.
 DARK = ("/", "/incidents", "/entities", "/services", "/rules", "/audit")
@@ -107,6 +108,9 @@ def test_every_view_can_be_used_by_everybody(
         if ":" in view and not demo.names[view.split("/")[1]]:
             continue  # a demo city has no feed: nothing of it asks the internet
         visit.open(demo.path(view))
+        if view.startswith("/map"):
+            live = visit.page.get_by_role("status").filter(has_text=LIVE)
+            expect(live.first).to_be_visible(timeout=20_000)
         wrong += checked(visit, view)
         if size == "desktop" and view in DARK:
             wrong += checked_in_the_dark(visit, view)

@@ -1,4 +1,9 @@
-"""A PostgreSQL of the tests' own, from the programs that are installed: one a session."""
+"""A PostgreSQL of the tests' own, from the programs that are installed: one a session.
+
+Its files are a copy of ones that were made once, PostGIS in them: to make those takes seconds, and
+the tests have dozens of databases. How a hub starts in a database that has no PostGIS yet is seen
+by tests/e2e/test_postgres.py.
+"""
 
 from __future__ import annotations
 
@@ -58,8 +63,8 @@ class Cluster:
         self.folder = folder
         self._server = server
         if not (folder / "data").exists():
-            self.run("initdb", "-D", str(folder / "data"), "-U", "madang", "-A", "trust",
-                     "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")  # fmt: skip
+            made = ["cp", "-a", str(_template(server)), str(folder / "data")]  # with their owner
+            subprocess.run(made, check=True)
         self.start()
 
     def start(self) -> None:
@@ -73,14 +78,7 @@ class Cluster:
 
     def run(self, program: str, *words: str) -> None:
         """Run a program of PostgreSQL, in the folder and as the user of the server."""
-        user: dict[str, Any] = {}
-        if sys.platform != "win32" and os.geteuid() == 0:
-            user = {"user": _USER, "group": _USER, "extra_groups": []}
-        done = subprocess.run(
-            [self._server / program, *words], cwd=self.folder, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **user,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
+        _run(self._server, self.folder, program, *words)
 
     def url(self, database: str = "postgres") -> str:
         return f"postgres://madang@/{database}?host={self.folder}"
@@ -103,15 +101,44 @@ class Cluster:
         return [first, *map(int, children)]
 
 
+def _run(server: Path, folder: Path, program: str, *words: str) -> None:
+    user: dict[str, Any] = {}
+    if sys.platform != "win32" and os.geteuid() == 0:
+        user = {"user": _USER, "group": _USER, "extra_groups": []}
+    done = subprocess.run(
+        [server / program, *words], cwd=folder, check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **user,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+
+
 def started() -> Cluster:
     """Start a server in a new folder; whoever asked for it stops and removes it."""
     server = programs()
     if server is None:
         pytest.skip(MISSING)
+    return Cluster(_folder(), server)
+
+
+def _folder() -> Path:
+    """Make a folder for the user of the server."""
     folder = Path(tempfile.mkdtemp(prefix="madang-pg-"))
     if sys.platform != "win32" and os.geteuid() == 0:
         shutil.chown(folder, _USER, _USER)
-    return Cluster(folder, server)
+    return folder
+
+
+@cache
+def _template(server: Path) -> Path:
+    """Return the files of a server whose new databases have PostGIS."""
+    folder = _folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _run(server, folder, "initdb", "-D", str(folder / "data"), "-U", "madang", "-A", "trust",
+         "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")  # fmt: skip
+    cluster = Cluster(folder, server)
+    cluster.execute("CREATE EXTENSION postgis", "template1")
+    cluster.stop("fast")
+    return folder / "data"
 
 
 @cache

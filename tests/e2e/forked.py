@@ -16,12 +16,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
 from multiprocessing import get_context, process
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(["madang.app", "madang.commands.terminal", "tests.e2e.forked"])
+_FORKS.set_forkserver_preload(
+    [
+        "madang.app", "madang.cli", "madang.commands.checkup", "madang.commands.terminal",
+        "tests.e2e.forked",
+        # What a hub imports as it starts.
+        "duckdb", "madang.settings_sources", "uvicorn.lifespan.on", "uvloop",
+        "uvicorn.protocols.websockets.websockets_sansio_impl",
+        *(service.module for service in entry_points(group="madang.services")),
+    ]
+)  # fmt: skip
 
 
 class Forked:
@@ -34,12 +46,15 @@ class Forked:
         streams: tuple[IO[bytes], IO[bytes], IO[bytes]],
         cwd: Path | None = None,
         core: int | None = None,
+        paces: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         names = tuple(os.path.realpath(f"/proc/self/fd/{one.fileno()}") for one in streams)
         where = str(cwd or Path.cwd())
         # A daemon, so that whoever forgets to stop it does not wait for it at the end.
         self._process = _FORKS.Process(
-            target=_main, args=(list(words), dict(environ), names, where, core), daemon=True
+            target=_main,
+            args=(list(words), dict(environ), names, where, core, dict(paces)),
+            daemon=True,
         )
         self._process.start()
 
@@ -98,6 +113,7 @@ def _main(
     streams: tuple[str, str, str],
     cwd: str,
     core: int | None,
+    paces: dict[str, float],
 ) -> None:
     """Become ``madang`` with these words."""
     for number, name in enumerate(streams):
@@ -114,6 +130,10 @@ def _main(
         os.sched_setaffinity(0, {core})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     random.seed()  # or all would draw the same
+    for name, seconds in paces.items():
+        module, _, constant = name.rpartition(".")
+        assert hasattr(import_module(module), constant), name
+        setattr(import_module(module), constant, seconds)
     # It has children of its own, which the standard library denies to a daemon.
     process.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     sys.argv = ["madang", *words]

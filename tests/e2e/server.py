@@ -12,9 +12,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
 import orjson
@@ -59,6 +59,8 @@ class Server:
         core: the processor core it is bound to, where ``taskset`` is there.
         open: nobody needs to sign in.
         role: of ``madang node``; none is ``madang up``.
+        paces: seconds from one look or try of some part of it to the next, by the name of the
+            constant, where a test would wait for nothing else. Not of the real executable.
     """
 
     imports = True
@@ -72,6 +74,7 @@ class Server:
         core: int | None = None,
         open: bool = True,
         role: str | None = None,
+        paces: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.data = data
         self.port = free_port()
@@ -84,6 +87,7 @@ class Server:
         self.environ.update({"MADANG_OPEN": "true"} if open else {})
         self.environ.update(environ or {})
         self._core = core
+        self._paces = paces
         self._process: subprocess.Popen[bytes] | forked.Forked | None = None
 
     @property
@@ -102,8 +106,11 @@ class Server:
         with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             if not self.imports and "PYTHONPATH" not in self.environ:
                 streams = (nothing, log, log)
-                self._process = forked.Forked(words, self.environ, streams, core=self._core)
+                self._process = forked.Forked(
+                    words, self.environ, streams, core=self._core, paces=self._paces
+                )
                 return
+            assert not self._paces, "the real executable has its own"
             command = [str(COMMAND), *words]
             if self._core is not None and shutil.which("taskset"):
                 command = ["taskset", "-c", str(self._core), *command]

@@ -77,8 +77,12 @@ class City:
     def start(self) -> None:
         for server in self.nats:
             server.start()
-        for hub in self.hubs:
-            hub.start()
+        first, *others = self.hubs
+        first.start()  # it makes the tables
+        for hub in others:
+            hub.launch()
+        for hub in others:
+            hub.wait_for(hub.ready)
         until(self.is_whole)
 
     def is_whole(self) -> bool:

@@ -20,6 +20,8 @@ CROSSING = "urn:ngsi-ld:PedestrianCrossing:school"
 CAMERA = "urn:ngsi-ld:CrossingObserved:camera"
 PROFILE = 'type = "CrossingObserved"\n[attributes]\npedestrianCount = { kind = "integer" }\n'
 WAIT_S = 60.0  # on a busy machine
+LOOK_S = 0.2  # from one look of the node whether the service is on to the next
+SEEN_S = 1.0  # after which it has looked, on a busy machine, too
 
 
 def good(server: Server, method: str, path: str, body: object = None) -> Any:
@@ -46,7 +48,9 @@ def centre(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def node(tmp_path: Path, centre: Server) -> Iterator[Server]:
-    server = Server(tmp_path / "node", environ={"MADANG_EDGE_UPSTREAM": centre.url})
+    paces = {"madang.sense.edge.crossing.LOOK_S": LOOK_S}
+    environ = {"MADANG_EDGE_UPSTREAM": centre.url}
+    server = Server(tmp_path / "node", environ=environ, paces=paces)
     server.start(WAIT_S)
     good(server, "PUT", "/profiles/crossing", {"text": PROFILE})
     good(server, "POST", "/devices", {"device": "camera", "profile": "crossing"})
@@ -60,7 +64,7 @@ def node(tmp_path: Path, centre: Server) -> Iterator[Server]:
     ])  # fmt: skip
     options = {"tail_s": 0.2, "hold_s": 3, "signal_hold_s": 3600}
     good(server, "PATCH", "/services/crossing", {"on": True, "options": options})
-    time.sleep(2.0)  # the node looks each second whether it is on
+    time.sleep(SEEN_S)
     yield server
     server.stop()
 
@@ -143,7 +147,7 @@ def test_a_sign_goes_dark_when_the_camera_falls_silent(devices: Devices) -> None
 def test_a_node_that_comes_back_after_a_kill_warns_again(node: Server) -> None:
     node.kill()
     node.start(WAIT_S)
-    time.sleep(2.0)
+    time.sleep(SEEN_S)
     devices = Devices(node.mqtt_port)
     try:
         devices.sees(1)
@@ -154,7 +158,7 @@ def test_a_node_that_comes_back_after_a_kill_warns_again(node: Server) -> None:
 
 def test_nobody_is_warned_when_the_service_is_off(node: Server, devices: Devices) -> None:
     good(node, "PATCH", "/services/crossing", {"on": False})
-    time.sleep(2.0)
+    time.sleep(SEEN_S)
     devices.sees(1)
     time.sleep(1.0)
     assert devices.heard.empty()

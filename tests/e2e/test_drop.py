@@ -17,6 +17,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 from tests.e2e.server import API, Server
 
 WAIT_S = 30.0
+LOOK_S = 0.2  # between two looks at the folder, where it is not a matter of the time between them
 MAPPING = """
 [observed]
 columns = "when"
@@ -30,7 +31,8 @@ load = { column = "load", unit = "KGM" }
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("drop") / "data") as running:
+    paces = {"madang.sense.files.drop.POLL_S": LOOK_S}
+    with Server(tmp_path_factory.mktemp("drop") / "data", paces=paces) as running:
         yield running
 
 
@@ -45,7 +47,7 @@ def wait_for(found: Callable[[], Any]) -> Any:
     ends = time.monotonic() + WAIT_S
     while not (result := found()):
         assert time.monotonic() < ends, "nothing happened in the drop folder"
-        time.sleep(0.1)
+        time.sleep(0.05)
     return result
 
 
@@ -94,8 +96,8 @@ def test_a_mapping_beside_the_file_is_used_and_bad_rows_are_dead_letters(
 
 def test_a_file_loaded_twice_changes_nothing(server: Server, drop: Path) -> None:
     for folder in range(2):
-        (drop / "twice.csv").write_text("no,when,load\n7,2026-01-31T10:00:00Z,70\n")
         (drop / "twice.toml").write_text(MAPPING)
+        (drop / "twice.csv").write_text("no,when,load\n7,2026-01-31T10:00:00Z,70\n")
         name = "twice.csv" if folder == 0 else "2-twice.csv"
         assert report_of(drop, name)["loaded"] == 1
     path = f"{API}/temporal/entities/urn:ngsi-ld:Bench:7?timerel=after&timeAt=2020-01-01T00:00:00Z"
@@ -143,15 +145,17 @@ def test_links_and_unfinished_files_are_left_alone(
     (drop / "later.csv.part").unlink()
 
 
-def test_a_file_that_still_grows_is_waited_for(server: Server, drop: Path) -> None:
-    path = drop / "growing.jsonl"
-    with path.open("w") as stream:
-        for n in range(8):
-            stream.write(json.dumps({"id": f"urn:ngsi-ld:Slow:{n}", "type": "Slow"}) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-            time.sleep(0.7)
-    assert report_of(drop, "growing.jsonl")["loaded"] == 8
+def test_a_file_that_still_grows_is_waited_for(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server:  # looks each two seconds, as in a city
+        drop = server.data / "drop"
+        drop.mkdir()
+        with (drop / "growing.jsonl").open("w") as stream:
+            for n in range(8):
+                stream.write(json.dumps({"id": f"urn:ngsi-ld:Slow:{n}", "type": "Slow"}) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+                time.sleep(0.7)
+        assert report_of(drop, "growing.jsonl")["loaded"] == 8
 
 
 def test_a_file_that_cannot_be_moved_away_is_not_loaded_again(server: Server, drop: Path) -> None:
@@ -165,14 +169,14 @@ def test_a_file_that_cannot_be_moved_away_is_not_loaded_again(server: Server, dr
     assert "cannot be moved away" in told
     path = f"{API}/entities/urn:ngsi-ld:Stay:1?options=sysAttrs"
     before = get(server, path)
-    time.sleep(5)  # some looks at the folder
+    time.sleep(5 * LOOK_S)  # some looks at the folder
     assert get(server, path) == before
     today.unlink()
     assert report_of(drop, "stays.jsonl")["loaded"] == 1
 
 
 def test_a_kill_in_the_middle_loses_no_row(tmp_path: Path) -> None:
-    server = Server(tmp_path / "data")
+    server = Server(tmp_path / "data", paces={"madang.sense.files.drop.POLL_S": LOOK_S})
     server.start()
     drop = tmp_path / "data" / "drop"
     drop.mkdir()

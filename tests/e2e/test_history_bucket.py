@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +16,9 @@ import pytest
 
 from tests.contract import objects
 from tests.contract.cluster import shared
-from tests.e2e import moved_city
+from tests.e2e import forked, moved_city
 from tests.e2e.nats_server import NatsServer, needs_nats
-from tests.e2e.server import API, COMMAND, Server, ServerFailed
+from tests.e2e.server import API, Server, ServerFailed
 
 fresh = count(1)
 ROOMS = 4
@@ -159,10 +158,7 @@ def run(server: Server, settings: dict[str, str], *words: str) -> str:
     """Run a command with these settings; it must end well."""
     environ = {name: one for name, one in os.environ.items() if not name.startswith("MADANG_")}
     environ |= {"MADANG_PORT": str(server.port), "MADANG_MQTT_PORT": str(server.mqtt_port)}
-    done = subprocess.run(
-        [str(COMMAND), *words], capture_output=True, text=True, timeout=90, check=False,
-        env={**environ, **settings},
-    )  # fmt: skip
+    done = forked.run(words, {**environ, **settings}, timeout_s=90)
     assert done.returncode == 0, done.stdout + done.stderr
     return " ".join((done.stdout + done.stderr).split())
 
@@ -215,7 +211,8 @@ def test_writes_are_kept_while_the_server_of_files_is_away(
     server: objects.Objects, url: str, tmp_path: Path
 ) -> None:
     settings = {"MADANG_STORE": url, **place(server)}
-    with Server(tmp_path / "data", environ=settings) as hub:
+    paces = {"madang.hub.history.RETRY": 2.0}  # and not of half a minute
+    with Server(tmp_path / "data", environ=settings, paces=paces) as hub:
         good(hub, "POST", f"{API}/entities", room(1, 0))
         until(lambda: outbox(hub) == 0)
         server.kill()

@@ -18,6 +18,7 @@ from tests.e2e.test_postgres import hub, room, values
 from tests.e2e.test_several_hubs import two
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "restore-to-a-moment.md"
+OFTEN = {"MADANG_HISTORY_DRAIN_S": "0.5"}  # or the test would wait for nothing else
 HISTORY = "options=temporalValues&timeproperty=modifiedAt&timerel=after&timeAt=2020-01-01T00:00:00Z"
 
 
@@ -90,7 +91,9 @@ def history(server: Server, number: int) -> list[float]:
 
 @contextlib.contextmanager
 def one_hub(folder: Path, url: str) -> Iterator[list[Server]]:
-    with hub(folder, url) as server:
+    server = hub(folder, url)
+    server.environ |= OFTEN
+    with server:
         yield [server]
 
 
@@ -100,7 +103,7 @@ def two_hubs(folder: Path, url: str) -> Iterator[list[Server]]:
     nats = NatsServer()
     nats.start()
     try:
-        with two(folder, url, nats) as servers:
+        with two(folder, url, nats, OFTEN) as servers:
             yield servers
     finally:
         nats.kill()

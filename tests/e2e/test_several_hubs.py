@@ -8,10 +8,11 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 import orjson
 import psycopg
@@ -74,9 +75,18 @@ def logs(servers: list[Server]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def two(folder: Path, url: str, nats: NatsServer, *, open: bool = True) -> Iterator[list[Server]]:
+def two(
+    folder: Path,
+    url: str,
+    nats: NatsServer,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    *,
+    open: bool = True,
+) -> Iterator[list[Server]]:
     """Start two hubs; the first has devices."""
     servers = [hub(folder, name, url, nats, open=open) for name in ("first", "second")]
+    for server in servers:
+        server.environ |= environ
     try:
         with logs(servers):
             servers[0].start()

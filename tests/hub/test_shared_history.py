@@ -85,6 +85,7 @@ async def values(tenant: Tenant) -> list[Any]:
     return [one.value for past in pasts for one in past.instances]
 
 
+@pytest.mark.slow
 @draining(0.02)
 async def test_both_see_each_change_once_at_any_moment_while_one_drains(city: City) -> None:
     one, other = await city.start("one"), await city.start("other")

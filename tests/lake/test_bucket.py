@@ -50,6 +50,7 @@ def opened(engine: Engine, schema: str, home: str, server: Server) -> DuckLake:
     return DuckLake(engine, PostgresCatalog(database(), "", schema, Bucket(home, server)))
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_and_comes_back_loses_and_doubles_nothing(
     duckdb_engine: Engine, server: objects.Objects, bucket: str, schema: str, tmp_path: Path
 ) -> None:
@@ -182,6 +183,7 @@ def test_analysts_are_answered_by_links_that_read_these_files_and_no_others(
     lake.close()
 
 
+@pytest.mark.slow
 def test_an_analyst_whose_files_are_away_is_told_to_try_again_and_gets_no_link(
     duckdb_engine: Engine, server: objects.Objects, bucket: str, schema: str, tmp_path: Path
 ) -> None:

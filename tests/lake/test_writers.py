@@ -182,6 +182,7 @@ def test_nobody_mends_while_another_one_writes(
     one.close()
 
 
+@pytest.mark.slow
 def test_a_database_that_restarts_loses_and_doubles_nothing(
     duckdb_engine: Engine, schema: str, tmp_path: Path
 ) -> None:

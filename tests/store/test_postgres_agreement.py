@@ -44,7 +44,6 @@ def connection() -> Iterator[psycopg.Connection[Any]]:
     url = shared().make("agreement")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET client_min_messages = error")
-        connection.execute("CREATE EXTENSION postgis")
         connection.execute(TABLE)
         yield connection
 
