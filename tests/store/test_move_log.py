@@ -62,3 +62,18 @@ async def test_a_write_that_fails_is_not_noted(tmp_path: Path) -> None:
     assert move_log.noted(log, "entity") == []
     await store.close()
     log.close()
+
+
+async def test_a_store_is_closed_while_a_frozen_mover_reads_it(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "default.sqlite", 30)
+    await put(store, one=1)
+    log = move_log.connect(store.file)
+    with move_log.snapshot(log):
+        await put(store, one=2)
+        await store.close()
+        again = SqliteStore(store.file, 30)
+        found = await again.load(["urn:one"])
+        assert found["urn:one"] is not None
+        assert found["urn:one"].modified == 2
+        await again.close()
+    log.close()

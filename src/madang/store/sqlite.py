@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from madang.store.upkeep import blocks, copy, faults, forget
 from madang.store.worker import Worker
 
 KEPT = 20_000  # entities kept in memory, for what is written or read again and again
+LAST_WAIT_MS = 1_000  # at the end, for who reads the log: it may be long, and nothing is lost
 INLINE_STEPS = 120_000  # SQLite steps (some milliseconds) a query may take on the loop
 
 _LOAD = """
@@ -373,5 +375,7 @@ class SqliteStore:
         self._committer.close()
         self._reader.close()
         self._pool.close()
-        self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._writer.set_busy_timeout(LAST_WAIT_MS)
+        with suppress(apsw.BusyError):  # somebody reads, a frozen mover say; the log is kept then
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self._writer.close()
