@@ -113,6 +113,26 @@ def test_a_signal_says_downstream_whom_it_will_let_go() -> None:
     assert controller.decide(0.0, {**seen(), "b": nobody})["b"].why["plan"][-1] == 1
 
 
+@pytest.mark.parametrize(("turning", "phase"), [(0, 1), (3, 0)])
+def test_who_turns_across_a_crowd_has_green_long_enough_to_leave_the_junction(
+    turning: int, phase: int
+) -> None:
+    """Two wait inside, unseen; those behind them would stand in the next phase's way."""
+    north, south, east = ("n_0", "e_out"), ("s_0", "n_out"), ("e_0", "w_out")
+    lanes = (*north, *south, *east)
+    signal = Signal(
+        "a", (Phase("gGr"), Phase("rrG")), ((north,), (south,), (east,)),
+        ("n_0", "s_0", "e_0"), ("e_out", "n_out", "w_out"),
+        dict.fromkeys(lanes, 200.0), dict.fromkeys(lanes, 13.9), ((0, 20.0), (1, 20.0)),
+    )  # fmt: skip
+    first, second = Controller({"a": signal}), Controller({"a": signal})
+    before = Seen(1, 20.0, {"n_0": queue(turning), "s_0": queue(9), "e_0": ()}, {})
+    assert first.decide(0.0, {"a": before})["a"].phase == 0
+    second.keep(orjson.loads(orjson.dumps(first.kept())))
+    after = Seen(0, 7.0, {"n_0": queue(turning), "s_0": (), "e_0": queue(9)}, {})
+    assert second.decide(10.0, {"a": after})["a"].phase == phase
+
+
 # --- what it learns -----------------------------------------------------------------------------
 
 

@@ -21,6 +21,9 @@ LONGER_S: dict[Kind, float] = {"emergency": float("inf"), "bus": 20.0, "bicycle"
 SLOT_S = 10.0  # between changes in a hypothesis
 LEAST_SHARE = 0.15  # of a lane's vehicles; for fewer, a phase does nothing for it
 LENGTH_M = 7.5  # of a standing vehicle with the gap before it
+CROWDED_S = 10.0  # shortest green if those who turn across others crowd before those
+TURNING, TURNING_M = 2, 15.0  # so many of a lane that yields, so near to the stop line
+ACROSS, ACROSS_M = 3, 30.0  # so many to whom they yield
 
 
 class Priority(NamedTuple):
@@ -84,6 +87,8 @@ class Junction:
         self._number = {one.lane: number for number, one in enumerate(self._approaches)}
         self.learned = Learned(self._approaches)
         self._expected: Expected | None = None
+        self._crowded: int | None = None
+        """The phase chosen, if those who turn across others crowded before it."""
         self._outs = [{move.out for move in one.moves} for one in self._approaches]
 
     def decide(
@@ -107,7 +112,7 @@ class Junction:
         task = Task(
             entries,
             [list(zip(*(services[one.lane] for one in group), strict=True)) for group in groups],
-            [phase.least_s for phase in self.signal.phases], seen.phase, seen.elapsed_s,
+            self._least_s(), seen.phase, seen.elapsed_s,
             self._longest_s(seen, services, asked), options.slot_s, options.slots,
             self.signal.intergreen_s, options.switch_s, options.rest_s, allowed,
         )  # fmt: skip
@@ -117,6 +122,7 @@ class Junction:
             found.phases[0],
             {lane: float(sum(at < options.step_s for at in left[lane])) for lane in left},
         )
+        self._crowded = found.phases[0] if self._crowds(found.phases[0], seen) else None
         self._announced.tell(self.signal.id, t, self._releases(left))
         return Choice(found.phases[0], self._why(seen, task, found, services, asked))
 
@@ -137,12 +143,15 @@ class Junction:
     def kept(self) -> dict[str, Any]:
         """Return what it has learned and expects as JSON."""
         expected = None if self._expected is None else [*self._expected]
-        return {"learned": self.learned.kept(), "expected": expected}
+        return {
+            "learned": self.learned.kept(), "expected": expected, "crowded": self._crowded,
+        }  # fmt: skip
 
     def keep(self, kept: Mapping[str, Any]) -> None:
         """Go on where another one was."""
         self.learned.keep(kept["learned"])
         self._expected = Expected(*kept["expected"]) if kept["expected"] else None
+        self._crowded = kept.get("crowded")  # older versions did not keep it
 
     def _learn(self, seen: Seen) -> None:
         for one in self._approaches:
@@ -210,6 +219,30 @@ class Junction:
             key = served, sum(shares[out] for out in held) / served, against
             found.append(kinds.setdefault(key, Service(len(kinds) + 1, *key)))
         return found
+
+    def _least_s(self) -> list[float]:
+        """Return by phase how long it must be green. [s]
+
+        Who turns across others waits for them inside the junction, unseen. If green ends too soon
+        for that, those who follow get into the way of the next phase, and all may stand for ever.
+        """
+        least = [phase.least_s for phase in self.signal.phases]
+        if self._crowded is not None:
+            least[self._crowded] = max(least[self._crowded], CROWDED_S)
+        return least
+
+    def _crowds(self, phase: int, seen: Seen) -> bool:
+        """Return whether those who turn across others in a phase wait, and those others too."""
+
+        def near(lane: str, near_m: float) -> int:
+            return sum(vehicle.distance < near_m for vehicle in seen.lanes.get(lane, ()))
+
+        return any(
+            near(one.lane, TURNING_M) >= TURNING
+            and sum(near(lane, ACROSS_M) for lane in move.against[phase]) >= ACROSS
+            for one in self._approaches
+            for move in one.moves
+        )
 
     def _longest_s(
         self, seen: Seen, services: Mapping[str, list[Service]], asked: list[Priority]
