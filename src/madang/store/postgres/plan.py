@@ -82,15 +82,12 @@ class Plan:
 
     def part(self, columns: str, limit: int, offset: int = 0) -> tuple[str, tuple[Any, ...]]:
         """Return the statement of some rows in that order, and its values."""
-        cut = f"LIMIT {limit} OFFSET {offset}"
-        late = f"{self.select(columns)} {cut}"
+        cut = f"ORDER BY e.id LIMIT {limit} OFFSET {offset}"
+        whole = f"SELECT {columns} {self.source.text}"
         if not self.source.rest.indexed:
-            return late, self.values
-        early = f"SELECT {columns} {self.source.early} ORDER BY e.id {cut}"
-        late = (
-            f"SELECT {columns} {self.source.text} WHERE (SELECT count(*) FROM early) < {limit}"
-            f" ORDER BY e.id {cut}"
-        )
+            return f"{whole} {cut}", self.values
+        early = f"SELECT {columns} {self.source.early} {cut}"
+        late = f"{whole} WHERE (SELECT count(*) FROM early) < {limit} {cut}"
         text = (
             f"WITH early AS MATERIALIZED ({early})"
             f" SELECT * FROM early WHERE (SELECT count(*) FROM early) = {limit}"
