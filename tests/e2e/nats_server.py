@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 
@@ -23,7 +25,7 @@ needs_nats = pytest.mark.skipif(
 
 
 class NatsServer:
-    """A server that keeps nothing, for one user.
+    """A server with JetStream, for one user; what it keeps stays over a restart.
 
     Args:
         password: of the user.
@@ -35,12 +37,15 @@ class NatsServer:
         self._routes = routes
         self.password = password
         self.url = f"nats://madang@127.0.0.1:{self.port}"
+        self._folder = tempfile.mkdtemp(prefix="madang-nats-")
+        atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it listens."""
         assert PROGRAM is not None
         words = ["-a", "127.0.0.1", "-p", str(self.port), "--user", "madang"]
+        words += ["-n", f"nats-{self.port}", "-js", "-sd", self._folder]
         if self._routes:
             own, *others = (f"nats://127.0.0.1:{port}" for port in self._routes)
             words += ["--cluster_name", "madang", "--cluster", own, "--routes", ",".join(others)]
@@ -57,6 +62,10 @@ class NatsServer:
                 assert self._process.poll() is None, "nats-server has ended; is the port taken?"
                 assert time.monotonic() < end, "nats-server does not listen"
                 time.sleep(0.02)
+
+    def forget(self) -> None:
+        """Lose all that it keeps; it must not run."""
+        shutil.rmtree(self._folder)
 
     @property
     def pid(self) -> int:

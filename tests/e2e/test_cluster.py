@@ -2,7 +2,8 @@
 
 Three NATS servers, a PostgreSQL, two hubs that answer and three that work. Nothing that was
 acknowledged may be lost, the changes of an entity stay in their order, and each is notified at
-least once, under one id.
+least once, under one id. The stream of changes over NATS has each of them, and programs of others
+that follow it, one for each partition, are told of all.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import itertools
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,12 +24,14 @@ import orjson
 import psycopg
 import pytest
 
+from madang.bus.stream import PARTITIONS, partition_of
 from tests.contract import cluster
 from tests.e2e.balanced import RETRIED, Balanced
 from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.nats_server import cluster as nats_cluster
 from tests.e2e.receiver import Receiver
 from tests.e2e.server import API, Server
+from tests.e2e.stream_reader import StreamReader
 from tests.e2e.test_several_hubs import (
     LANE,
     ROOM,
@@ -181,8 +184,9 @@ def balanced(city: City, retried: Collection[int] = RETRIED) -> list[Balanced]:
 class Disaster:
     """What happens to parts of a city, and how long it is noticed."""
 
-    def __init__(self, load: Load, receiver: Receiver) -> None:
+    def __init__(self, load: Load, receiver: Receiver, reader: StreamReader) -> None:
         self._load = load
+        self._reader = reader
         self._receiver = receiver
         self._read = 0
         self._newest = [0] * WRITERS
@@ -193,10 +197,10 @@ class Disaster:
         began = time.monotonic()
         yield
         self.until_notified_of(self._load.last())
-        silence = self._silence(began)
         print(
-            f"{name}: the longest write took {self._load.longest_wait(began):.2f} s,"
-            f" the longest silence of notifications {silence:.2f} s"
+            f"{name}: the longest write took {self._load.longest_wait(began):.2f} s, the longest"
+            f" silence of notifications {_silence(self._receiver.times, began):.2f} s,"
+            f" of the stream {_silence(self._reader.times, began):.2f} s"
         )
 
     def until_notified_of(self, values: list[int]) -> None:
@@ -213,17 +217,21 @@ class Disaster:
                 self._newest[number] = max(value, self._newest[number])
         return self._newest
 
-    def _silence(self, since: float) -> float:
-        times = [since, *(at for at in self._receiver.times if at > since)]
-        return max(b - a for a, b in itertools.pairwise(times))
+
+def _silence(told: Sequence[float], since: float) -> float:
+    """Return the longest time in which nothing was told. [s]"""
+    times = [since, *(at for at in list(told) if at > since), time.monotonic()]
+    return max(b - a for a, b in itertools.pairwise(times))
 
 
 def rooms(notification: dict[str, Any]) -> list[tuple[int, int]]:
     """Return the numbers and temperatures of the rooms that a notification tells of."""
-    return [
-        (int(entity["id"].rpartition(":")[2]), int(entity["temperature"]["value"]))
-        for entity in notification["data"]
-    ]
+    return [room_of(entity) for entity in notification["data"]]
+
+
+def room_of(entity: dict[str, Any]) -> tuple[int, int]:
+    """Return the number and the temperature of a room."""
+    return int(entity["id"].rpartition(":")[2]), int(entity["temperature"]["value"])
 
 
 async def test_no_part_of_a_cluster_is_missed_for_long(city: City) -> None:
@@ -235,8 +243,31 @@ def kill_in_turn(city: City, receiver: Receiver) -> None:
     for number in range(WRITERS):
         good(city.answering[0], "POST", f"{API}/entities", room(number, temperature=0))
     good(city.answering[1], "POST", f"{API}/subscriptions", subscription(receiver.uri, 1))
+    with StreamReader(city.nats, range(PARTITIONS)) as reader:
+        load = all_are_killed(city, receiver, reader)
+        until(lambda: followed(reader) >= set(enumerate(load.last())))
+    check(city, load, receiver)
+    told = reader.changes()
+    positions = [change["position"] for change in told]
+    assert positions == list(range(1, len(positions) + 1)), "nothing is missing in the stream"
+    for partition, changes in reader.told.items():
+        assert {partition_of(change["id"]) for change in changes} <= {partition}
+        wanted = sorted({change["position"] for change in changes})
+        assert list(dict.fromkeys(change["position"] for change in changes)) == wanted
+    again = sum(map(len, reader.told.values())) - len(told)
+    print(f"the stream: {len(told)} changes, {again} told twice")
+
+
+def followed(reader: StreamReader) -> set[tuple[int, int]]:
+    """Return the rooms and temperatures that the stream has told of."""
+    lists = list(reader.told.values())
+    return {room_of(change["entity"]) for changes in lists for change in list(changes)}
+
+
+def all_are_killed(city: City, receiver: Receiver, reader: StreamReader) -> Load:
+    """Kill one part after the other under load; return the load when all has been notified."""
     with Load(balanced(city)) as load:
-        disaster = Disaster(load, receiver)
+        disaster = Disaster(load, receiver, reader)
         with disaster.named("nothing happens"):
             until(lambda: min(load.last()) > 50)
         for server in city.nats:
@@ -257,7 +288,7 @@ def kill_in_turn(city: City, receiver: Receiver) -> None:
         until(city.is_whole)
         disaster.until_notified_of(load.last())
     until(lambda: disaster.notified() == load.last())
-    check(city, load, receiver)
+    return load
 
 
 def lose(city: City, server: NatsServer) -> None:
@@ -300,8 +331,7 @@ def changes(hub: Server, wanted: list[list[int]]) -> list[tuple[int, int]]:
             line = answer.readline()
             if line.startswith(b"data: "):
                 event = orjson.loads(line[6:])
-                number = int(event["entity"]["id"].rpartition(":")[2])
-                found.append((number, int(event["entity"]["temperature"]["value"])))
+                found.append(room_of(event["entity"]))
                 positions.append(event["position"])
                 left.discard(found[-1])
     assert positions == list(range(1, len(positions) + 1)), "nothing is missing or told twice"

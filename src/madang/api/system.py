@@ -17,7 +17,7 @@ from madang import __version__
 from madang.api.surface import Surface
 from madang.hub.changes import FellBehind
 from madang.hub.duties import DUTIES
-from madang.hub.feed import Event, events, reached
+from madang.hub.feed import Event, events, reached, told
 from madang.model import time
 from madang.model.errors import BadRequestData, NgsiError
 from madang.model.names import shown
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from madang.api.surface import Action, Handler
     from madang.hub.hub import Hub
     from madang.hub.roster import Roster
+    from madang.hub.tenant import Tenant
     from madang.store.postgres.nodes import Node
 
 LONGEST_POSITION = 18  # digits
@@ -80,13 +81,10 @@ class System:
 
     async def status(self, request: Request) -> Response:
         """What is in each tenant, for ``madang status``."""
-        tenants = {
-            name or "default": {
-                **await tenant.store.size(),
-                **({"alarm": tenant.history.alarm} if tenant.history.alarm else {}),
-            }
-            for name, tenant in sorted(self.hub.open.items())
-        }
+        opened = sorted(self.hub.open.items())
+        found = await asyncio.gather(*(_tenant(tenant) for _, tenant in opened))
+        names = (name or "default" for name, _ in opened)
+        tenants = dict(zip(names, found, strict=True))
         hub = {
             "shares": self.hub.is_shared,
             "works": [duty for duty in DUTIES if duty in self.hub.duties],
@@ -157,7 +155,7 @@ class System:
                     return
                 position = event.position
                 if wanted(event):
-                    data = orjson.dumps(_told(event))
+                    data = orjson.dumps(told(event))
                     yield b"event: change\nid: %d\ndata: %b\n\n" % (position, data)
                 upcoming = asyncio.ensure_future(anext(stream))
         finally:
@@ -181,18 +179,14 @@ def _lost(detail: str) -> bytes:
     return b"event: lost\ndata: " + orjson.dumps({"detail": detail}) + b"\n\n"
 
 
-def _told(event: Event) -> dict[str, Any]:
-    kind: Any = event.types[0] if len(event.types) == 1 else list(event.types)
-    return {
-        "position": event.position,
-        "kind": event.kind,
-        "at": time.render(event.at),
-        "id": event.id,
-        "type": kind or None,
-        "attributes": event.attributes,
-        "deleted": event.deleted,
-        "entity": event.entity,
-    }
+async def _tenant(tenant: Tenant) -> dict[str, Any]:
+    """Return what is in a tenant as JSON."""
+    told: dict[str, Any] = {**await tenant.store.size()}
+    if (missing := await tenant.unstreamed()) is not None:
+        told["unstreamed"] = missing
+    if tenant.alarm:
+        told["alarm"] = tenant.alarm
+    return told
 
 
 def _node(node: Node) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Word between hubs over NATS: published after each commit, heard by all others.
 
 A word that is lost does no harm: who hears of a later one, or looks at the counters in the
-database, finds it missing. So NATS keeps nothing, and commits go on while all its servers are away.
+database, finds it missing. So words are not kept, and commits go on while all servers are away.
+What the changes are is told by :mod:`madang.bus.stream`, over the same connection.
 Why: docs/decisions/0021-several-hubs.md.
 """
 
@@ -19,6 +20,8 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
+
+from madang.bus.stream import Stream
 
 log = structlog.get_logger("madang.bus")
 
@@ -44,6 +47,7 @@ class Bus:
         # Without a password NATS takes what stands before the @ for a token.
         self._user = urlsplit(self._servers[0]).username if password else None
         self._password = password or None
+        self._place = place
         self._subject = f"madang.{place}.commit"
         self._heard = heard
         self.node = secrets.token_hex(6)
@@ -62,6 +66,10 @@ class Bus:
     def is_connected(self) -> bool:
         """Whether a server is reached now."""
         return self._client is not None and self._client.is_connected
+
+    def stream(self, tenant: str) -> Stream:
+        """Return the stream of a tenant's changes."""
+        return Stream(lambda: self._client, len(self._servers), self._place, tenant)
 
     def tell(self, word: bytes) -> None:
         """Tell all other hubs."""

@@ -319,6 +319,7 @@ _FIGURES = {
     "bytes": "size",
     "outbox": "changes not yet in history",
     "deliveries": "notifications waiting",
+    "unstreamed": "changes not yet on the stream",
 }
 
 

@@ -11,16 +11,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+import orjson
 
 from madang.hub.changes import FellBehind
 from madang.lake.protocol import Readable
 from madang.lake.questions import SCOPE, Instance, Logged
 from madang.lake.selection import attribute_of
+from madang.model import time
 from madang.model.attributes import VALUE_MEMBER
 from madang.model.entity import INSTANCE, Document
 from madang.model.errors import BadRequestData, Forbidden
-from madang.store.protocol import Change, ChangeKind
+from madang.store.protocol import Block, Change, ChangeKind
 
 T = TypeVar("T")
 
@@ -65,7 +68,7 @@ class Event:
     attributes: tuple[str, ...]
     """Names of attributes created or updated."""
     deleted: tuple[str, ...]
-    """Deleted attributes, as paths of their instances."""
+    """Deleted attributes, as paths of their instances; none if the entity was deleted."""
     entity: Document | None
     """``id``, ``type`` and the attributes that were put; None if the entity was deleted."""
 
@@ -152,7 +155,7 @@ def live(change: Change) -> Event:
         change.id,
         () if state is None else tuple(state.types),
         change.attributes,
-        change.deleted,
+        () if change.kind == "deleted" else change.deleted,
         entity,
     )
 
@@ -166,6 +169,39 @@ def logged(one: Logged) -> Event:
         entity |= {name: _told([put for put in one.put if put.attribute == name]) for name in names}
     deleted = tuple(_path(gone) for gone in one.deleted)
     return Event(one.seq, one.kind, one.at, one.id, one.types, names, deleted, entity)
+
+
+def outbox_events(block: Block) -> list[Event]:
+    """Return the events of a commit from what :func:`madang.store.rows.outbox_row` wrote."""
+    first = block.last - block.size + 1
+    return [_of_row(number, row) for number, row in enumerate(orjson.loads(block.body), first)]
+
+
+def _of_row(number: int, row: dict[str, Any]) -> Event:
+    id, kind = row["id"], row["type"]
+    types = (kind,) if isinstance(kind, str) else tuple(kind)
+    if row["kind"] == "deleted":
+        return Event(number, "deleted", row["at"], id, types, (), (), None)
+    deleted = tuple(row.get("deleted", ()))
+    put = row["entity"]
+    names = tuple(row.get("put", (name for name in put if name not in ("id", "type"))))
+    entity = {"id": id, "type": kind} | {name: put[name] for name in names if name in put}
+    return Event(number, row["kind"], row["at"], id, types, names, deleted, entity)
+
+
+def told(event: Event) -> dict[str, Any]:
+    """Return an event as others are told it, as JSON."""
+    kind: Any = event.types[0] if len(event.types) == 1 else list(event.types)
+    return {
+        "position": event.position,
+        "kind": event.kind,
+        "at": time.render(event.at),
+        "id": event.id,
+        "type": kind or None,
+        "attributes": event.attributes,
+        "deleted": event.deleted,
+        "entity": event.entity,
+    }
 
 
 def _told(put: Sequence[Instance]) -> object:

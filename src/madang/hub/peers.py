@@ -12,6 +12,7 @@ from madang.bus.nats import Bus
 from madang.hub.hub import Hub
 from madang.hub.roster import Roster
 from madang.hub.shared_tenant import SharedTenant
+from madang.hub.tenant import Tenant
 from madang.model.errors import MadangError, Unavailable
 from madang.settings_types import Role
 from madang.store.postgres.engine import SYSTEM_NAME, PostgresEngine
@@ -60,6 +61,7 @@ class Peers:
         self.roster = Roster(
             engine, self.bus.node, name, role, lambda: self._behind, lambda: hub.open
         )
+        hub.on_open.append(self._join)
         hub.on_close.append(self._close)
         hub.is_told = lambda: self.bus.is_connected
 
@@ -69,6 +71,10 @@ class Peers:
         self._store(SYSTEM_NAME).on_items = self._system
         self.bus.start()
         self._looking = asyncio.get_running_loop().create_task(self._look())
+
+    async def _join(self, tenant: Tenant) -> None:
+        assert isinstance(tenant, SharedTenant), "what hubs share is shared"
+        tenant.join(self.bus.stream(tenant.name))
 
     def _store(self, name: str) -> SharedStore:
         found = self._engine.shared(name)

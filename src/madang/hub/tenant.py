@@ -11,6 +11,7 @@ from madang.hub.changes import Changes
 from madang.hub.clock import Clock
 from madang.hub.contexts import Contexts
 from madang.hub.duties import Duty, work_of
+from madang.hub.feed import Followed
 from madang.hub.history import History
 from madang.hub.operations import Expire, Operation
 from madang.hub.records import Own
@@ -42,6 +43,8 @@ class Tenant:
         self.opened = self.clock.now()
         self.writer = Writer(store, self.clock)
         self.changes = Changes()
+        self.feed: Followed = self
+        """Where services hear of changes."""
         self.writer.on_changes = self._publish
         self._sweep: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -162,6 +165,15 @@ class Tenant:
         """Leave to another hub what one does for all."""
         if work_of(duty) == "history":
             await self.history.rest()
+
+    @property
+    def alarm(self) -> str | None:
+        """What keeps changes from where they belong, or None."""
+        return self.history.alarm
+
+    async def unstreamed(self) -> int | None:
+        """Return how many changes are not on the stream yet; None: it is not known."""
+        return None
 
     async def close(self) -> None:
         """End what runs; the store is closed by its engine."""

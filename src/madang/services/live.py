@@ -198,7 +198,7 @@ class Live:
             await asyncio.wait([reading, ending])
 
     async def _fill(self, queue: asyncio.Queue[Event], after: int) -> None:
-        async with aclosing(events(self._tenant, after)) as changes:
+        async with aclosing(events(self._tenant.feed, after)) as changes:
             async for event in changes:
                 await queue.put(event)
 

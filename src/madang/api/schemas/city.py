@@ -37,6 +37,8 @@ class TenantStatus(TypedDict):
     """Changes that are not in history yet."""
     deliveries: int
     """Notifications that wait."""
+    unstreamed: NotRequired[int]
+    """Changes that are not on the stream of NATS yet, where there is one."""
     alarm: NotRequired[str]
 
 

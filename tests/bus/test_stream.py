@@ -1,0 +1,155 @@
+"""The stream of a tenant's changes, on a real NATS server that is killed and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from madang.bus.nats import Bus
+from madang.bus.stream import PARTITIONS, Stream, StreamAway, partition_of
+from tests.e2e.nats_server import NatsServer, needs_nats
+
+pytestmark = needs_nats
+
+Message = tuple[int, bytes]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[NatsServer]:
+    found = NatsServer()
+    await asyncio.to_thread(found.start)
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+async def bus(server: NatsServer) -> AsyncIterator[Bus]:
+    found = Bus(server.url, server.password, "here", lambda _: None)
+    found.start()
+    await until(lambda: found.is_connected)
+    yield found
+    await found.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not so after 10 s")
+
+
+def changes(first: int, last: int) -> list[tuple[str, bytes]]:
+    return [(f"urn:lamp:{number % 7}", b"%d" % number) for number in range(first, last + 1)]
+
+
+async def read(stream: Stream, after: int, last: int) -> list[Message]:
+    """Return what the stream tells after a number, until the last one that is expected."""
+    got: list[Message] = []
+    async with stream.followed(after, lambda *message: got.append(message)):
+        await until(lambda: bool(got) and got[-1][0] >= last)
+    return got
+
+
+async def test_each_change_is_told_once_in_order_from_any_position(bus: Bus) -> None:
+    stream = bus.stream("")
+    assert await stream.reached() is None
+    await stream.begin(41)
+    assert await stream.reached() == 41
+    await stream.put(41, changes(42, 42))
+    await stream.put(42, changes(43, 3_000))
+    assert await stream.reached() == 3_000
+    told = [(number, b"%d" % number) for number in range(42, 3_001)]
+    assert await read(stream, 0, 3_000) == told
+    assert await read(stream, 41, 3_000) == told
+    assert await read(bus.stream(""), 2_990, 3_000) == told[-10:]
+
+
+async def test_two_that_put_the_same_put_it_once_and_nobody_leaves_any_out(bus: Bus) -> None:
+    first, second = bus.stream("town"), bus.stream("town")
+    await first.begin(0)
+    assert await second.reached() == 0
+    await first.put(0, changes(1, 10))
+    with pytest.raises(StreamAway, match="wrong last sequence"):
+        await second.put(12, changes(13, 20))
+    assert await first.reached() == 10
+    await second.put(0, changes(1, 20))
+    both = (stream.put(20, changes(21, 500)) for stream in (first, second))
+    found = await asyncio.gather(*both, return_exceptions=True)
+    assert None in found, "whoever put the last one knows that all are there"
+    assert [number for number, _ in await read(first, 0, 500)] == [*range(1, 501)]
+    with pytest.raises(StreamAway, match="wrong last sequence"):
+        await first.put(0, changes(1, 10))
+
+
+async def test_a_message_that_is_too_large_is_told_as_an_empty_one(bus: Bus) -> None:
+    stream = bus.stream("")
+    await stream.begin(0)
+    await stream.put(0, [("urn:a", b"1"), ("urn:b", b"x" * 2**20), ("urn:c", b"3")])
+    assert await read(stream, 0, 3) == [(1, b"1"), (2, b""), (3, b"3")]
+
+
+async def test_what_was_put_is_there_after_a_kill(server: NatsServer, bus: Bus) -> None:
+    stream = bus.stream("")
+    await stream.begin(0)
+    await stream.put(0, changes(1, 100))
+    server.kill()
+    await until(lambda: not bus.is_connected)
+    with pytest.raises(StreamAway):
+        await stream.put(100, changes(101, 110))
+    with pytest.raises(StreamAway):
+        await stream.reached()
+    await asyncio.to_thread(server.start)
+    await until(lambda: bus.is_connected)
+    assert await stream.reached() == 100
+    await stream.put(100, changes(101, 120))
+    assert [number for number, _ in await read(stream, 0, 120)] == [*range(1, 121)]
+
+
+async def test_tenants_have_streams_of_their_own(bus: Bus) -> None:
+    names = ["", "default", "new.town", "서울", "a*b>c", "A", "a"]
+    streams = [bus.stream(name) for name in names]
+    assert len({stream.name for stream in streams}) == len(names)
+    for number, stream in enumerate(streams, 1):
+        await stream.begin(0)
+        await stream.put(0, changes(1, number))
+    for number, stream in enumerate(streams, 1):
+        assert await stream.reached() == number
+    await streams[0].begin(7)
+    assert await streams[0].reached() == 7
+
+
+async def test_the_subject_says_the_partition_of_the_entity(server: NatsServer, bus: Bus) -> None:
+    import nats
+
+    stream = bus.stream("")
+    await stream.begin(0)
+    ids = [f"urn:lamp:{number}" for number in range(200)]
+    await stream.put(0, [(id, id.encode()) for id in ids])
+    client = await nats.connect(server.url, user="madang", password=server.password)
+    seen: dict[int, set[str]] = {}
+    for partition in range(PARTITIONS):
+        subject = f"madang.here.changes.default.{partition}"
+        consumer = await client.jetstream().pull_subscribe(subject, f"worker-{partition}")
+        messages = await consumer.fetch(200, timeout=0.2)
+        seen[partition] = {message.data.decode() for message in messages}
+    await client.close()
+    assert seen == {
+        partition: {id for id in ids if partition_of(id) == partition}
+        for partition in range(PARTITIONS)
+    }
+    assert min(map(len, seen.values())) > 0
+
+
+async def test_no_stream_is_told_as_such(server: NatsServer, bus: Bus) -> None:
+    stream = bus.stream("")
+    with pytest.raises(StreamAway):
+        await stream.put(0, changes(1, 1))
+    with pytest.raises(StreamAway):
+        await read(stream, 0, 1)
+    server.kill()
+    await until(lambda: not bus.is_connected)
+    with pytest.raises(StreamAway):
+        await stream.begin(0)
