@@ -2,8 +2,10 @@
 
 A round starts PostgreSQL, a NATS server, one hub that answers and so many workers, anew. Eight
 tenants are loaded in batches, all at the same time, until each has so many vehicles of five values;
-it has ended when the last value is in history's files. Everything shares this machine, so more
-workers than cores cannot move more; what a value takes of each part does travel to other machines.
+it has ended when the last value is in history's files. With ``--rules`` each tenant has a rule that
+looks at every vehicle, and a round has ended when that has been told of all. Everything shares this
+machine, so more workers than cores cannot move more; what a value takes of each part does travel to
+other machines.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+import orjson
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +37,10 @@ TENANTS = [f"district{number}" for number in range(8)]
 VALUES = 5  # of an entity
 AT_ONCE = 2  # tenants that are loaded at the same time, over two connections each
 SHARED_S = 4.0  # so long nobody must have handed anything over
+RULE = {
+    "title": {"en": "Too fast", "ko": "과속"}, "type": workload.TYPE, "attribute": "speed",
+    "above": 1_000, "alert": {"severity": "high", "kind": "speed"},
+}  # fmt: skip
 RESULT = Path(__file__).parent / "results" / "workers.json"
 
 
@@ -72,10 +79,24 @@ def waiting(city: City) -> int:
     return int(count)
 
 
-def run(city: City, entities: int) -> Run:
-    """Load all tenants and wait until everything is in history."""
+def looked_at(city: City) -> int:
+    """Return how many changes the rules of all tenants have looked at."""
+    calls = 0
+    for worker in city.workers:
+        for name in TENANTS:
+            found = worker.request("GET", "/services/rules", headers={"NGSILD-Tenant": name})
+            calls += orjson.loads(found.body)["calls"]
+    return calls
+
+
+def run(city: City, entities: int, rules: bool) -> Run:
+    """Load all tenants and wait until everything is in history, and looked at by rules."""
     for name in TENANTS:  # makes them, so that their lanes have something to do
         workload.preload(city.hubs[0].port, 1, lambda _: None, tenant=name)
+        if rules:
+            body, headers = {"fast": RULE}, {"NGSILD-Tenant": name}
+            answer = city.hubs[0].request("PUT", "/rules", body, headers)
+            assert answer.status in (200, 201, 204), answer.body
     shared_out(city)
     city.settle()
     pids = [worker.pid for worker in city.workers]
@@ -89,7 +110,7 @@ def run(city: City, entities: int) -> Run:
         ]
         for load in loads:
             load.result()
-    while waiting(city):
+    while waiting(city) or (rules and looked_at(city) < len(TENANTS) * (entities - 1)):
         time.sleep(0.1)
     took = time.perf_counter() - began
     return Run(
@@ -125,6 +146,7 @@ def main() -> int:
     parser.add_argument("--workers", default="1,2,3", help="how many, in turns")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--entities", type=int, default=20_000, help="of each tenant")
+    parser.add_argument("--rules", action="store_true", help="a rule in each tenant")
     parser.add_argument("--smoke", action="store_true", help="only see that it works")
     parser.add_argument("--json", type=Path, default=RESULT, help="file for the figures")
     given = parser.parse_args()
@@ -144,7 +166,7 @@ def main() -> int:
                 TemporaryDirectory(prefix="workers-") as folder,
                 City(Path(folder), 1, count) as city,
             ):
-                runs.append(run(city, given.entities))
+                runs.append(run(city, given.entities, given.rules))
     console.print(shown(runs))
     machine.keep(
         given.json,

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -39,18 +40,20 @@ class NatsServer:
         self.url = f"nats://madang@127.0.0.1:{self.port}"
         self._folder = tempfile.mkdtemp(prefix="madang-nats-")
         atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+        self.authorization = ""
+        """Who may do what, in the server's own words, in place of the one user who may all."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it listens."""
         assert PROGRAM is not None
-        words = ["-a", "127.0.0.1", "-p", str(self.port), "--user", "madang"]
+        words = ["-a", "127.0.0.1", "-p", str(self.port)]
         words += ["-n", f"nats-{self.port}", "-js", "-sd", self._folder]
         if self._routes:
             own, *others = (f"nats://127.0.0.1:{port}" for port in self._routes)
             words += ["--cluster_name", "madang", "--cluster", own, "--routes", ",".join(others)]
         self._process = subprocess.Popen(
-            [PROGRAM, *words, "--pass", self.password],
+            [PROGRAM, *words, *self._users()],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         end = time.monotonic() + 20
@@ -62,6 +65,13 @@ class NatsServer:
                 assert self._process.poll() is None, "nats-server has ended; is the port taken?"
                 assert time.monotonic() < end, "nats-server does not listen"
                 time.sleep(0.02)
+
+    def _users(self) -> list[str]:
+        if not self.authorization:
+            return ["--user", "madang", "--pass", self.password]
+        path = Path(self._folder) / "users.conf"
+        path.write_text(self.authorization)
+        return ["-c", str(path)]
 
     def forget(self) -> None:
         """Lose all that it keeps; it must not run."""

@@ -17,9 +17,13 @@ import nats
 import orjson
 from nats.aio.client import Client
 from nats.errors import Error, TimeoutError
+from nats.js.api import ConsumerConfig
 from nats.js.client import JetStreamContext
 
 from tests.e2e.nats_server import NatsServer
+
+ONE_BY_ONE = ConsumerConfig(max_ack_pending=1, ack_wait=3)
+"""Or what is told again comes after what follows it. [s]"""
 
 
 class StreamReader:
@@ -33,6 +37,8 @@ class StreamReader:
     def __init__(self, servers: Sequence[NatsServer], partitions: Collection[int]) -> None:
         self.told: dict[int, list[dict[str, Any]]] = {one: [] for one in partitions}
         """What each has been told, in that order."""
+        self.place = ""
+        """What the hubs call theirs, once it is known."""
         self.times: list[float] = []
         """When something was told."""
         self._servers = servers
@@ -68,7 +74,7 @@ class StreamReader:
                 reconnect_time_wait=0.2, ping_interval=1, max_outstanding_pings=2,
                 error_cb=_passed_over,
             )  # fmt: skip
-            place = await _place(client)
+            place = self.place = await _place(client)
             async with asyncio.TaskGroup() as group:
                 for partition in self.told:
                     group.create_task(self._follow(client, place, partition))
@@ -81,7 +87,7 @@ class StreamReader:
         while not self._ending.is_set():
             try:
                 consumer = await client.jetstream().pull_subscribe(
-                    subject, f"reader-{partition}", f"madang-{place}-default"
+                    subject, f"reader-{partition}", f"madang-{place}-default", ONE_BY_ONE
                 )
                 await self._take(consumer, partition)
             except (Error, OSError):  # its server may just be killed
@@ -90,7 +96,7 @@ class StreamReader:
     async def _take(self, consumer: JetStreamContext.PullSubscription, partition: int) -> None:
         while not self._ending.is_set():
             try:
-                messages = await consumer.fetch(100, timeout=1)
+                messages = await consumer.fetch(1, timeout=1)
             except TimeoutError:
                 continue
             for message in messages:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.e2e.test_several_hubs import ROOM, database, good, has, reading, room
 
 pytestmark = needs_nats
 ROOMS = 40
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "follow-changes-over-nats.md"
 HOT: dict[str, Any] = {
     "title": {"en": "Hot", "ko": "더움"}, "type": "Room", "attribute": "temperature",
     "above": 100, "alert": {"severity": "high", "kind": "heat"},
@@ -102,6 +105,48 @@ def sorted_names(change: dict[str, Any]) -> dict[str, Any]:
     """Return a change with its names in one order."""
     return {**change, "attributes": sorted(change["attributes"]),
             "deleted": sorted(change["deleted"])}  # fmt: skip
+
+
+def test_the_program_of_the_how_to_reads_with_the_rights_of_the_how_to(
+    tmp_path: Path, nats: NatsServer
+) -> None:
+    program, users = (written(HOW_TO, kind) for kind in ("python", "text"))
+    with two(tmp_path, database(), nats) as hubs:
+        with StreamReader([nats], ()) as reader:
+            until(lambda: reader.place != "")
+        nats.kill()
+        for name, value in {
+            "PLACE": reader.place, "$BUS_PASSWORD": nats.password, "$READER_PASSWORD": "change-me",
+        }.items():  # fmt: skip
+            users = users.replace(name, value)
+        nats.authorization = users
+        nats.start()
+        until(lambda: all(told(hub, "bus") for hub in hubs))
+        (tmp_path / "program.py").write_text(program.replace("4222", str(nats.port)))
+        with ExitStack() as shares:
+            outputs = [tmp_path / f"{share}.log" for share in range(4)]
+            for share, output in enumerate(outputs):
+                command = [sys.executable, "-u", "program.py", reader.place, str(share)]
+                log = shares.enter_context(output.open("w"))
+                process = shares.enter_context(subprocess.Popen(command, cwd=tmp_path, stdout=log))
+                shares.callback(process.kill)
+            made = [room(number, temperature=0) for number in range(ROOMS)]
+            good(hubs[0], "POST", f"{API}/entityOperations/create", made)
+            ids = [str(one["id"]) for one in made]
+            until(lambda: sorted(ids) == sorted(i for output in outputs for i in told_ids(output)))
+        for share, output in enumerate(outputs):
+            assert {partition_of(id) % 4 for id in told_ids(output)} == {share}
+
+
+def told_ids(output: Path) -> list[str]:
+    """Return the entities that the program has told of in whole lines."""
+    lines = output.read_text().splitlines(keepends=True)
+    return [orjson.loads(line)["id"] for line in lines if line.endswith("\n")]
+
+
+def written(page: Path, kind: str) -> str:
+    """Return the first code of a kind on a page of the documentation."""
+    return page.read_text().split(f"```{kind}\n", 1)[1].split("```", 1)[0]
 
 
 def test_services_go_on_while_nats_is_away_and_has_lost_the_stream(

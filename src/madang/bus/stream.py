@@ -32,7 +32,7 @@ PARTITIONS: Final = 16
 KEPT_S: Final = 86_400.0
 KEPT_BYTES: Final = 2**30  # older messages make place; history has them
 MOST_REPLICAS: Final = 3
-ANSWER_S: Final = 5.0
+ANSWER_S: Final = 2.0  # a stream without a leader says nothing; it has one again within ten seconds
 _EXPECTED: Final = "Nats-Expected-Last-Sequence"
 _BEGAN: Final = "changes after "
 _MARGIN: Final = 1_024  # bytes of a message beside its body
@@ -90,7 +90,7 @@ class Stream:
         """
         async with _answered():
             try:
-                info = await self._connected().jetstream().stream_info(self.name)
+                info = await self._connected().jetstream(timeout=ANSWER_S).stream_info(self.name)
             except NotFoundError:
                 return None
             self._began = int((info.config.description or "").removeprefix(_BEGAN))
@@ -103,7 +103,7 @@ class Stream:
             StreamAway: it may not have been made.
         """
         async with _answered():
-            jetstream = self._connected().jetstream()
+            jetstream = self._connected().jetstream(timeout=ANSWER_S)
             with suppress(NotFoundError):
                 await jetstream.delete_stream(self.name)
             await jetstream.add_stream(
@@ -168,7 +168,7 @@ class Stream:
             take(self._began + message.metadata.sequence.stream, message.data)
 
         async with _answered():
-            following = await self._connected().jetstream().subscribe(
+            following = await self._connected().jetstream(timeout=ANSWER_S).subscribe(
                 f"{self.subject}.*",
                 stream=self.name,
                 cb=given,

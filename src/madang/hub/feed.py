@@ -183,9 +183,11 @@ def _of_row(number: int, row: dict[str, Any]) -> Event:
     if row["kind"] == "deleted":
         return Event(number, "deleted", row["at"], id, types, (), (), None)
     deleted = tuple(row.get("deleted", ()))
-    put = row["entity"]
-    names = tuple(row.get("put", (name for name in put if name not in ("id", "type"))))
-    entity = {"id": id, "type": kind} | {name: put[name] for name in names if name in put}
+    entity = {"id": id, "type": kind, **row["entity"]}
+    names = tuple(entity)[2:]
+    if "put" in row:  # the entity is whole
+        names = tuple(row["put"])
+        entity = {name: entity[name] for name in ("id", "type", *names) if name in entity}
     return Event(number, row["kind"], row["at"], id, types, names, deleted, entity)
 
 
