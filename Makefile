@@ -65,6 +65,7 @@ bench: $(VENV)/.dev  ## measure; prints a table and writes bench/results (ARGS=-
 	$(BIN)/python bench/live_viewers.py $(filter --smoke,$(ARGS))
 	$(BIN)/python bench/hubs.py $(filter --smoke,$(ARGS))
 	$(BIN)/python bench/workers.py $(filter --smoke,$(ARGS))
+	$(BIN)/python bench/shared_services.py $(filter --smoke,$(ARGS))
 	$(if $(filter --smoke,$(ARGS)),,set -e; for one in $(LONG_BENCHES); do $(BIN)/python bench/$$one.py; done)
 
 docs: $(VENV)/.docs  ## build the documentation into site/

@@ -18,7 +18,7 @@ import orjson
 import psycopg
 import pytest
 
-from madang.hub.duties import DUTIES, MOVABLE, busy, lane_of
+from madang.hub.duties import DUTIES, MOVABLE, busy, lane_of, lane_of_service
 from madang.store.postgres.schema import SYSTEM
 from tests.contract.cluster import shared
 from tests.e2e.nats_server import NatsServer, needs_nats
@@ -416,11 +416,11 @@ def test_contacts_can_be_changed_at_any_hub(hubs: list[Server]) -> None:
     until(lambda: names(hubs[0]) == [])
 
 
-def test_a_service_switched_on_at_one_hub_works_at_the_one_that_has_services(
+def test_a_service_switched_on_at_one_hub_works_at_the_one_that_has_its_lane(
     hubs: list[Server],
 ) -> None:
     until(lambda: _is_shared_out(hubs))
-    other, worker = sorted(hubs, key=lambda hub: has(hub, lane_of("services", "")))
+    other, worker = sorted(hubs, key=lambda hub: has(hub, lane_of_service("", "parking")))
 
     def state(server: Server) -> tuple[str, object]:
         found = orjson.loads(good(server, "GET", "/services/parking"))
@@ -430,5 +430,6 @@ def test_a_service_switched_on_at_one_hub_works_at_the_one_that_has_services(
     good(other, "PATCH", "/services/parking", {"on": True})
     until(lambda: state(worker)[0] == "running" and state(worker)[1] is not None)
     assert state(other) == ("running", None)
+    assert f"lane: {lane_of_service('', 'parking')}" in other.said("service", "show", "parking")
     good(other, "PATCH", "/services/parking", {"on": False})
     until(lambda: state(worker) == ("off", None))

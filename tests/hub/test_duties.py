@@ -15,10 +15,12 @@ from madang.hub.duties import (
     busy,
     concerns,
     lane_of,
+    lane_of_service,
     patience,
     surplus,
     work_of,
 )
+from madang.services.services import installed
 
 LANES: dict[Work, list[Duty]] = {}
 for one in DUTIES:
@@ -45,8 +47,9 @@ def test_who_has_more_leaves_what_is_free_to_others() -> None:
     assert patience("sense", ["services/1"], [[]]) == 0, "devices wait for nobody"
 
 
-def test_lanes_that_no_tenant_is_in_stay_where_they_are_and_do_not_count() -> None:
-    assert sorted(CITY) == sorted(["sense", "services/1", "history/1", *LANES["notifications"]])
+def test_lanes_of_history_that_no_tenant_is_in_stay_where_they_are_and_do_not_count() -> None:
+    always = ["sense", *LANES["services"], *LANES["notifications"]]
+    assert sorted(CITY) == sorted([*always, "history/1"])
     others = [[duty for duty in MOVABLE if duty not in CITY]]
     assert surplus(MOVABLE, [[]], CITY) in CITY
     assert surplus(["services/1", "history/1"], others, CITY) is not None
@@ -63,11 +66,27 @@ def test_subscriptions_are_spread_over_the_lanes_and_stay_in_theirs() -> None:
     assert found[:4] == [lanes[2], lanes[0], lanes[2], lanes[0]]
 
 
-def test_a_tenant_is_in_one_lane_of_services_and_one_of_history() -> None:
+def test_a_tenant_as_a_whole_is_in_one_lane_of_services_for_notices_and_one_of_history() -> None:
     for tenant in ("", "north", "south", "강남구"):
         works = [work_of(duty) for duty in DUTIES if concerns(duty, tenant)]
         assert works == ["sense", "services", "history", *["notifications"] * 4]
     assert (lane_of("services", ""), lane_of("history", "")) == ("services/1", "history/1")
+
+
+@examples(st.text(max_size=20))
+def test_the_services_of_a_tenant_are_spread_over_the_lanes(tenant: str) -> None:
+    lanes = [lane_of_service(tenant, name) for name in installed()]
+    assert {*lanes} == {*LANES["services"]}
+    assert max(map(lanes.count, lanes)) <= len(lanes) / 2, "or a better way to cut is to be found"
+
+
+def test_a_service_stays_in_its_lane() -> None:
+    """What is written here must not change: hubs of two versions work side by side."""
+    names = ("rules", "air", "parking", "incidents")
+    assert [lane_of_service("", name) for name in names] == LANES["services"]
+    assert [lane_of_service("강남구", name) for name in names] == [
+        "services/3", "services/4", "services/1", "services/2",
+    ]  # fmt: skip
 
 
 @examples(st.lists(st.integers(0, 2), min_size=12, max_size=12), st.integers(1, 3), st.booleans())

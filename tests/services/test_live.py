@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
+from madang.hub.duties import lane_of_service
 from madang.hub.operations import Upsert
 from madang.hub.tenant import Tenant
 from madang.model.context import CORE
@@ -32,8 +33,8 @@ class Steps(Options):
     step: int = Field(1, ge=1, le=10, description="Added for each change.")
 
 
-def counter() -> Service:
-    service = Service("counter", title=NAME, purpose=NAME, category="other",
+def counter(name: str = "counter", id: str = COUNTER) -> Service:
+    service = Service(name, title=NAME, purpose=NAME, category="other",
                       needs=["Bench"], gives=["Counter"], options=Steps)  # fmt: skip
 
     @service.on("Bench", attributes=["load"])
@@ -41,7 +42,7 @@ def counter() -> Service:
         if change.put["load"] == "broken":
             raise LookupError("no such load")
         city.state["n"] = city.state.get("n", 0) + city.options.step
-        city.update(COUNTER, "Counter", count=city.state["n"])
+        city.update(id, "Counter", count=city.state["n"])
 
     return service
 
@@ -58,11 +59,9 @@ async def wait_for(found: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def counted(tenant: Tenant) -> int:
-    row = await tenant.get(COUNTER)
-    if row is None:
-        return 0
-    found: int = (await tenant.entities([COUNTER]))[COUNTER].document["count"]["value"]
+async def counted(tenant: Tenant, id: str = COUNTER) -> int:
+    counter = (await tenant.entities([id])).get(id)
+    found: int = 0 if counter is None else counter.document["count"]["value"]
     return found
 
 
@@ -93,7 +92,7 @@ async def test_each_change_counts_once_however_often_it_is_stopped(
             await asyncio.sleep(choose.uniform(0, 0.1))
             await mine.close()  # what was not kept is done again
             mine = services(city, counter())
-            await mine.start("services/1")
+            await mine.start(lane_of_service("", "counter"))
         await writing
         await wait_for(lambda: _is(tenant, total))
         await mine.close()
@@ -101,8 +100,36 @@ async def test_each_change_counts_once_however_often_it_is_stopped(
         assert [value for _, value in past] == list(range(1, total + 1))
 
 
-async def _is(tenant: Tenant, wanted: int) -> bool:
-    return await counted(tenant) == wanted
+async def _is(tenant: Tenant, wanted: int, id: str = COUNTER) -> bool:
+    return await counted(tenant, id) == wanted
+
+
+async def test_a_lane_is_left_and_taken_up_without_the_other_services_of_the_tenant(
+    tmp_path: Path,
+) -> None:
+    async with town(tmp_path, open=False) as city:
+        tenant = await city.hub.tenant("", create=False)
+        names, ids = ("counter", "tally"), (COUNTER, "urn:ngsi-ld:Counter:2")
+        lanes = [lane_of_service("", name) for name in names]
+        assert lanes[0] != lanes[1]
+        mine = services(city, *map(counter, names, ids))
+        stays, left = [await mine.switch("", name, True) for name in names]
+        await put(tenant, 0)
+        for id in ids:
+            await wait_for(lambda id=id: _is(tenant, 1, id))  # type: ignore[misc]
+        works = stays.live
+        await mine.rest(lanes[1])
+        assert (left.state, left.shown(whole=True)["position"]) == ("running", None)
+        with pytest.raises(Conflict, match=f"works at the hub that has {lanes[1]}"):
+            await mine.resume("", "tally", skip=False)
+        await mine.set_options("", "tally", {"step": 3})
+        await put(tenant, 1)
+        await wait_for(lambda: _is(tenant, 2))
+        assert await counted(tenant, ids[1]) == 1, "another hub has it"
+        await mine.start(lanes[1])
+        await wait_for(lambda: _is(tenant, 1 + 3, ids[1]))
+        assert stays.live is works, "the service of the other lane went on"
+        await mine.close()
 
 
 async def test_who_is_told_to_stop_keeps_all_that_was_done(

@@ -82,9 +82,7 @@ class System:
     async def status(self, request: Request) -> Response:
         """What is in each tenant, for ``madang status``."""
         opened = sorted(self.hub.open.items())
-        found = await asyncio.gather(*(_tenant(tenant) for _, tenant in opened))
-        names = (name or "default" for name, _ in opened)
-        tenants = dict(zip(names, found, strict=True))
+        tenants = {name or "default": await _tenant(tenant) for name, tenant in opened}
         hub = {
             "shares": self.hub.is_shared,
             "works": [duty for duty in DUTIES if duty in self.hub.duties],
@@ -182,8 +180,8 @@ def _lost(detail: str) -> bytes:
 async def _tenant(tenant: Tenant) -> dict[str, Any]:
     """Return what is in a tenant as JSON."""
     told: dict[str, Any] = {**await tenant.store.size()}
-    if (missing := await tenant.unstreamed()) is not None:
-        told["unstreamed"] = missing
+    if tenant.unstreamed is not None:
+        told["unstreamed"] = tenant.unstreamed
     if tenant.alarm:
         told["alarm"] = tenant.alarm
     return told

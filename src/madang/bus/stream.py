@@ -35,6 +35,7 @@ MOST_REPLICAS: Final = 3
 ANSWER_S: Final = 2.0  # a stream without a leader says nothing; it has one again within ten seconds
 _EXPECTED: Final = "Nats-Expected-Last-Sequence"
 _BEGAN: Final = "changes after "
+_AGAIN_S: Final = 0.2
 _MARGIN: Final = 1_024  # bytes of a message beside its body
 
 Take = Callable[[int, bytes], None]
@@ -191,6 +192,17 @@ class Stream:
         if client is None or not client.is_connected:
             raise StreamAway("no NATS server is reached")
         return client
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """End a task that talks to NATS.
+
+    Before Python 3.12 its client loses a cancellation that comes together with an answer
+    (``asyncio.wait_for``, python/cpython#86296), so it is told again.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_AGAIN_S)
 
 
 @asynccontextmanager

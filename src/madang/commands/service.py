@@ -49,7 +49,9 @@ _INDICATORS: Columns = {
     "better": lambda one: one["better"],
     "means": lambda one: one["title"]["en"],
 }
-_PLAIN = ("category", "version", "needs", "gives", "position", "behind", "calls", "effects")
+_PLAIN = (
+    "category", "version", "needs", "gives", "lane", "position", "behind", "calls", "effects",
+)  # fmt: skip
 
 
 @app.command("list")

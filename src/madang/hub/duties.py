@@ -1,10 +1,10 @@
 """What is done once for a whole city: the duties, each of which one of several hubs has at a time.
 
-Work that would be too much for one hub is cut into lanes: services and history by the tenant,
-notifications by the subscription. Hubs that share a database differ by their role, which says what
-duties they take on. Hubs of equal role share them out: who has clearly more than another one hands
-one over, and who has fewer takes first what is free. A duty is handed over only if nobody outside
-notices: devices stay connected where they are.
+Work that would be too much for one hub is cut into lanes: services by tenant and name, history by
+the tenant, notifications by the subscription. Hubs that share a database differ by their role,
+which says what duties they take on. Hubs of equal role share them out: who has clearly more than
+another one hands one over, and who has fewer takes first what is free. A duty is handed over only
+if nobody outside notices: devices stay connected where they are.
 Why: docs/decisions/0021-several-hubs.md.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable
+from hashlib import sha256
 from typing import Final, Literal, cast, get_args
 
 from madang.settings_types import Role
@@ -26,7 +27,7 @@ Duty = Literal[
     "history/1", "history/2", "history/3", "history/4",
     "notifications/1", "notifications/2", "notifications/3", "notifications/4",
 ]  # fmt: skip
-"""A work, or a lane of one: a part of its tenants or subscriptions."""
+"""A work, or a lane of one: a part of its services, tenants or subscriptions."""
 
 LANES: Final = 4
 DUTIES: Final[tuple[Duty, ...]] = get_args(Duty)
@@ -41,7 +42,7 @@ OF_ROLE: Final[dict[Role, tuple[Duty, ...]]] = {
 LATER_S: Final = 2.0
 """How much longer who has more duties than others leaves one that is free to them. [s]"""
 _ALWAYS: Final[frozenset[Work]] = frozenset({"sense", "notifications"})
-"""Not cut by tenants."""
+"""All tenants are in each lane of it."""
 _KIND: Final = 2
 """How much more a duty of the same work counts when they are shared out."""
 
@@ -54,21 +55,40 @@ def work_of(duty: Duty) -> Work:
 def lane_of(work: Work, name: str) -> Duty:
     """Return the lane that a tenant or, for notifications, a subscription belongs to.
 
-    It is the same at every hub.
+    Of services, notices to people are in that of their tenant. It is the same at every hub.
     """
-    return cast(Duty, f"{work}/{zlib.crc32(name.encode()) % LANES + 1}")
+    return _lane(work, zlib.crc32(name.encode()))
+
+
+def lane_of_service(tenant: str, service: str) -> Duty:
+    """Return the lane that a service of a tenant belongs to, so that each is whole at one hub.
+
+    All tenants have the same services beside one another, each tenant from another lane on. So what
+    is even for one, as Madang's own services are by the last byte of SHA-256, is so for all.
+    """
+    return _lane("services", zlib.crc32(tenant.encode()) + sha256(service.encode()).digest()[-1])
+
+
+def _lane(work: Work, checksum: int) -> Duty:
+    return cast(Duty, f"{work}/{checksum % LANES + 1}")
 
 
 def concerns(duty: Duty, tenant: str) -> bool:
-    """Tell whether there is anything to do for a tenant in a duty."""
+    """Tell whether there is anything to do for a tenant as a whole in a duty.
+
+    Its services are each for themselves; see :func:`lane_of_service`.
+    """
     work = work_of(duty)
     return work in _ALWAYS or duty == lane_of(work, tenant)
 
 
 def busy(tenants: Iterable[str]) -> frozenset[Duty]:
-    """Return the duties with anything to do; the lanes that no tenant is in have nothing."""
-    names = list(tenants)
-    return frozenset(duty for duty in DUTIES if any(concerns(duty, name) for name in names))
+    """Return the duties with anything to do; lanes of history that no tenant is in have nothing.
+
+    A tenant has services in every lane.
+    """
+    lanes = {lane_of("history", name) for name in tenants}
+    return frozenset(duty for duty in DUTIES if work_of(duty) != "history" or duty in lanes)
 
 
 def surplus(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import orjson
 import structlog
 
-from madang.bus.stream import Stream, StreamAway
+from madang.bus.stream import Stream, StreamAway, end
 from madang.hub.feed import Event, logged, outbox_events, told
 from madang.model.errors import NgsiError
 
@@ -50,16 +50,10 @@ class Relay:
         self.alarm: str | None = None
         """Why nothing can be put on the stream, or None."""
 
-    async def missing(self) -> int | None:
-        """Return how many changes are not on the stream yet, whichever hub is to put them there.
-
-        None: nobody knows.
-        """
-        try:
-            reached = await self._stream.reached()
-        except StreamAway:
-            return None
-        return None if reached is None else max(await self._store.newest() - reached, 0)
+    @property
+    def waiting(self) -> int | None:
+        """How many changes are not on the stream yet; None: another hub puts them there."""
+        return None if self._task is None else max(self._store.last_change - self._position, 0)
 
     def start(self) -> None:
         """Begin to put changes on the stream."""
@@ -72,8 +66,7 @@ class Relay:
     async def stop(self) -> None:
         """Leave it to another hub."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end(self._task)
         self._task = self.alarm = None
 
     async def _run(self) -> None:

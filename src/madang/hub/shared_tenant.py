@@ -97,9 +97,9 @@ class SharedTenant(Tenant):
         stream = f"the stream of changes: {relay.alarm}" if relay and relay.alarm else None
         return super().alarm or stream
 
-    async def unstreamed(self) -> int | None:
-        """Ask the stream; it says nothing while NATS is away."""
-        return None if self.relay is None else await self.relay.missing()
+    @property
+    def unstreamed(self) -> int | None:
+        return None if self.relay is None else self.relay.waiting
 
     def _take(self, items: Sequence[Item]) -> None:
         for item in items:

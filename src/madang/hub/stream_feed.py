@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import orjson
 import structlog
 
-from madang.bus.stream import Stream, StreamAway
+from madang.bus.stream import Stream, StreamAway, end
 from madang.hub.changes import Changes
 from madang.model import time
 from madang.model.entity import Entity
@@ -123,8 +123,7 @@ class StreamFeed:
 
     async def close(self) -> None:
         """Let every follower end."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        await end(self._task)
         self._changes.close()
 
 

@@ -171,8 +171,9 @@ class Tenant:
         """What keeps changes from where they belong, or None."""
         return self.history.alarm
 
-    async def unstreamed(self) -> int | None:
-        """Return how many changes are not on the stream yet; None: it is not known."""
+    @property
+    def unstreamed(self) -> int | None:
+        """How many changes are not on the stream yet; None: this hub puts none there."""
         return None
 
     async def close(self) -> None:

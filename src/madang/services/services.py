@@ -8,6 +8,7 @@ it gives, and nothing else.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
@@ -17,7 +18,7 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
-from madang.hub.duties import Duty, concerns, lane_of
+from madang.hub.duties import Duty, lane_of_service
 from madang.hub.shared_tenant import SharedTenant
 from madang.model import time
 from madang.model.errors import BadRequestData, Conflict, ResourceNotFound
@@ -66,9 +67,13 @@ class Working:
     options: Options
     is_on: bool = False
     works: bool = True
-    """It works here if it is on; False: another hub has the work."""
+    """It works here if it is on; False: another hub has its lane."""
     live: Live | None = None
     _task: asyncio.Task[None] | None = None
+
+    @property
+    def lane(self) -> Duty:
+        return lane_of_service(self.tenant.name, self.service.name)
 
     @property
     def state(self) -> str:
@@ -81,7 +86,7 @@ class Working:
         return "failed" if self._task is None or self._task.done() else "retrying"
 
     async def start(self) -> None:
-        """Begin to work, from where it stopped, unless another hub has the work."""
+        """Begin to work, from where it stopped, unless another hub has its lane."""
         if not self.works:
             return
         principal = principal_of(self.service.fitted(self.options), self.tenant.name)
@@ -156,6 +161,7 @@ class Working:
             ],
             "schema": service.options.model_json_schema(),
             "options": self.options.model_dump(mode="json"),
+            "lane": self.lane if isinstance(self.tenant, SharedTenant) else None,
             "position": None if live is None else live.position,
             "behind": None if live is None else max(last - live.position, 0),
             "calls": 0 if live is None else live.calls,
@@ -202,19 +208,19 @@ class Services:
             tenant.soon(self.take(tenant.name, name, body))
 
     async def start(self, duty: Duty) -> None:
-        """Start what was on in the tenants of a lane."""
+        """Start what was on of a lane, in every tenant."""
         async with self._changing:
-            for name in [one for one in self._hub.open if concerns(duty, one)]:
+            for name in [*self._hub.open]:
                 for working in (await self._of(name)).values():
-                    working.works = True
-                    if working.is_on and working.live is None:
-                        await working.start()
+                    if working.lane == duty:
+                        working.works = True
+                        if working.is_on and working.live is None:
+                            await working.start()
 
     async def rest(self, duty: Duty) -> None:
-        """Stop those in the tenants of a lane, for another hub goes on with them."""
+        """Stop those of a lane, in every tenant, for another hub goes on with them."""
         async with self._changing:
-            mine = [here for name, here in self._working.items() if concerns(duty, name)]
-            working = [one for here in mine for one in here.values()]
+            working = [one for one in self._all() if one.lane == duty]
             await asyncio.gather(*(one.stop() for one in working))
             for one in working:
                 one.works = False
@@ -283,10 +289,13 @@ class Services:
             skip: leave the call out that failed.
 
         Raises:
-            Conflict: it has not failed, or nothing can be left out.
+            Conflict: it has not failed, or nothing can be left out, or another hub has it.
         """
         async with self._changing:
             working = await self.find(tenant, name)
+            if working.is_on and not working.works:
+                where = f"at the hub that has {working.lane}; `madang status` tells which"
+                raise Conflict(f"the service {name} works {where}: let it go on there")
             if working.live is None or working.live.failure is None:
                 raise Conflict(f"the service {name} has not failed; it is {working.state}")
             if skip:
@@ -297,9 +306,11 @@ class Services:
 
     async def close(self) -> None:
         """Stop all; they go on when the process starts again."""
-        working = [one for here in self._working.values() for one in here.values()]
-        await asyncio.gather(*(one.stop() for one in working))
+        await asyncio.gather(*(one.stop() for one in self._all()))
         self.workers.close()
+
+    def _all(self) -> Iterator[Working]:
+        return (one for here in self._working.values() for one in here.values())
 
     async def _of(self, name: str) -> dict[str, Working]:
         found = self._working.get(name)
@@ -315,8 +326,9 @@ class Services:
 
     def _restored(self, service: Service, tenant: Tenant, body: bytes | None) -> Working:
         options, is_on = _said(service, body)
-        works = lane_of("services", tenant.name) in self._hub.duties
-        return Working(service, tenant, self._gate, self.workers, options, is_on, works)
+        found = Working(service, tenant, self._gate, self.workers, options, is_on)
+        found.works = found.lane in self._hub.duties
+        return found
 
 
 def _said(service: Service, body: bytes | None) -> tuple[Options, bool]:

@@ -38,7 +38,7 @@ class TenantStatus(TypedDict):
     deliveries: int
     """Notifications that wait."""
     unstreamed: NotRequired[int]
-    """Changes that are not on the stream of NATS yet, where there is one."""
+    """Changes that are not on the stream of NATS yet, at the hub that puts them there."""
     alarm: NotRequired[str]
 
 

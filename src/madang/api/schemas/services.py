@@ -70,6 +70,8 @@ class ServiceDetail(Service):
     schema: Object
     """JSON Schema of the options."""
     options: Object
+    lane: str | None
+    """Of the work that several hubs share: it works at the one that has it."""
     position: int | None
     behind: int | None
     """Changes that it has not looked at yet."""
