@@ -13,7 +13,7 @@ SYNC := $(UV) sync --quiet --locked --inexact
 CODE := src tests bench tools hatch_build.py
 # What the front end is made of; installing builds it (hatch_build.py).
 FRONT_END := hatch_build.py $(shell find src/madang/web/ui -name node_modules -prune -o -type f -print)
-# A file of tests stays in one process: its tests share servers. Quick ones wait a lot, so three share two cores.
+# A file of tests stays in one process: its tests share servers. Tests wait a lot for others, so three share two cores.
 BY_FILE := --dist loadfile --no-loadscope-reorder
 # Measured by a whole `make bench`, not by its short form; those on recorded cities want ../shared/data.
 LONG_BENCHES := mqtt rules services crossing relay live nab m4 leaks care_plug air waste twin
@@ -36,7 +36,7 @@ web: $(BIN)/uv  ## build the front end anew, if its sources have changed
 test: $(VENV)/.dev  ## run every test (ARGS="-k name")
 	@sh tools/programs.sh
 	$(BIN)/python -m tools.front_end install
-	$(BIN)/python -m pytest -n 2 $(BY_FILE) $(ARGS)
+	$(BIN)/python -m pytest -n 3 $(BY_FILE) $(ARGS)
 
 fast: $(VENV)/.dev  ## run the tests that take no more than a few seconds each
 	$(BIN)/python -m pytest -n 3 $(BY_FILE) -m "not slow" $(ARGS)

@@ -99,9 +99,13 @@ class City:
         folder: for data and logs.
         count: of hubs that answer.
         workers: how many do what is done once for all.
+        settled_s: wait so long at most until nothing is left to do from before.
     """
 
-    def __init__(self, folder: Path, count: int, workers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, count: int, workers: int = 1, settled_s: float = machine.LIMIT_S
+    ) -> None:
+        self._settled_s = settled_s
         with ExitStack() as parts:
             self.postgres = cluster.started()
             parts.callback(shutil.rmtree, self.postgres.folder, ignore_errors=True)
@@ -134,7 +138,7 @@ class City:
 
     def settle(self) -> None:
         """Wait until the workers have moved everything into history."""
-        machine.settle([worker.pid for worker in self.workers])
+        machine.settle([worker.pid for worker in self.workers], self._settled_s)
 
     def cpu(self) -> Cpu:
         children = os.times()
@@ -206,7 +210,10 @@ def measure(given: argparse.Namespace, console: Console) -> tuple[list[Run], dic
     for number in range(given.rounds):
         for count in given.hubs:
             console.print(f"round {number + 1}, {count} hubs", style="dim")
-            with TemporaryDirectory(prefix="hubs-") as folder, City(Path(folder), count) as city:
+            with (
+                TemporaryDirectory(prefix="hubs-") as folder,
+                City(Path(folder), count, settled_s=given.settled_s) as city,
+            ):
                 workload.preload(city.hubs[0].port, SIZE, lambda _: None)
                 idle[count].append(city.idle(given.seconds))
                 runs += [city.run(case, given.seconds) for case in CASES]
@@ -286,8 +293,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=RESULT, help="file for the figures")
     given = parser.parse_args()
     given.hubs = [int(count) for count in given.hubs.split(",")]
+    given.settled_s = machine.LIMIT_S
     if given.smoke:
-        given.hubs, given.rounds, given.seconds = [2], 1, 1.0
+        given.hubs, given.rounds, given.seconds, given.settled_s = [2], 1, 1.0, 0.0
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
     if shutil.which("wrk") is None or PROGRAM is None or cluster.programs() is None:
         console.print("bench/hubs.py needs wrk, nats-server, and PostgreSQL with PostGIS;")

@@ -22,6 +22,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 LIBRARIES = ("madang", "uvicorn", "uvloop", "httptools", "orjson", "apsw", "aiohttp")
 
 SETTLED_S = 1.5  # so long a process must have been idle; history is moved once a second
+LIMIT_S = 30.0  # so long it is waited for that
 SERVER_CORE, CLIENT_CORE = 0, 1
 PINNED = shutil.which("taskset") is not None and {0, 1} <= os.sched_getaffinity(0)
 """Whether server and generator can have a core each."""
@@ -67,8 +68,13 @@ def _cpu_seconds(file: Path) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def settle(pids: Sequence[int], limit_s: float = 30.0) -> None:
-    """Wait until processes do next to nothing: what they put off must not fall on others."""
+def settle(pids: Sequence[int], limit_s: float = LIMIT_S) -> None:
+    """Wait until processes do next to nothing: what they put off must not fall on others.
+
+    Args:
+        pids: of the processes.
+        limit_s: wait so long at most; 0 where nobody looks at the figures.
+    """
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
         before = [cpu_seconds(pid) for pid in pids]

@@ -41,6 +41,7 @@ class Bench:
         self.seconds: float = given.seconds
         self.runs: int = given.runs
         self.notify_seconds: float = given.notify_seconds
+        self.drained_s: float = given.drained_s
         self.cases: list[Case] = given.cases
         self.extras: set[str] = given.extras
         self.folder = folder
@@ -103,7 +104,7 @@ class Bench:
 
     def _figure(self, server: Server, case: Case, size: int) -> Figure:
         task = self.progress.add_task(f"{case.title}, {size:,} entities", total=self.runs)
-        machine.settle([server.pid], DRAINED_S)
+        machine.settle([server.pid], self.drained_s)
         runs = []
         for _ in range(self.runs):
             runs.append(self._run(case.name, server.url, server.pid, entities=size))
@@ -162,9 +163,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--nice", type=int, default=0, help="-20: go before others (as root)")
     parser.add_argument("--json", type=Path, help="file for the figures")
     given = parser.parse_args()
-    given.notify_seconds = 20.0
+    given.notify_seconds, given.drained_s = 20.0, DRAINED_S
     if given.smoke:
-        given.sizes, given.seconds, given.runs, given.notify_seconds = "1000", 1, 1, 3.0
+        given.sizes, given.seconds, given.runs = "1000", 1, 1
+        given.notify_seconds, given.drained_s = 3.0, 0.0
     wanted = {name for name in given.cases.split(",") if name}
     given.extras = wanted & set(EXTRAS) if wanted else set(EXTRAS)
     try:

@@ -105,8 +105,9 @@ def main() -> int:
     parser.add_argument("--smoke", action="store_true", help="only see that it works")
     parser.add_argument("--json", type=Path, default=RESULT, help="file for the figures")
     given = parser.parse_args()
+    given.settled_s = machine.LIMIT_S
     if given.smoke:
-        given.rounds, given.seconds = 1, 1.0
+        given.rounds, given.seconds, given.settled_s = 1, 1.0, 0.0
     console = Console(highlight=False)
     table = Table(
         "case",
@@ -134,7 +135,7 @@ def main() -> int:
                 for _ in range(given.rounds):
                     pair = []
                     for server, credential in ((free, ""), (closed, key)):
-                        machine.settle((free.pid, closed.pid))
+                        machine.settle((free.pid, closed.pid), given.settled_s)
                         pair.append(Cost.of(case, server, credential, given.seconds))
                     found.append((pair[0], pair[1]))
                 figures[case] = found

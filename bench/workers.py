@@ -151,8 +151,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=RESULT, help="file for the figures")
     given = parser.parse_args()
     counts = [int(count) for count in given.workers.split(",")]
+    settled_s = machine.LIMIT_S
     if given.smoke:
-        counts, given.rounds, given.entities = [2], 1, 1_000
+        counts, given.rounds, given.entities, settled_s = [2], 1, 1_000, 0.0
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
     if PROGRAM is None or cluster.programs() is None:
         console.print("bench/workers.py needs nats-server, and PostgreSQL with PostGIS;")
@@ -164,7 +165,7 @@ def main() -> int:
             console.print(f"round {number + 1}, {count} workers", style="dim")
             with (
                 TemporaryDirectory(prefix="workers-") as folder,
-                City(Path(folder), 1, count) as city,
+                City(Path(folder), 1, count, settled_s) as city,
             ):
                 runs.append(run(city, given.entities, given.rules))
     console.print(shown(runs))

@@ -32,6 +32,7 @@ _FORKS.set_forkserver_preload(
         "duckdb", "madang.settings_sources", "uvicorn.lifespan.on", "uvloop",
         "uvicorn.protocols.websockets.websockets_sansio_impl",
         *(service.module for service in entry_points(group="madang.services")),
+        "tests.e2e.forking",  # after all others
     ]
 )  # fmt: skip
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import Final
 
 from markupsafe import Markup
@@ -25,10 +25,9 @@ class Texts:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        folder = files("madang.web").joinpath("texts", language)
-        self.ui = _read(folder.joinpath("ui"))
+        self.ui = _read(language, "ui")
         """The texts of the control room, by their keys."""
-        whole = _read(folder) | self.ui
+        whole = {**_read(language), **self.ui}
         self._texts = {key: Markup(text) for key, text in whole.items()}  # ours, not a user's
 
     def __call__(self, key: str, **values: object) -> Markup:
@@ -51,14 +50,16 @@ class Texts:
         return str(self._texts[key])
 
 
-def _read(folder: Traversable) -> dict[str, str]:
-    """Return the texts of all files of a folder.
+@cache
+def _read(*folder: str) -> Mapping[str, str]:
+    """Return the texts of all files of a folder of texts.
 
     Raises:
         ValueError: two files have a section of one name.
     """
     found: dict[str, dict[str, str]] = {}
-    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+    place = files("madang.web").joinpath("texts", *folder)
+    for file in sorted(place.iterdir(), key=lambda one: one.name):
         if not file.name.endswith(".toml"):
             continue
         for section, texts in tomllib.loads(file.read_text("utf-8")).items():
