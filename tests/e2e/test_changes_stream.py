@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import orjson
 import pytest
 
 from madang.bus.stream import PARTITIONS, partition_of
+from tests.contract.cluster import shared
 from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.server import API, Server
 from tests.e2e.stream_reader import StreamReader
-from tests.e2e.test_several_hubs import ROOM, database, good, has, reading, room, told, two, until
+from tests.e2e.test_several_hubs import ROOM, good, has, reading, room, told, two, until
 
 pytestmark = needs_nats
+numbers = count()
 ROOMS = 40
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "follow-changes-over-nats.md"
 HOT: dict[str, Any] = {
@@ -34,6 +37,11 @@ def nats() -> Iterator[NatsServer]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def database() -> str:
+    return shared().make(f"stream_{next(numbers)}")
 
 
 def raise_all(hubs: list[Server], value: int) -> None:
@@ -79,9 +87,9 @@ def changes(hub: Server, last: int) -> list[dict[str, Any]]:
 
 
 def test_a_program_of_others_is_told_all_and_goes_on_where_it_was(
-    tmp_path: Path, nats: NatsServer
+    tmp_path: Path, database: str, nats: NatsServer
 ) -> None:
-    with two(tmp_path, database(), nats) as hubs:
+    with two(tmp_path, database, nats) as hubs:
         until(lambda: any(has(hub, "history/1") for hub in hubs))
         with StreamReader([nats], range(PARTITIONS)) as reader:
             made = [room(number, temperature=0) for number in range(ROOMS)]
@@ -108,10 +116,10 @@ def sorted_names(change: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_program_of_the_how_to_reads_with_the_rights_of_the_how_to(
-    tmp_path: Path, nats: NatsServer
+    tmp_path: Path, database: str, nats: NatsServer
 ) -> None:
     program, users = (written(HOW_TO, kind) for kind in ("python", "text"))
-    with two(tmp_path, database(), nats) as hubs:
+    with two(tmp_path, database, nats) as hubs:
         with StreamReader([nats], ()) as reader:
             until(lambda: reader.place != "")
         nats.kill()
@@ -150,9 +158,9 @@ def written(page: Path, kind: str) -> str:
 
 
 def test_services_go_on_while_nats_is_away_and_has_lost_the_stream(
-    tmp_path: Path, nats: NatsServer
+    tmp_path: Path, database: str, nats: NatsServer
 ) -> None:
-    with two(tmp_path, database(), nats) as hubs:
+    with two(tmp_path, database, nats) as hubs:
         good(hubs[0], "POST", f"{API}/entityOperations/create",
              [room(number, temperature=0) for number in range(ROOMS)])  # fmt: skip
         good(hubs[0], "PUT", "/rules", {"hot": HOT})

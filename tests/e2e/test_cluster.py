@@ -329,6 +329,7 @@ def changes(hub: Server, wanted: list[list[int]]) -> list[tuple[int, int]]:
         answer = connection.getresponse()
         while left:
             line = answer.readline()
+            assert line, "the hub has ended the answer"
             if line.startswith(b"data: "):
                 event = orjson.loads(line[6:])
                 found.append(room_of(event["entity"]))

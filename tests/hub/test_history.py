@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from madang.hub import history as module
@@ -19,6 +20,7 @@ from madang.lake.periods import parse
 from madang.lake.questions import HeldBack, Hold, Policy, Wanted
 from madang.lake.rules import Rules
 from madang.model.context import CORE
+from madang.model.errors import Unavailable
 from madang.model.normalize import entity as normalized
 from madang.settings import Settings
 from madang.store.engine import SqliteEngine
@@ -141,3 +143,29 @@ async def test_policies_are_applied_by_themselves(tenant: Tenant) -> None:
             return
         await asyncio.sleep(0.1)
     raise AssertionError("what is older than a year is still there")
+
+
+@pytest.mark.parametrize("at", ["take", "drain", "log"])
+async def test_history_goes_on_with_a_new_engine_when_the_old_one_has_failed(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    def fail(*_: object) -> Any:
+        raise duckdb.FatalException("FATAL Error: database has been invalidated")
+
+    await write(tenant, 1)
+    await tenant.history.drain()
+    await write(tenant, 2)
+    assert await values(tenant) == [1, 2]
+    await write(tenant, 3)
+    monkeypatch.setattr(tenant.history._lake, at, fail)
+    with pytest.raises((Unavailable, OSError), match="is begun anew"):
+        await (tenant.history.drain() if at == "drain" else tenant.history.read(position))
+    assert await values(tenant) == [1, 2, 3]
+    await write(tenant, 4)
+    await tenant.history.drain()
+    assert (await tenant.store.size())["outbox"] == 0
+    assert await values(tenant) == [1, 2, 3, 4]
+
+
+def position(lake: Any) -> Any:
+    return lake.log(0, 10)

@@ -25,7 +25,7 @@ import structlog
 from madang.hub.lakes import Lakes
 from madang.lake.backfill import backfill
 from madang.lake.ducklake import DuckLake
-from madang.lake.engine import Engine
+from madang.lake.engine import Engine, has_failed
 from madang.lake.protocol import Lake
 from madang.lake.questions import Figures, Series
 from madang.lake.rules import Rules, dump, parse
@@ -108,6 +108,8 @@ class History:
         self._retained = 0.0
         self._shared = shared
         self._lake: Lake | None = None
+        self._generation = 0
+        """Of the engine on which the lake was opened."""
         self._opening: asyncio.Task[Lake] | None = None
         self._taking = asyncio.Lock()
         self._changing = asyncio.Lock()
@@ -259,7 +261,7 @@ class History:
 
     async def _opened(self) -> Lake:
         """Return the lake. Whoever is cancelled while it is opened leaves it to all others."""
-        if self._lake is None:
+        if self._lake is None or self._generation != self._shared.engine.generation:
             if self._opening is None:
                 self._opening = asyncio.get_running_loop().create_task(self._open())
             return await asyncio.shield(self._opening)
@@ -268,6 +270,10 @@ class History:
     async def _open(self) -> Lake:
         shared = self._shared
         try:
+            if self._lake is not None:  # of an engine that has failed
+                forsaken, self._lake = self._lake, None
+                await self._thread(shared.writers, forsaken.close)
+            self._generation = shared.engine.generation
             lake = await self._thread(
                 shared.writers, lambda: DuckLake(shared.engine, shared.lakes.catalog(self.name))
             )
@@ -339,9 +345,20 @@ class History:
                 await self._store.drained(upto)
         return lake
 
-    @staticmethod
-    async def _thread(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
+    async def _thread(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        """Do something with the lake in a thread.
+
+        Raises:
+            Away: the engine has failed; the lake is opened anew when it is next needed.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
+        except Exception as error:
+            if not has_failed(error):
+                raise
+            log.error("history.engine_failed", tenant=self.name, error=str(error))
+            self._shared.engine.renew(self._generation)
+            raise Away("its engine has failed, and is begun anew") from error
 
     # --- in the background --------------------------------------------------------------------
 

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import orjson
 import structlog
 
-from madang.bus.stream import Stream, StreamAway, end
+from madang.bus.stream import Stream, end
 from madang.hub.feed import Event, logged, outbox_events, told
-from madang.model.errors import NgsiError
 
 if TYPE_CHECKING:
     from madang.hub.history import History
@@ -75,9 +74,12 @@ class Relay:
                 await self._begin()
                 while True:
                     await self._put()
-            except (StreamAway, NgsiError, OSError) as error:
+            except Exception as error:
+                # NATS, the database or history is away. Whatever it is, it must go on after it.
                 if self.alarm is None:
-                    log.warning("relay.away", tenant=self._history.name, error=str(error))
+                    log.warning(
+                        "relay.away", tenant=self._history.name, error=str(error) or repr(error)
+                    )
                 self.alarm = str(error)
             await asyncio.sleep(RETRY_S)
 

@@ -58,6 +58,16 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def has_failed(error: BaseException) -> bool:
+    """Tell whether an error came of a fatal one of DuckDB; see :meth:`Engine.renew`."""
+    import duckdb
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, duckdb.FatalException):
+        cause = cause.__cause__
+    return cause is not None
+
+
 class Engine:
     """Opens DuckDB, at the latest when it is first needed, and gives cursors to any thread.
 
@@ -72,6 +82,8 @@ class Engine:
         self._opening = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._names = 0
+        self.generation = 0
+        """How often it has been begun anew."""
 
     def load(self) -> None:
         """Open DuckDB now."""
@@ -116,6 +128,16 @@ class Engine:
         connection.execute(f"SET GLOBAL partitioned_write_flush_threshold = {FLUSH_ROWS}")
         connection.execute(f"SET GLOBAL partitioned_write_max_open_files = {OPEN_FILES}")
         return connection
+
+    def renew(self, generation: int) -> None:
+        """Let the next cursor be of a new DuckDB, unless that has been begun since a generation.
+
+        After a fatal error DuckDB answers nothing any more, with the same error for everything.
+        """
+        with self._opening:
+            if generation == self.generation:
+                self.generation += 1
+                self._connection = None
 
     def close(self) -> None:
         """Let go of everything; cursors must not be used any more."""

@@ -319,12 +319,14 @@ class Files:
         while not self.reshaping.acquire(timeout=0.1):
             if (tidying := self._tidying) is not None:
                 tidying.interrupt()
-        with self.writing, self._taking:
-            self._cursor.execute(f"DROP SCHEMA memory.{self.name} CASCADE")
-            self._cursor.execute(f"DETACH {self.files}")
-            self._cursor.close()
+        try:
+            with self.writing, self._taking, suppressed("lake.not_detached"):
+                self._cursor.execute(f"DROP SCHEMA memory.{self.name} CASCADE")
+                self._cursor.execute(f"DETACH {self.files}")
+                self._cursor.close()
+        finally:
             self.catalog.close()
-        self.reshaping.release()
+            self.reshaping.release()
 
 
 def _is_conflict(error: duckdb.Error) -> bool:
