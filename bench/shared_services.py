@@ -3,8 +3,9 @@
 A round starts PostgreSQL, a NATS server, one hub that answers and one or two workers, anew. Four
 services, one a lane, follow all changes of 300 stations of five values each: rules and air look at
 each of them, parking and incidents have nothing to do with them. The stations are written again and
-again, in one batch after the other, and the round has ended when each service has come to the last
-change. A round without services tells what else the workers do. Everything shares this machine.
+again, one batch after the other, at a rate that the machine can do, and the round has ended when
+each service has come to the last change: who falls behind reads history, which would be measured
+too. A round without services tells what else the workers do. Everything shares this machine.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def positions(city: City) -> Iterator[tuple[int, int]]:
                 yield number, found
 
 
-def run(city: City, batches: int, services: bool) -> Run:
+def run(city: City, batches: int, rate: float, services: bool) -> Run:
     """Write all batches, and wait until everybody has looked at them."""
     hub = city.hubs[0]
     workload.post(hub.port, workload.UPSERT, batch(0), (201, 204))
@@ -105,6 +106,7 @@ def run(city: City, batches: int, services: bool) -> Run:
     each, began = [cpu_of([pid]) for pid in pids], time.perf_counter()
     for number in range(1, batches + 1):
         workload.post(hub.port, workload.UPSERT, batch(number), (201, 204))
+        time.sleep(max(0.0, began + number * STATIONS / rate - time.perf_counter()))
     last = asked(hub, "GET", "/ui/pulse")["position"]
     while services and min(position for _, position in positions(city)) < last:
         time.sleep(0.1)
@@ -134,7 +136,8 @@ def shown(runs: list[Run]) -> Table:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batches", type=int, default=300)
+    parser.add_argument("--batches", type=int, default=200)
+    parser.add_argument("--rate", type=float, default=5_000, help="changes a second")
     parser.add_argument("--smoke", action="store_true", help="only see that it works")
     parser.add_argument("--json", type=Path, default=RESULT, help="file for the figures")
     given = parser.parse_args()
@@ -154,7 +157,7 @@ def main() -> int:
                 TemporaryDirectory(prefix="services-") as folder,
                 City(Path(folder), 1, workers) as city,
             ):
-                runs.append(run(city, given.batches, services))
+                runs.append(run(city, given.batches, given.rate, services))
     console.print(shown(runs))
     machine.keep(
         given.json, {"machine": machine.described(), "runs": [asdict(one) for one in runs]}
