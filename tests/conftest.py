@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.contract.cluster import Cluster
 from tests.e2e.server import Server
 
 # Hundreds of hubs start; three seconds of imports each would take CI past half an hour.
 Server.imports = False
+Cluster.syncs = False
 
 # A busy machine is no fault of what is tested: nothing here depends on how long an example takes.
 # CI runs often and has half an hour; --hypothesis-profile=thorough looks longer.

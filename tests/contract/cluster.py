@@ -59,6 +59,9 @@ class Cluster:
         server: folder of the programs.
     """
 
+    syncs = True
+    """Wait for the disk. Tests need not (tests/conftest.py): none of them cuts the power."""
+
     def __init__(self, folder: Path, server: Path) -> None:
         self.folder = folder
         self._server = server
@@ -68,7 +71,8 @@ class Cluster:
         self.start()
 
     def start(self) -> None:
-        options = " ".join(f"-c {setting}" for setting in _SETTINGS)
+        settings = (*_SETTINGS, f"fsync={'on' if self.syncs else 'off'}")
+        options = " ".join(f"-c {setting}" for setting in settings)
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", str(self.folder / "log"),
                  "-o", f"-k {self.folder} {options}", "start")  # fmt: skip
 
