@@ -48,6 +48,7 @@ BROAD_EXCEPTS = {
     "act/follow.py:_handled": "one entity: logs it, raises an alarm and tries again later",
     "api/lane.py:answer": "the outermost border of a request: logs it and answers 500",
     "hub/history.py:_run": "moves history in the background: raises an alarm and tries again",
+    "hub/relay.py:_run": "puts changes on the stream: raises an alarm and tries again",
     "hub/matching.py:match": "a faulty subscription is logged and counted, and stops no write",
     "hub/writer.py:_apply": "one operation's fault: logs it and fails that operation alone",
     "hub/writer.py:_group": "the writer's outermost loop: logs it and fails the group that waits",

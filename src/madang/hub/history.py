@@ -5,10 +5,9 @@ write that was acknowledged before it began. A little later the rows are moved i
 they leave the outbox only when the lake has them on the disk. If that disk is full or broken, the
 outbox grows and an alarm says so: nothing is lost.
 
-Where several hubs share the outbox and the catalog of the lake, each of them reads and changes
-history, and one of them moves rows in the background (:meth:`History.work`). A read looks at the
-outbox first and asks the catalog afterwards how far it has been drained, so what left the outbox
-between the two is in the files, and nothing is missed or told twice.
+Where several hubs share outbox and catalog, each reads and changes history, and one moves rows in
+the background (:meth:`History.work`). A read looks at the outbox first and asks the catalog then
+how far it has been drained: what left the outbox between the two is in the files.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ import structlog
 from madang.hub.lakes import Lakes
 from madang.lake.backfill import backfill
 from madang.lake.ducklake import DuckLake
-from madang.lake.engine import Engine, has_failed
+from madang.lake.engine import Engine
 from madang.lake.protocol import Lake
 from madang.lake.questions import Figures, Series
 from madang.lake.rules import Rules, dump, parse
@@ -108,8 +107,7 @@ class History:
         self._retained = 0.0
         self._shared = shared
         self._lake: Lake | None = None
-        self._generation = 0
-        """Of the engine on which the lake was opened."""
+        self._generation = 0  # of the engine on which the lake was opened
         self._opening: asyncio.Task[Lake] | None = None
         self._taking = asyncio.Lock()
         self._changing = asyncio.Lock()
@@ -145,8 +143,6 @@ class History:
 
     async def read(self, question: Callable[[Lake], T]) -> T:
         """Ask the lake something, in a thread; it has all that was acknowledged before.
-
-        >>> pasts = await tenant.history.read(lambda lake: lake.pasts(wanted))  # doctest: +SKIP
 
         Raises:
             HistoryBehind: the lake could not be written for so long that it cannot be read.
@@ -346,19 +342,11 @@ class History:
         return lake
 
     async def _thread(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        """Do something with the lake in a thread.
+        def guarded() -> T:
+            with self._shared.engine.guarded(self._generation):
+                return work()
 
-        Raises:
-            Away: the engine has failed; the lake is opened anew when it is next needed.
-        """
-        try:
-            return await asyncio.get_running_loop().run_in_executor(threads, work)
-        except Exception as error:
-            if not has_failed(error):
-                raise
-            log.error("history.engine_failed", tenant=self.name, error=str(error))
-            self._shared.engine.renew(self._generation)
-            raise Away("its engine has failed, and is begun anew") from error
+        return await asyncio.get_running_loop().run_in_executor(threads, guarded)
 
     # --- in the background --------------------------------------------------------------------
 

@@ -76,11 +76,10 @@ class Relay:
                     await self._put()
             except Exception as error:
                 # NATS, the database or history is away. Whatever it is, it must go on after it.
+                why = str(error) or repr(error)
                 if self.alarm is None:
-                    log.warning(
-                        "relay.away", tenant=self._history.name, error=str(error) or repr(error)
-                    )
-                self.alarm = str(error)
+                    log.warning("relay.away", tenant=self._history.name, error=why)
+                self.alarm = why
             await asyncio.sleep(RETRY_S)
 
     async def _begin(self) -> None:

@@ -41,6 +41,8 @@ class StreamFeed:
         self._changes = Changes()
         self._told = history.last
         """Number of the last change that followers were told of, or have to look up."""
+        self._new: list[Change] = []
+        """What has arrived since followers were told of something."""
         self._asked = asyncio.Event()
         self._is_away = False
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -109,7 +111,13 @@ class StreamFeed:
             self._lose()
             return
         self._told = number
-        self._changes.publish([change_of(number, body)])
+        self._new.append(change_of(number, body))
+        if len(self._new) == 1:  # what arrives in this turn of the loop is told at once
+            asyncio.get_running_loop().call_soon(self._publish)
+
+    def _publish(self) -> None:
+        new, self._new = self._new, []
+        self._changes.publish(new)
 
     def _lose(self) -> None:
         """Let all who follow look up in history what there is by now."""

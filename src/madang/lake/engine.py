@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from madang.lake.connecting import connect
+from madang.lake.storage import Away
 from madang.model.errors import MadangError
 
 if TYPE_CHECKING:
     import duckdb
+
+log = structlog.get_logger("madang.history")
 
 EXTENSIONS = ("ducklake", "sqlite_scanner")
 MEMORY_MB = 512
@@ -58,8 +65,8 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def has_failed(error: BaseException) -> bool:
-    """Tell whether an error came of a fatal one of DuckDB; see :meth:`Engine.renew`."""
+def _is_fatal(error: BaseException) -> bool:
+    """Tell whether an error came of a fatal one of DuckDB."""
     import duckdb
 
     cause: BaseException | None = error
@@ -129,15 +136,31 @@ class Engine:
         connection.execute(f"SET GLOBAL partitioned_write_max_open_files = {OPEN_FILES}")
         return connection
 
-    def renew(self, generation: int) -> None:
-        """Let the next cursor be of a new DuckDB, unless that has been begun since a generation.
+    @contextmanager
+    def guarded(self, generation: int) -> Iterator[None]:
+        """Let the next cursor be of a new DuckDB if the block finds that this one has failed.
 
         After a fatal error DuckDB answers nothing any more, with the same error for everything.
+
+        Args:
+            generation: of the cursors in the block.
+
+        Raises:
+            Away: it has failed; what was opened with it must be opened again.
         """
-        with self._opening:
-            if generation == self.generation:
-                self.generation += 1
-                self._connection = None
+        import duckdb
+
+        try:
+            yield
+        except (duckdb.Error, OSError) as error:
+            if not _is_fatal(error):
+                raise
+            log.error("history.engine_failed", error=str(error))
+            with self._opening:
+                if generation == self.generation:  # nobody has begun it anew before
+                    self.generation += 1
+                    self._connection = None
+            raise Away("its engine has failed, and is begun anew") from error
 
     def close(self) -> None:
         """Let go of everything; cursors must not be used any more."""
