@@ -8,7 +8,7 @@ import pytest
 
 from madang.settings import Settings
 from madang.settings_sources import SettingsError, load
-from madang.settings_types import is_loopback
+from madang.settings_types import MqttBroker, is_loopback
 from tools.settings_page import page
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
@@ -148,3 +148,18 @@ def test_a_bucket_that_is_named_wrongly_is_told(given: dict[str, str], reason: s
 
 def test_the_page_in_the_docs_is_what_the_table_gives() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_a_broker_may_be_several_servers() -> None:
+    Path("madang.toml").write_text(
+        "[mqtt_brokers.field]\nhost = 'mqtt-1, mqtt-2:1885,::1,[::1]:1885'\nport = 1884\n"
+        "topics = ['v1/devices/+/up']\n"
+    )
+    addresses = load(environ={}).mqtt_brokers["field"].addresses
+    assert addresses == [("mqtt-1", 1884), ("mqtt-2", 1885), ("::1", 1884), ("::1", 1885)]
+
+
+@pytest.mark.parametrize("host", [":1883", "mqtt-1,mqtt-2:many", "mqtt-1:70000"])
+def test_a_broker_without_a_name_or_with_a_wrong_port_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="host must be names or addresses"):
+        MqttBroker.model_validate({"host": host, "topics": ["v1/devices/+/up"]})

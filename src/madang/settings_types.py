@@ -36,6 +36,18 @@ def _split(value: object) -> object:
     return value
 
 
+def _address(text: str, port: int) -> tuple[str, int]:
+    """Return host and port that a text names, the host empty if it names none.
+
+    >>> _address("mqtt-1:1884", 1883), _address("::1", 1883)
+    (('mqtt-1', 1884), ('::1', 1883))
+    """
+    if text.count(":") > 1 and "[" not in text:  # an address of IPv6 without a port
+        return text, port
+    found = urlsplit(f"//{text}")
+    return found.hostname or "", found.port or port
+
+
 def _parsed(value: object) -> object:
     """Let a table be written as JSON, as an environment variable must."""
     if not isinstance(value, str):
@@ -111,7 +123,8 @@ class MqttBroker(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: str = Field(min_length=1)
+    host: Hosts = Field(min_length=1, max_length=20)
+    """Where it is. Servers of a cluster are several, each with its port if it has another one."""
     port: int | None = Field(None, ge=1, le=65535)
     """None is 1883, and with TLS 8883."""
     tls: bool = False
@@ -124,6 +137,22 @@ class MqttBroker(BaseModel):
     codec: str = ""
     """How messages are written; empty: as their topic or the profile of their device says."""
     tenant: str = ""
+
+    @model_validator(mode="after")
+    def _has_addresses(self) -> Self:
+        try:
+            has_names = all(name for name, _ in self.addresses)
+        except ValueError:  # a port is no number
+            has_names = False
+        if not has_names:
+            raise ValueError("host must be names or addresses, such as mqtt-1,mqtt-2:1884")
+        return self
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of each server."""
+        usual = self.port or (8883 if self.tls else 1883)
+        return [_address(host, usual) for host in self.host]
 
 
 MqttBrokers = Annotated[dict[str, MqttBroker], BeforeValidator(_parsed)]

@@ -37,8 +37,9 @@ class Hub:
     """The part of a hub that takes messages from a broker, and what it took."""
 
     def __init__(self, folder: Path, port: int, **more: Any) -> None:
-        given = {"username": "city", "password": "secret", "topics": ["v1/devices/+/up/#"], **more}
-        self._broker = MqttBroker(host="127.0.0.1", port=port, **given)
+        user = {"username": "city", "password": "secret"}
+        usual = {"host": "127.0.0.1", "port": port, "topics": ["v1/devices/+/up/#"], **user}
+        self._broker = MqttBroker.model_validate({**usual, **more})
         self._settings = Settings(data=folder)
         self.intake = Recorder()
         self.source = self._new()

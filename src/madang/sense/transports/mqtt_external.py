@@ -1,4 +1,4 @@
-"""Messages from a city's own MQTT brokers (Mosquitto, EMQX, The Things Stack ...).
+"""Messages from a city's own MQTT brokers (Mosquitto, EMQX, NATS, The Things Stack ...).
 
 The hub is a client with a session that the broker keeps: QoS 1, and a message is acknowledged when
 it is durable here. What comes while the hub is away waits at the broker; what it does not know to
@@ -8,36 +8,21 @@ be acknowledged, it sends again. MQTT 3.1.1, which all of them speak.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import ssl
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from madang.model.errors import MadangError
 from madang.sense.message import Message
 from madang.sense.transports.mqtt_access import address_of
-from madang.sense.transports.mqtt_decoder import Decoder
-from madang.sense.transports.mqtt_line import Line
+from madang.sense.transports.mqtt_client import CONNECT_S, KEEP_ALIVE_S, Connection
 from madang.sense.transports.mqtt_outgoing import Outgoing
-from madang.sense.transports.mqtt_packets import (
-    PINGREQ,
-    PUBACK,
-    V311,
-    Ack,
-    Connack,
-    Connect,
-    Disconnect,
-    Granted,
-    Packet,
-    Ping,
-    Publish,
-    Subscribe,
-    Wanted,
-    encode,
-)
-from madang.sense.transports.mqtt_pipeline import Load, Pipeline, Way
+from madang.sense.transports.mqtt_packets import V311, Connect, Granted, Publish, Wanted, encode
+from madang.sense.transports.mqtt_pipeline import Load
 from madang.sense.transports.mqtt_topics import check_filter, matches
 from madang.sense.transports.mqtt_wire import MqttError
 from madang.trust.principal import Principal
@@ -49,20 +34,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("madang.mqtt")
 
-KEEP_ALIVE_S = 30
-CONNECT_S = 10.0
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
-DRAIN_S = 5.0
-PART_S = 1.0
 DEVICE = "{device}"
-_REFUSALS = {
-    1: "it does not speak MQTT 3.1.1",
-    2: "it does not take the client id",
-    3: "it is not available",
-    4: "user name or password are wrong",
-    5: "the user may not connect",
-}
 
 
 def principal_of(name: str, tenant: str) -> Principal:
@@ -72,118 +46,6 @@ def principal_of(name: str, tenant: str) -> Principal:
         f"service:mqtt:{name}", "app", f"MQTT broker {name}", frozenset({"app"}),
         frozenset({tenant}), reads=every, writes=every,
     )  # fmt: skip
-
-
-class _Way(Way):
-    """A message that the broker has sent and that is not acknowledged yet."""
-
-    __slots__ = ("_connection", "_id", "_message")
-
-    def __init__(self, connection: _Connection, packet: Publish, message: Message) -> None:
-        super().__init__(packet.payload)
-        self._connection = connection
-        self._id = packet.id  # 0 with QoS 0
-        self._message = message
-        self.task = self.begin()
-
-    def begin(self) -> asyncio.Task[Any]:
-        connection = self._connection
-        return connection.loop.create_task(connection.intake.take(self._message))
-
-    def settle(self, result: object) -> None:
-        if self._id:
-            self._connection.send(encode(Ack(PUBACK, self._id), V311))
-
-    def fail(self, error: BaseException) -> None:
-        """Do not acknowledge: the broker sends the message again on the next connection."""
-        topic = self._message.address
-        self._connection.lose(f"a message of {topic!r} could not be taken: {error}")
-
-
-class _Connection(Line):
-    """One connection to a broker; ``ended`` is done when it is over."""
-
-    def __init__(self, source: Source, intake: Takes) -> None:
-        super().__init__(Decoder(source.most_bytes, V311))
-        self.intake = intake
-        self.ended: asyncio.Future[str] = self.loop.create_future()
-        """Why, in the end."""
-        self.is_welcome = False
-        self.pipeline = Pipeline(self, source.load)
-        self._source = source
-        self._tick: asyncio.TimerHandle | None = None
-
-    @property
-    def is_full(self) -> bool:
-        return self.pipeline.is_full
-
-    @property
-    def has_room(self) -> bool:
-        return self.pipeline.has_room
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.send(encode(self._source.hello(), V311))
-        self._tick = self.loop.call_later(CONNECT_S, self._look)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        super().connection_lost(error)
-        self.lose(f"the connection was lost{f': {error}' if error else ''}")
-        self.pipeline.lost()
-
-    def lose(self, why: str) -> None:
-        """End the connection."""
-        if self._tick is not None:
-            self._tick.cancel()
-        if not self.ended.done():
-            self.ended.set_result(why)
-        if not self.is_ending:
-            self.close()
-
-    def fail(self, error: MqttError) -> None:
-        self.lose(f"the broker has sent something that is no MQTT: {error}")
-
-    def _look(self) -> None:
-        silent_s = self.loop.time() - self.heard
-        if not self.is_welcome:
-            self.lose(f"the broker has not answered within {CONNECT_S:g} s")
-        elif silent_s > 1.5 * KEEP_ALIVE_S and not self.is_held:
-            self.lose(f"nothing has come for {silent_s:.0f} s, not even an answer to a ping")
-        else:
-            self.send(encode(Ping(PINGREQ), V311))
-            self._tick = self.loop.call_later(KEEP_ALIVE_S / 2, self._look)
-
-    def do(self, packet: Packet) -> None:
-        if isinstance(packet, Publish):
-            message = self._source.message(packet, self._peer())
-            self.pipeline.add(_Way(self, packet, message))
-        elif isinstance(packet, Connack):
-            self._welcomed(packet)
-        elif isinstance(packet, Granted):
-            self._source.granted(packet)
-        elif isinstance(packet, Ack) and packet.kind == PUBACK:
-            self._source.outgoing.acknowledged(packet.id)
-
-    def _peer(self) -> str:
-        peer = self.transport.get_extra_info("peername")
-        return str(peer[0]) if peer else ""
-
-    def _welcomed(self, packet: Connack) -> None:
-        if packet.code:
-            why = _REFUSALS.get(packet.code, f"return code {packet.code}")
-            self.lose(f"the broker refuses the connection: {why}")
-            return
-        self.is_welcome = True
-        self._source.welcomed()
-        self.send(encode(Subscribe(1, self._source.wanted), V311))
-
-    async def finish(self) -> None:
-        """Read no more, acknowledge what is under way, and say good-bye."""
-        self.hold()
-        await self.pipeline.finish(DRAIN_S)
-        self.send(encode(Disconnect(), V311))
-        await self.part(PART_S)
-        self.lose("the hub stops")
 
 
 class Source:
@@ -219,7 +81,7 @@ class Source:
         self._principal = principal_of(name, broker.tenant)
         self._named = [topic.split("/") for topic in broker.topics if DEVICE in topic.split("/")]
         self._task: asyncio.Task[None] | None = None
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
 
     # --- what the connection asks -------------------------------------------------------------
 
@@ -321,35 +183,43 @@ class Source:
     async def _run(self, context: ssl.SSLContext | None) -> None:
         """Connect again and again, at longer and longer intervals while that does not last.
 
-        A connection that has lasted longer than the hub waited for it counts as the first again: a
-        broker that is restarted now and then is not left alone for a minute.
+        Each time to the next of its addresses, and the intervals are those between the rounds: that
+        one server of a cluster is away costs no more than the shortest. A connection that has
+        lasted longer than the hub waited for it counts as the first again: a broker that is
+        restarted now and then is not left alone for a minute.
         """
         loop = asyncio.get_running_loop()
         wait_s = FIRST_WAIT_S
-        while True:
+        told: set[str] = set()
+        addresses = self._broker.addresses
+        for turn in itertools.count(1):
             began = loop.time()
-            why = await self._stay(context)
-            if why != self.problem:
+            why = await self._stay(*addresses[(turn - 1) % len(addresses)], context)
+            if self.connected:
+                told.clear()
+            if why not in told:
                 log.warning("mqtt.broker_lost", broker=self.name, reason=why)
+                told.add(why)
             has_lasted = self.connected and loop.time() - began > wait_s
             self.connected = self.subscribed = False
             self.problem = why
             if has_lasted:
                 wait_s = FIRST_WAIT_S
-            await asyncio.sleep(wait_s * random.uniform(0.75, 1.25))
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            ends_round = turn % len(addresses) == 0
+            pause_s = wait_s if ends_round else FIRST_WAIT_S
+            await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))
+            if ends_round:
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    async def _stay(self, context: ssl.SSLContext | None) -> str:
+    async def _stay(self, host: str, port: int, context: ssl.SSLContext | None) -> str:
         """Connect and stay connected; return why that has ended."""
-        broker = self._broker
-        port = broker.port or (8883 if broker.tls else 1883)
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self, self._intake), broker.host, port, ssl=context
+                    lambda: Connection(self, self._intake), host, port, ssl=context
                 )
         except OSError as error:
-            return f"{broker.host}:{port} cannot be reached: {error or 'no answer in time'}"
+            return f"{host}:{port} cannot be reached: {error or 'no answer in time'}"
         self._connection = connection
         try:
             return await connection.ended

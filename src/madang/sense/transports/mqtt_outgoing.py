@@ -18,13 +18,19 @@ class Outgoing:
     def __init__(self) -> None:
         self._last_id = 0
         self._waiting: dict[int, asyncio.Future[bool]] = {}
+        self._topics: dict[int, str] = {}
+
+    @property
+    def topics(self) -> list[str]:
+        """Of what is not acknowledged yet."""
+        return [*self._topics.values()]
 
     async def publish(self, send: Callable[[bytes], None], topic: str, payload: bytes) -> bool:
         """Publish with QoS 1, not retained; return whether the broker has it."""
         self._last_id = self._last_id % 65_535 + 1
         id = self._last_id
         taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[id] = taken
+        self._waiting[id], self._topics[id] = taken, topic
         send(encode(Publish(topic, payload, 1, id=id), V311))
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -33,6 +39,7 @@ class Outgoing:
             return False
         finally:
             self._waiting.pop(id, None)
+            self._topics.pop(id, None)
 
     def acknowledged(self, id: int) -> None:
         """Take note that the broker has a message."""
