@@ -98,11 +98,13 @@ class Lamp:
     Args:
         port: of the broker.
         name: of the device.
-        key: its password.
+        key: its password; none where the broker asks for none.
         says: what it answers; nothing if empty.
     """
 
-    def __init__(self, port: int, name: str, key: str, says: tuple[str, ...] = ("done",)) -> None:
+    def __init__(
+        self, port: int, name: str, key: str = "", says: tuple[str, ...] = ("done",)
+    ) -> None:
         self.name = name
         self.says = says
         self.heard: list[dict[str, Any]] = []
@@ -112,7 +114,8 @@ class Lamp:
         self._known: set[str] = set()
         self._ready = threading.Event()
         self.client = Client(CallbackAPIVersion.VERSION2, name, clean_session=False)
-        self.client.username_pw_set(name, key)
+        if key:
+            self.client.username_pw_set(name, key)
         self.client.reconnect_delay_set(0.05, 0.2)  # type: ignore[arg-type]
         self.client.on_connect = self._connected
         self.client.on_subscribe = lambda *_: self._ready.set()

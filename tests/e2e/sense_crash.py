@@ -1,6 +1,6 @@
 """Kills the hub, its broker or an edge node while devices publish, and compares what history has.
 
-Used by tests/e2e/test_kill_sense.py and bench/kill_sense.py.
+Used by tests/e2e/test_kill_sense.py, test_mqtt_nats.py and bench/kill_sense.py.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import polars as pl
@@ -48,11 +49,14 @@ class Load:
     rate: float = 50_000 / 60
     gateways: int = 10
 
-    def start(self, port: int, keeps_s: float) -> list[Gateway]:
-        """Return gateways that publish from now on."""
+    def start(self, ports: Sequence[int], keeps_s: float) -> list[Gateway]:
+        """Return gateways that publish from now on, each to one of the ports."""
         each = self.rate / self.gateways
         shares = (range(n, self.devices, self.gateways) for n in range(self.gateways))
-        return [Gateway(port, share, each, keeps_s) for share in shares]
+        return [
+            Gateway(port, share, each, keeps_s)
+            for share, port in zip(shares, cycle(ports), strict=False)
+        ]
 
 
 class Hub:
@@ -62,7 +66,7 @@ class Hub:
 
     def __init__(self, folder: Path) -> None:
         self.centre = Server(folder / "data", environ=ENVIRON)
-        self.port = self.centre.mqtt_port
+        self.ports = [self.centre.mqtt_port]
 
     async def start(self, devices: int) -> None:
         await asyncio.to_thread(self.centre.start)
@@ -91,9 +95,9 @@ class Broker(Hub):
     keeps_s = 5.0
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._mosquitto = Mosquitto(self.port, folder / "mosquitto")
-        table = {"host": "127.0.0.1", "port": self.port, "topics": ["v1/devices/+/up"]}
+        self.ports = [port := free_port()]
+        self._mosquitto = Mosquitto(port, folder / "mosquitto")
+        table = {"host": "127.0.0.1", "port": port, "topics": ["v1/devices/+/up"]}
         brokers = {"MADANG_MQTT_BROKERS": json.dumps({"field": table})}
         self.centre = Server(folder / "data", environ=ENVIRON | brokers)
 
@@ -127,7 +131,7 @@ class Edge(Hub):
     def __init__(self, folder: Path) -> None:
         self.centre = Server(folder / "centre", environ=ENVIRON)
         self._node = Node(folder / "edge", self.centre.url)
-        self.port = self._node.mqtt_port
+        self.ports = [self._node.mqtt_port]
 
     async def start(self, devices: int) -> None:
         await asyncio.to_thread(self.centre.start)
@@ -204,7 +208,7 @@ async def crash(
     try:
         await victim.start(load.devices)
         began = time.monotonic()
-        gateways = await asyncio.to_thread(load.start, victim.port, victim.keeps_s)
+        gateways = await asyncio.to_thread(load.start, victim.ports, victim.keeps_s)
         try:
             for turn in range(kills):
                 await asyncio.sleep(chance.uniform(*between_s))

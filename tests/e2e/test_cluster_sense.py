@@ -31,13 +31,13 @@ class Several(sense_crash.Hub):
 
     def __init__(self, folder: Path, *, orderly: bool = False) -> None:
         self._orderly = orderly
-        self.port = free_port()
+        self.ports = [port := free_port()]
         self.url = shared().make(f"sensed_{orderly:d}")
-        self._mosquitto = Mosquitto(self.port, folder / "mosquitto")
+        self._mosquitto = Mosquitto(port, folder / "mosquitto")
         self._nats = NatsServer()
         self.standstills: list[float] = []
         """For how long nothing came in, each time. [s]"""
-        table = {"host": "127.0.0.1", "port": self.port, "topics": ["v1/devices/+/up"]}
+        table = {"host": "127.0.0.1", "port": port, "topics": ["v1/devices/+/up"]}
         environ = ENVIRON | {
             "MADANG_STORE": self.url,
             "MADANG_BUS": self._nats.url,
