@@ -14,6 +14,7 @@ import yaml
 from tests.contract.cluster import programs
 from tests.deploy.containers import Container
 from tests.deploy.unit import ROOT
+from tests.e2e.nats_mqtt import understood
 
 COMPOSE = ROOT / "deploy" / "compose"
 FILE = COMPOSE / "several-hubs" / "compose.yaml"
@@ -113,9 +114,17 @@ class Composed:
         for secret in service.get("secrets", []):
             mounts[f"/run/secrets/{secret}"] = self._folder / "secrets" / secret
         for config in service.get("configs", []):
-            file = self._compose["configs"][config["source"]]["file"]
-            mounts[config["target"]] = FILE.parent / file
+            file = FILE.parent / self._compose["configs"][config["source"]]["file"]
+            mounts[config["target"]] = self._for_debian(file)
         return mounts
+
+    def _for_debian(self, file: Path) -> Path:
+        """Return a configuration that Debian's NATS reads, which may be older than the image's."""
+        if file.name != "nats.conf":
+            return file
+        kept = self._folder / file.name
+        kept.write_text(understood(file.read_text("utf-8")))
+        return kept
 
     def _as_a_hub(self, found: Container) -> None:
         image = self._image
