@@ -153,3 +153,20 @@ async def test_no_stream_is_told_as_such(server: NatsServer, bus: Bus) -> None:
     await until(lambda: not bus.is_connected)
     with pytest.raises(StreamAway):
         await stream.begin(0)
+
+
+async def test_a_server_without_jetstream_is_told_as_such() -> None:
+    server = NatsServer(jetstream=False)
+    await asyncio.to_thread(server.start)
+    bus = Bus(server.url, server.password, "here", lambda _: None)
+    bus.start()
+    await until(lambda: bus.is_connected)
+    stream = bus.stream("")
+    with pytest.raises(StreamAway, match="jetstream"):
+        await stream.reached()
+    with pytest.raises(StreamAway, match="jetstream"):
+        await stream.begin(0)
+    with pytest.raises(StreamAway):
+        await stream.put(0, changes(1, 1))
+    await bus.close()
+    server.kill()

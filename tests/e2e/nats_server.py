@@ -31,11 +31,15 @@ class NatsServer:
     Args:
         password: of the user.
         routes: ports by which the servers of a cluster reach one another, this one's first.
+        jetstream: whether it keeps anything at all.
     """
 
-    def __init__(self, password: str = "secret", routes: Sequence[int] = ()) -> None:
+    def __init__(
+        self, password: str = "secret", routes: Sequence[int] = (), *, jetstream: bool = True
+    ) -> None:
         self.port = free_port()
         self._routes = routes
+        self._keeping = jetstream
         self.password = password
         self.url = f"nats://madang@127.0.0.1:{self.port}"
         self._folder = tempfile.mkdtemp(prefix="madang-nats-")
@@ -48,7 +52,8 @@ class NatsServer:
         """Start it and wait until it listens."""
         assert PROGRAM is not None
         words = ["-a", "127.0.0.1", "-p", str(self.port)]
-        words += ["-n", f"nats-{self.port}", "-js", "-sd", self._folder]
+        words += ["-n", f"nats-{self.port}"]
+        words += ["-js", "-sd", self._folder] if self._keeping else []
         if self._routes:
             own, *others = (f"nats://127.0.0.1:{port}" for port in self._routes)
             words += ["--cluster_name", "madang", "--cluster", own, "--routes", ",".join(others)]

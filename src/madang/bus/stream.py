@@ -20,7 +20,7 @@ from urllib.parse import quote
 import orjson
 from nats.errors import Error
 from nats.js.api import ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from madang.model.errors import MadangError
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 PARTITIONS: Final = 16
 KEPT_S: Final = 86_400.0
-KEPT_BYTES: Final = 2**30  # older messages make place; history has them
+KEPT: Final = 1_000_000
+"""Messages; older ones make place, and history has them. A limit in bytes would be set aside on the
+disk for each stream, so that some thirty tenants fill a small server."""
 MOST_REPLICAS: Final = 3
 ANSWER_S: Final = 2.0  # a stream without a leader says nothing; it has one again within ten seconds
 _EXPECTED: Final = "Nats-Expected-Last-Sequence"
@@ -115,7 +117,7 @@ class Stream:
                     retention=RetentionPolicy.LIMITS,
                     storage=StorageType.FILE,
                     max_age=KEPT_S,
-                    max_bytes=KEPT_BYTES,
+                    max_msgs=KEPT,
                     num_replicas=self._replicas,
                 )
             )
@@ -210,5 +212,9 @@ async def _answered() -> AsyncGenerator[None, None]:
     """Turn what goes wrong with the servers into one error."""
     try:
         yield
+    except ServiceUnavailableError as error:
+        raise StreamAway(
+            "JetStream does not answer; does every NATS server have `jetstream {}`?"
+        ) from error
     except (Error, OSError, ValueError) as error:
         raise StreamAway(str(error) or repr(error)) from error
