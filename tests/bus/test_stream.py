@@ -13,8 +13,6 @@ from tests.e2e.nats_server import NatsServer, needs_nats
 
 pytestmark = needs_nats
 
-Message = tuple[int, bytes]
-
 
 @pytest.fixture
 async def server() -> AsyncIterator[NatsServer]:
@@ -45,11 +43,11 @@ def changes(first: int, last: int) -> list[tuple[str, bytes]]:
     return [(f"urn:lamp:{number % 7}", b"%d" % number) for number in range(first, last + 1)]
 
 
-async def read(stream: Stream, after: int, last: int) -> list[Message]:
-    """Return what the stream tells after a number, until the last one that is expected."""
-    got: list[Message] = []
-    async with stream.followed(after, lambda *message: got.append(message)):
-        await until(lambda: bool(got) and got[-1][0] >= last)
+async def read(stream: Stream, after: int, last: int) -> list[int]:
+    """Return what the stream tells after a number, until the last one; 0 is an empty body."""
+    got: list[int] = []
+    async with stream.followed(after, lambda body: got.append(int(body or b"0"))):
+        await until(lambda: last in got)
     return got
 
 
@@ -61,7 +59,7 @@ async def test_each_change_is_told_once_in_order_from_any_position(bus: Bus) -> 
     await stream.put(41, changes(42, 42))
     await stream.put(42, changes(43, 3_000))
     assert await stream.reached() == 3_000
-    told = [(number, b"%d" % number) for number in range(42, 3_001)]
+    told = [*range(42, 3_001)]
     assert await read(stream, 0, 3_000) == told
     assert await read(stream, 41, 3_000) == told
     assert await read(bus.stream(""), 2_990, 3_000) == told[-10:]
@@ -79,7 +77,7 @@ async def test_two_that_put_the_same_put_it_once_and_nobody_leaves_any_out(bus: 
     both = (stream.put(20, changes(21, 500)) for stream in (first, second))
     found = await asyncio.gather(*both, return_exceptions=True)
     assert None in found, "whoever put the last one knows that all are there"
-    assert [number for number, _ in await read(first, 0, 500)] == [*range(1, 501)]
+    assert await read(first, 0, 500) == [*range(1, 501)]
     with pytest.raises(StreamAway, match="wrong last sequence"):
         await first.put(0, changes(1, 10))
 
@@ -88,7 +86,7 @@ async def test_a_message_that_is_too_large_is_told_as_an_empty_one(bus: Bus) -> 
     stream = bus.stream("")
     await stream.begin(0)
     await stream.put(0, [("urn:a", b"1"), ("urn:b", b"x" * 2**20), ("urn:c", b"3")])
-    assert await read(stream, 0, 3) == [(1, b"1"), (2, b""), (3, b"3")]
+    assert await read(stream, 0, 3) == [1, 0, 3]
 
 
 async def test_what_was_put_is_there_after_a_kill(server: NatsServer, bus: Bus) -> None:
@@ -105,7 +103,7 @@ async def test_what_was_put_is_there_after_a_kill(server: NatsServer, bus: Bus) 
     await until(lambda: bus.is_connected)
     assert await stream.reached() == 100
     await stream.put(100, changes(101, 120))
-    assert [number for number, _ in await read(stream, 0, 120)] == [*range(1, 121)]
+    assert await read(stream, 0, 120) == [*range(1, 121)]
 
 
 async def test_tenants_have_streams_of_their_own(bus: Bus) -> None:

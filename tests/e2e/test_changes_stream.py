@@ -165,6 +165,10 @@ def test_services_go_on_while_nats_is_away_and_has_lost_the_stream(
              [room(number, temperature=0) for number in range(ROOMS)])  # fmt: skip
         good(hubs[0], "PUT", "/rules", {"hot": HOT})
         print(f"with the stream: {heated(hubs, range(10)):.2f} s")
+        large = room(ROOMS, temperature=101, note="x" * 1_100_000)  # for a message of NATS
+        good(hubs[0], "POST", f"{API}/entities", large)
+        took = until(lambda: large["id"] in heat_alerts(hubs[0]))
+        print(f"of a change that is too large for the stream: {took:.2f} s")
         nats.kill()
         print(f"without NATS: {heated(hubs, range(10, 20)):.2f} s")
         nats.forget()
@@ -177,7 +181,7 @@ def test_services_go_on_while_nats_is_away_and_has_lost_the_stream(
             until(lambda: heat <= {change["id"] for change in reader.changes()})
         positions = [change["position"] for change in reader.changes()]
         assert positions == [*range(positions[0], positions[0] + len(positions))]
-        assert heat_alerts(hubs[0]) == {f"urn:ngsi-ld:Room:{number}" for number in range(ROOMS)}
+        assert heat_alerts(hubs[0]) == {f"urn:ngsi-ld:Room:{number}" for number in range(ROOMS + 1)}
 
 
 def heated(hubs: list[Server], rooms: range) -> float:

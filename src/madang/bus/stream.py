@@ -40,8 +40,8 @@ _BEGAN: Final = "changes after "
 _AGAIN_S: Final = 0.2
 _MARGIN: Final = 1_024  # bytes of a message beside its body
 
-Take = Callable[[int, bytes], None]
-"""Is given the number of a change, and its body; see :meth:`Stream.put`."""
+Take = Callable[[bytes], None]
+"""Is given the body of a change; see :meth:`Stream.put`."""
 
 
 class StreamAway(MadangError):
@@ -168,7 +168,7 @@ class Stream:
             raise StreamAway("there is no stream")
 
         async def given(message: Msg) -> None:
-            take(self._began + message.metadata.sequence.stream, message.data)
+            take(message.data)
 
         async with _answered():
             following = await self._connected().jetstream(timeout=ANSWER_S).subscribe(

@@ -94,6 +94,9 @@ class StreamFeed:
                     self._lose()
             else:
                 self._asked.clear()
+                await asyncio.sleep(0)  # who has just asked follows from now on
+                if self._changes.followed:
+                    self._asked.set()
 
     async def _while_it_goes_on(self) -> None:
         """Return when nobody follows any more, or when it has been silent for too long."""
@@ -103,15 +106,19 @@ class StreamFeed:
             is_late = self._told == told < self._past.last
             since, told = (since + LOOK_S if is_late else 0.0), self._told
 
-    def _take(self, number: int, body: bytes) -> None:
-        if number <= self._told:
-            return
-        if number != self._told + 1 or not body:
-            self._told = number
+    def _take(self, body: bytes) -> None:
+        if not body:
             self._lose()
             return
-        self._told = number
-        self._new.append(change_of(number, body))
+        change = change_of(body)
+        if change.number <= self._told:
+            return
+        is_next = change.number == self._told + 1
+        self._told = change.number
+        if not is_next:
+            self._lose()
+            return
+        self._new.append(change)
         if len(self._new) == 1:  # what arrives in this turn of the loop is told at once
             asyncio.get_running_loop().call_soon(self._publish)
 
@@ -135,11 +142,11 @@ class StreamFeed:
         self._changes.close()
 
 
-def change_of(number: int, body: bytes) -> Change:
+def change_of(body: bytes) -> Change:
     """Return the change that a message tells; see :func:`madang.hub.feed.told`."""
     told = orjson.loads(body)
     at, id, entity = time.parse(told["at"]), told["id"], told["entity"]
     state = Entity(entity or {"id": id, "type": told["type"]}, at, at, at)
     before, after = (state, None) if entity is None else (None, state)
     names, deleted = tuple(told["attributes"]), tuple(told["deleted"])
-    return Change(told["kind"], at, id, before, after, names, deleted, "", number)
+    return Change(told["kind"], at, id, before, after, names, deleted, "", told["position"])
