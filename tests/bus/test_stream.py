@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
 from madang.bus.nats import Bus
 from madang.bus.stream import PARTITIONS, Stream, StreamAway, partition_of
+from tests.bus.test_nats import until
 from tests.e2e.nats_server import NatsServer, needs_nats
 
 pytestmark = needs_nats
@@ -29,14 +30,6 @@ async def bus(server: NatsServer) -> AsyncIterator[Bus]:
     await until(lambda: found.is_connected)
     yield found
     await found.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("not so after 10 s")
 
 
 def changes(first: int, last: int) -> list[tuple[str, bytes]]:
