@@ -158,6 +158,7 @@ class City:
             self._take,
         )  # fmt: skip
         self.trust.gate.catch_up = peers.catch_up
+        self.tenants.carry(peers.bus)
         return peers
 
     def _take(self, items: Sequence[Item]) -> None:

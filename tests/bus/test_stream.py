@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import nats
 import pytest
+from nats.js.api import ConsumerConfig
 
 from madang.bus.nats import Bus
 from madang.bus.stream import PARTITIONS, Stream, StreamAway, partition_of
@@ -99,7 +101,19 @@ async def test_what_was_put_is_there_after_a_kill(server: NatsServer, bus: Bus) 
     assert await read(stream, 0, 120) == [*range(1, 121)]
 
 
-async def test_tenants_have_streams_of_their_own(bus: Bus) -> None:
+async def read_durably(server: NatsServer, stream: Stream, count: int) -> None:
+    """Read a stream as a program of others does, and say so of each message."""
+    client = await nats.connect(server.url, user="madang", password=server.password)
+    consumer = await client.jetstream().pull_subscribe(
+        f"{stream.subject}.*", "mine", stream.name, ConsumerConfig(max_ack_pending=1)
+    )
+    for _ in range(count):
+        (message,) = await consumer.fetch(1, timeout=2)
+        await message.ack_sync()
+    await client.close()
+
+
+async def test_tenants_have_streams_of_their_own(server: NatsServer, bus: Bus) -> None:
     names = ["", "default", "new.town", "서울", "a*b>c", "A", "a"]
     streams = [bus.stream(name) for name in names]
     assert len({stream.name for stream in streams}) == len(names)
@@ -108,13 +122,13 @@ async def test_tenants_have_streams_of_their_own(bus: Bus) -> None:
         await stream.put(0, changes(1, number))
     for number, stream in enumerate(streams, 1):
         assert await stream.reached() == number
+        assert await read(stream, 0, number) == [*range(1, number + 1)]
+        await read_durably(server, stream, number)
     await streams[0].begin(7)
     assert await streams[0].reached() == 7
 
 
 async def test_the_subject_says_the_partition_of_the_entity(server: NatsServer, bus: Bus) -> None:
-    import nats
-
     stream = bus.stream("")
     await stream.begin(0)
     ids = [f"urn:lamp:{number}" for number in range(200)]

@@ -1,7 +1,7 @@
-"""Programs of others that follow the stream of changes over NATS: one for each partition.
+"""Programs of others that follow changes or notifications over NATS: one for each partition.
 
 Each has a durable consumer, and says of each message that it has it. What one was told and could
-not say so of is told again, so a change may come twice.
+not say so of is told again, so one may come twice.
 """
 
 from __future__ import annotations
@@ -32,9 +32,13 @@ class StreamReader:
     Args:
         servers: of NATS.
         partitions: which are followed.
+        subscription: whose notifications are, in place of all changes.
     """
 
-    def __init__(self, servers: Sequence[NatsServer], partitions: Collection[int]) -> None:
+    def __init__(
+        self, servers: Sequence[NatsServer], partitions: Collection[int], subscription: str = ""
+    ) -> None:
+        self._subscription = subscription
         self.told: dict[int, list[dict[str, Any]]] = {one: [] for one in partitions}
         """What each has been told, in that order."""
         self.place = ""
@@ -83,11 +87,14 @@ class StreamReader:
             self._error = error
 
     async def _follow(self, client: Client, place: str, partition: int) -> None:
-        subject = f"madang.{place}.changes.default.{partition}"
+        stream, subject = f"madang-{place}-default", f"madang.{place}.changes.default"
+        if self._subscription:
+            stream = f"madang-notifications-{place}-default"
+            subject = f"madang.{place}.notifications.default.{self._subscription}"
         while not self._ending.is_set():
             try:
                 consumer = await client.jetstream().pull_subscribe(
-                    subject, f"reader-{partition}", f"madang-{place}-default", ONE_BY_ONE
+                    f"{subject}.{partition}", f"reader-{partition}", stream, ONE_BY_ONE
                 )
                 await self._take(consumer, partition)
             except (Error, OSError):  # its server may just be killed
@@ -111,9 +118,9 @@ async def _place(client: Client) -> str:
     while True:
         try:
             for info in await client.jetstream().streams_info():
-                name = info.config.name or ""
-                if name.startswith("madang-") and name.endswith("-default"):
-                    return name.split("-")[1]
+                match (info.config.name or "").split("-"):
+                    case ["madang", place, "default"]:
+                        return place
         except Error:
             pass
         assert time.monotonic() < end, "there is no stream of changes"

@@ -152,9 +152,9 @@ def told_ids(output: Path) -> list[str]:
     return [orjson.loads(line)["id"] for line in lines if line.endswith("\n")]
 
 
-def written(page: Path, kind: str) -> str:
-    """Return the first code of a kind on a page of the documentation."""
-    return page.read_text().split(f"```{kind}\n", 1)[1].split("```", 1)[0]
+def written(page: Path, kind: str, number: int = 0) -> str:
+    """Return the first or a later code of a kind on a page of the documentation."""
+    return page.read_text().split(f"```{kind}\n")[1 + number].split("```", 1)[0]
 
 
 def test_services_go_on_while_nats_is_away_and_has_lost_the_stream(

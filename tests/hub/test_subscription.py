@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from madang.hub import subscription as subscriptions
-from madang.hub.endpoint import parse, permitted
+from madang.hub.endpoint import BUS, LONGEST_ID, check, parse, permitted
+from madang.hub.hosts import Bounds
 from madang.hub.subscription import Subscription
 from madang.model import time
 from madang.model.context import CORE, Context, build
-from madang.model.errors import BadRequestData
+from madang.model.errors import BadRequestData, Forbidden
 
 NOW = time.parse("2026-03-01T12:00:00Z")
 HOUR = 3_600_000_000
@@ -180,6 +182,10 @@ def test_an_id_is_made_if_there_is_none() -> None:
         (reaching(uri="http://a:99999/"), "uri"),
         (reaching(uri="http://a/\r\nX: y"), "uri"),
         (reaching(uri=7), "uri"),
+        (reaching(uri="nats:other"), "uri"),
+        (reaching(uri="nats://bus/a"), "uri"),
+        (reaching(uri="nats:bus?a"), "uri"),
+        (reaching(uri="NATS:bus"), "uri"),
         (reaching(accept="text/html"), "accept"),
         (reaching(accept=[]), "accept"),
         (reaching(timeout=0), "timeout"),
@@ -353,6 +359,29 @@ def test_an_mqtt_endpoint_is_taken_apart() -> None:
 )
 def test_hosts_can_be_limited(uri: str, allowed: list[str], expected: bool) -> None:
     assert permitted(parse({"uri": uri}), allowed) is expected
+
+
+def bus_checked(id: str = "urn:s", *, inside: bool = True, hosts: Sequence[str] = ("*",)) -> None:
+    named = tuple(host for host in hosts if host != "*")
+    check(parse({"uri": BUS}, inside), id, hosts, Bounds(named), {"nats"})
+
+
+def test_the_bus_is_for_administrators_to_have_notified_or_for_all_if_it_is_named() -> None:
+    bus_checked()
+    bus_checked(inside=False, hosts=["*", BUS])
+    bus_checked(inside=False, hosts=[BUS])
+    with pytest.raises(Forbidden, match="notify_hosts"):
+        bus_checked(inside=False)
+    with pytest.raises(BadRequestData, match="does not notify"):
+        bus_checked(hosts=["city.example"])
+
+
+def test_the_bus_is_notified_where_there_is_one_of_subscriptions_whose_ids_fit() -> None:
+    bus_checked("urn:" + "가" * (LONGEST_ID - 4))
+    with pytest.raises(BadRequestData, match="characters at most"):
+        bus_checked("urn:" + "a" * LONGEST_ID)
+    with pytest.raises(BadRequestData, match="setting bus"):
+        check(parse({"uri": BUS}), "urn:s", ["*"], Bounds(), {"http"})
 
 
 json_values = st.recursive(

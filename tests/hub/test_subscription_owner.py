@@ -376,7 +376,9 @@ async def test_an_endpoint_is_judged_again_when_it_is_connected_to(
     assert "administrator" in tenant.subscriptions.circuit(ID)["error"]
 
 
-@pytest.mark.parametrize("name", ["Link", "NGSILD-Tenant", "Forwarded", "X-Forwarded-For", "Via"])
+@pytest.mark.parametrize(
+    "name", ["Link", "NGSILD-Tenant", "Forwarded", "X-Forwarded-For", "Via", "Nats-Rollup"]
+)
 async def test_a_subscriber_does_not_speak_for_the_hub(
     place: OwnedPlace, receiver: Receiver, name: str
 ) -> None:

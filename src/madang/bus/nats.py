@@ -2,7 +2,8 @@
 
 A word that is lost does no harm: who hears of a later one, or looks at the counters in the
 database, finds it missing. So words are not kept, and commits go on while all servers are away.
-What the changes are is told by :mod:`madang.bus.stream`, over the same connection.
+What the changes are is told by :mod:`madang.bus.stream`, and what subscriptions are told by
+:mod:`madang.bus.notifications`, over the same connection.
 Why: docs/decisions/0021-several-hubs.md.
 """
 
@@ -21,7 +22,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
 
-from madang.bus.stream import Stream
+from madang.bus.notifications import Notifications
+from madang.bus.stream import MOST_REPLICAS, Servers, Stream
 
 log = structlog.get_logger("madang.bus")
 
@@ -47,7 +49,8 @@ class Bus:
         # Without a password NATS takes what stands before the @ for a token.
         self._user = urlsplit(self._servers[0]).username if password else None
         self._password = password or None
-        self._place = place
+        replicas = min(len(self._servers), MOST_REPLICAS)
+        self._streams = Servers(lambda: self._client, replicas, place)
         self._subject = f"madang.{place}.commit"
         self._heard = heard
         self.node = secrets.token_hex(6)
@@ -69,7 +72,11 @@ class Bus:
 
     def stream(self, tenant: str) -> Stream:
         """Return the stream of a tenant's changes."""
-        return Stream(lambda: self._client, len(self._servers), self._place, tenant)
+        return Stream(self._streams, tenant)
+
+    def notifications(self, tenant: str) -> Notifications:
+        """Return the stream of a tenant's notifications."""
+        return Notifications(self._streams, tenant)
 
     def tell(self, word: bytes) -> None:
         """Tell all other hubs."""

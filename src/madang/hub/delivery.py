@@ -294,7 +294,10 @@ class Delivery:
         endpoint = recipient.endpoint
         recipient.statistics.sending(self._now())
         self.touched.add(head.subscription)
-        await self._senders[endpoint.scheme].send(endpoint, message, self._tenant)
+        sender = self._senders.get(endpoint.scheme)
+        if sender is None:  # it was made when the settings were others
+            raise SendFailed(f"this hub cannot notify {endpoint.uri}: it has no bus")
+        await sender.send(endpoint, message, self._tenant)
         return True
 
     def _success(self, queue: Queue, recipient: Recipient, head: Waiting) -> None:

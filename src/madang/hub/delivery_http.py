@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from madang.hub.endpoint import HUB_HEADERS, Endpoint
+from madang.hub.endpoint import Endpoint, is_subscribers
 from madang.hub.hosts import BoundedResolver, Bounds, out_of_bounds
 from madang.hub.message import Message, Refused, SendFailed
 from madang.model.context import link_header
@@ -78,7 +78,7 @@ class HttpSender:
             async with self._session(endpoint).post(
                 _url(endpoint.uri, encoded=True),
                 data=message.body,
-                headers=_headers(endpoint, message.content_type, message.link, tenant),
+                headers=headers(endpoint, message.content_type, message.link, tenant),
                 allow_redirects=False,
                 timeout=_timeout(wait_s),
             ) as answer:
@@ -138,17 +138,16 @@ class HttpSender:
 
 
 @lru_cache(maxsize=4096)
-def _headers(
-    endpoint: Endpoint, content_type: str, link: str | None, tenant: str
-) -> dict[str, str]:
-    headers = {"Content-Type": content_type}
+def headers(endpoint: Endpoint, content_type: str, link: str | None, tenant: str) -> dict[str, str]:
+    """Return the headers of a notification (clause 6.3.8), with those its endpoint asks for."""
+    found = {"Content-Type": content_type}
     if link is not None:
-        headers["Link"] = link_header(link)
+        found["Link"] = link_header(link)
     if tenant:
-        headers["NGSILD-Tenant"] = tenant
-    mine = (pair for pair in endpoint.receiver_info if pair[0].lower() not in HUB_HEADERS)
-    headers.update(mine)  # an older subscription may have headers that none could have now
-    return headers
+        found["NGSILD-Tenant"] = tenant
+    # An older subscription may have headers that none could have now.
+    found.update(pair for pair in endpoint.receiver_info if is_subscribers(pair[0]))
+    return found
 
 
 def _out_of_bounds(host: str) -> SendFailed:

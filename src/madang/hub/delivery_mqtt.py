@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import orjson
 
-from madang.hub.endpoint import HUB_HEADERS, Endpoint
+from madang.hub.endpoint import Endpoint, is_subscribers
 from madang.hub.hosts import Bounds
 from madang.hub.message import Message, SendFailed
 from madang.hub.mqtt_connection import Account, Connection
@@ -97,5 +97,5 @@ def _metadata(endpoint: Endpoint, content_type: str, link: str | None, tenant: s
         metadata["Link"] = link_header(link)
     if tenant:
         metadata["NGSILD-Tenant"] = tenant
-    metadata.update(pair for pair in endpoint.receiver_info if pair[0].lower() not in HUB_HEADERS)
+    metadata.update(pair for pair in endpoint.receiver_info if is_subscribers(pair[0]))
     return orjson.dumps(metadata)

@@ -7,7 +7,7 @@ MQTT notification bindings).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -24,18 +24,24 @@ _ACCEPTED: dict[str, Accept] = {
     "application/geo+json": "application/geo+json",
 }
 _PORTS = {"http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
+BUS = "nats:bus"
+"""The servers of NATS by which several hubs share a city; it is its own name as a host."""
+LONGEST_ID = 250
+"""Characters of a subscription to it, whose id is a part of a line of NATS's protocol: of 4,096 at
+most, with up to twelve for a character."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 # These say how the message is framed, so a subscriber cannot set them.
 _OWN_HEADERS = frozenset(
     ("connection", "content-length", "content-type", "host", "te", "trailer", "transfer-encoding")
 )
-HUB_HEADERS = frozenset({
+# These say who sends what for whom, so they are the hub's to say.
+_HUB_HEADERS = frozenset({
     "content-encoding", "expect", "forwarded", "keep-alive", "link", "ngsild-tenant",
     "proxy-authorization", "proxy-connection", "upgrade", "via", "x-forwarded-for",
     "x-forwarded-host",
 })  # fmt: skip
-"""They say who sends what for whom, so they are the hub's to say (all in lower case)."""
+_ORDERS = "nats-"  # what NATS does with a message, such as to remove all that were before it
 _QOS: dict[str, Literal[0, 1, 2]] = {"0": 0, "1": 1, "2": 2}
 _MQTT_VERSIONS = ("mqtt3.1.1", "mqtt5.0")
 
@@ -93,8 +99,8 @@ def parse(given: Any, inside: bool = True) -> Endpoint:
     return Endpoint(
         uri=given["uri"],
         scheme=parts.scheme,
-        host=parts.hostname or "",
-        port=parts.port or _PORTS[parts.scheme],
+        host=parts.hostname or BUS,
+        port=parts.port or _PORTS.get(parts.scheme, 0),
         accept=_accept(given.get("accept", "application/json")),
         receiver_info=receiver,
         notifier_info=notifier,
@@ -117,19 +123,42 @@ def permitted(endpoint: Endpoint, allowed: Sequence[str]) -> bool:
     return "*" in allowed or is_named(endpoint.host, tuple(allowed))
 
 
-def check(endpoint: Endpoint, allowed: Sequence[str], bounds: Bounds) -> None:
+def check(
+    endpoint: Endpoint,
+    subscription: str,
+    allowed: Sequence[str],
+    bounds: Bounds,
+    schemes: Collection[str],
+) -> None:
     """Check what is asked of an endpoint that somebody names now, beyond its form.
 
+    Args:
+        endpoint: it.
+        subscription: id of the one that it is of.
+        allowed: see :func:`permitted`.
+        bounds: where it may be, if who names it must not have all hosts notified.
+        schemes: what this hub can send by.
+
     Raises:
-        BadRequestData: its host is not notified, or its headers are not a subscriber's to set.
+        BadRequestData: its host is not notified, its subscription's id is too long for the bus, or
+            its headers are not a subscriber's to set.
         Forbidden: it lies inside, and who names it may not have that notified.
     """
+    if endpoint.scheme not in schemes:
+        raise BadRequestData(
+            f"notification.endpoint.uri: {endpoint.uri} is for hubs that have the setting bus"
+        )
+    if endpoint.uri == BUS and len(subscription) > LONGEST_ID:
+        raise BadRequestData(
+            f"the id of a subscription to {BUS} may have {LONGEST_ID} characters at most"
+        )
     if not permitted(endpoint, allowed):
         raise BadRequestData(f"notification.endpoint.uri: this hub does not notify {endpoint.host}")
-    if not endpoint.inside and not bounds.admits(endpoint.host):
+    admits = bounds.trusts if endpoint.uri == BUS else bounds.admits
+    if not endpoint.inside and not admits(endpoint.host):
         raise Forbidden(f"notification.endpoint.uri: {out_of_bounds(endpoint.host)}")
     for key, _ in endpoint.receiver_info:
-        if key.lower() in HUB_HEADERS:
+        if not is_subscribers(key):
             raise BadRequestData(f"{shown(key)} in receiverInfo is set by the hub itself")
         if key.lower() == "authorization" and endpoint.user is not None:
             raise BadRequestData(
@@ -138,13 +167,22 @@ def check(endpoint: Endpoint, allowed: Sequence[str], bounds: Bounds) -> None:
             )
 
 
+def is_subscribers(key: str) -> bool:
+    """Return whether a header is a subscriber's to set, as far as what it means goes."""
+    name = key.lower()
+    return name not in _HUB_HEADERS and not name.startswith(_ORDERS)
+
+
 def _address(uri: object) -> SplitResult:
-    expected = "notification.endpoint.uri must be an http, https, mqtt or mqtts URI with a host"
+    expected = (
+        f"notification.endpoint.uri must be an http, https, mqtt or mqtts URI with a host, or {BUS}"
+    )
     if not isinstance(uri, str) or any(c <= " " or c in '<>"\x7f' for c in uri):
         raise BadRequestData(f"{expected}, not {shown(uri)}")
     try:
         parts = urlsplit(uri)
-        known = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        named = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        known = named or uri == BUS
     except ValueError:  # a port that is no number, a broken IPv6 address
         known = False
     if not known:

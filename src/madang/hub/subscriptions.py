@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 from uuid import uuid4
@@ -107,8 +108,7 @@ class Subscriptions:
         self._implicit = implicit
         self._lookup = lookup
         self._now = now
-        self._hosts = tuple(hosts)
-        self._bounds = bounds or Bounds()
+        self._check = partial(check, allowed=hosts, bounds=bounds or Bounds(), schemes=senders)
         self._reach_of = reach_of
         self._all: dict[str, Subscription] = {}
         self._owned: dict[str, dict[str, Subscription]] = {}
@@ -182,7 +182,7 @@ class Subscriptions:
         """
         now = self._now()
         subscription = stored_as.create(given, names, names, now, self._new_id(), owner, inside)
-        check(subscription.endpoint, self._hosts, self._bounds)
+        self._check(subscription.endpoint, subscription.id)
         if subscription.id in self._all:
             raise AlreadyExists(f"there is a subscription {subscription.id} already")
         context = await self._own_context(subscription.body)
@@ -221,7 +221,7 @@ class Subscriptions:
         async with self._changing:
             old = self.get(id, owner)
             new = stored_as.update(old, given, names, self._now(), inside)
-            check(new.endpoint, self._hosts, self._bounds)
+            self._check(new.endpoint, id)
             if new.body.get("jsonldContext") != old.body.get("jsonldContext"):
                 context = await self._own_context(new.body)
                 if self._all.get(id) is not old:

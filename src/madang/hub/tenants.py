@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from madang.hub.context_fetch import Fetcher
@@ -27,6 +27,9 @@ from madang.query.reach import Reach
 from madang.settings import Settings
 from madang.store.protocol import Store
 from madang.store.rows import entity_of
+
+if TYPE_CHECKING:
+    from madang.bus.nats import Bus
 
 ReachOf = Callable[[str, str], Reach | None]
 """Returns what an owner of subscriptions may see now, of a tenant: takes the tenant, the owner."""
@@ -71,6 +74,12 @@ class Tenants:
         http = HttpSender(settings.notify_timeout_s, self._bounds, forms)
         mqtt = MqttSender(settings.notify_timeout_s, self._bounds)
         self._senders: dict[str, Any] = {"http": http, "https": http, "mqtt": mqtt, "mqtts": mqtt}
+
+    def carry(self, bus: Bus) -> None:
+        """Let subscriptions have notifications sent over the bus; no tenant may be open yet."""
+        from madang.hub.delivery_nats import NatsSender  # only who uses it pays for it
+
+        self._senders["nats"] = NatsSender(bus, self._settings.notify_timeout_s, self._bounds)
 
     async def start(self) -> None:
         """Load what takes long before anybody is answered."""
