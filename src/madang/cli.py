@@ -32,6 +32,7 @@ from madang.commands import (
     residents,
     rule,
     service,
+    subscription,
     twin,
     upkeep,
 )
@@ -72,6 +73,7 @@ app.add_typer(identity.user_app, name="user")
 app.add_typer(keys.key_app, name="key")
 app.add_typer(identity.token_app, name="token")
 app.add_typer(letters.app, name="letters")
+app.add_typer(subscription.app, name="subscription")
 app.add_typer(quality.app, name="quality")
 app.command()(replay.replay)
 app.command()(upkeep.backup)

@@ -373,7 +373,7 @@ async def test_an_endpoint_is_judged_again_when_it_is_connected_to(
     await write(tenant, 1)
     await failing(tenant)
     assert receiver.asked == 0
-    assert "administrator" in tenant.subscriptions.circuit(ID)["error"]
+    assert "administrator" in (await tenant.subscriptions.circuit(ID))["error"]
 
 
 @pytest.mark.parametrize(

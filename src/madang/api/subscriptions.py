@@ -93,7 +93,7 @@ async def undelivered(call: Call, id: str) -> Response:
     within = service.get(id).within
     waiting = await service.undelivered(id, after, limit)
     body: dict[str, Any] = {
-        "endpoint": service.circuit(id),
+        "endpoint": await service.circuit(id),
         "notifications": [
             {
                 "key": one.key,

@@ -31,16 +31,22 @@ Known = Callable[[object], Context | None]
 """Returns the Context of an @context if it need not be fetched."""
 
 
+Count = Callable[[str], Awaitable[int]]
+"""Returns how many notifications of a subscription wait."""
+
+
 class SharedSubscriptions(Subscriptions):
     """See :class:`madang.hub.subscriptions.Subscriptions`.
 
     Args:
         known: see :data:`Known`.
+        count: see :data:`Count`.
     """
 
-    def __init__(self, *, known: Known, **parts: Any) -> None:
+    def __init__(self, *, known: Known, count: Count, **parts: Any) -> None:
         super().__init__(**parts)
         self._known_context = known
+        self._count = count
         self._tasks: set[asyncio.Task[None]] = set()
         self.arrivals = Arrivals(self.delivery)
 
@@ -117,6 +123,17 @@ class SharedSubscriptions(Subscriptions):
 
     async def delete(self, id: str, owner: str | None = None) -> None:
         await _until_newest(partial(super().delete, id, owner))
+
+    async def circuit(self, id: str) -> dict[str, Any]:
+        if self.arrivals.is_mine(id):
+            return await super().circuit(id)
+        # Another hub sends: what it has noted in the database tells.
+        is_ok = self.get(id).statistics.ok
+        state: dict[str, Any] = {"state": "closed", "waiting": await self._count(id)}
+        first = await self.delivery.undelivered(id, 0, 1)
+        if first and first[0].error:
+            state |= {"state": "closed" if is_ok else "open", "error": first[0].error}
+        return state
 
     def resend(self, id: str) -> None:
         if self.arrivals.is_mine(id):

@@ -275,7 +275,7 @@ class Subscriptions:
         self.get(id)
         return await self.delivery.undelivered(id, after, limit)
 
-    def circuit(self, id: str) -> dict[str, Any]:
+    async def circuit(self, id: str) -> dict[str, Any]:
         """Return how the endpoint of a subscription is doing.
 
         Raises:

@@ -106,7 +106,7 @@ class Tenants:
         tenant.history = History(name, store, writer.keep, self._histories)
         await self._add_contexts(tenant)
         tenant.subscriptions = SharedSubscriptions(
-            known=tenant.contexts.known, **self._parts(tenant)
+            known=tenant.contexts.known, count=store.waiting, **self._parts(tenant)
         )
         writer.matcher = tenant.subscriptions.matcher
         writer.on_deliveries = tenant.subscriptions.arrivals.own

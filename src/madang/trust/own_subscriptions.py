@@ -72,10 +72,10 @@ class OwnSubscriptions:
         self.get(id)
         return await self._service.undelivered(id, after, limit)
 
-    def circuit(self, id: str) -> dict[str, Any]:
+    async def circuit(self, id: str) -> dict[str, Any]:
         """Return how the endpoint of a subscription is doing."""
         self.get(id)
-        return self._service.circuit(id)
+        return await self._service.circuit(id)
 
     def resend(self, id: str) -> None:
         """Try all undelivered notifications of a subscription again at once."""

@@ -199,6 +199,11 @@ class SharedStore(PostgresStore):
             await self.take_up()  # afterwards: nothing is of a subscription that is not known
         return rows
 
+    async def waiting(self, subscription: str) -> int:
+        """Return how many notifications of a subscription wait, whichever hub sends them."""
+        statement = f"SELECT count(*) FROM {self._schema}.delivery WHERE subscription = %s"
+        return int((await self._all(statement, (subscription,)))[0][0])
+
     async def news(self, after: int, limit: int, types: Collection[str] | None) -> list[Block]:
         """Return the outbox as :meth:`outbox` does, with bodies of what is about types only."""
         return await self._writing.do(lambda c: upkeep.blocks(c, self._schema, after, limit, types))
