@@ -19,6 +19,7 @@ import uvicorn
 
 from madang import handover
 from madang.act.commands.commands import Commands
+from madang.act.notify.endpoints import EndpointAlerts
 from madang.act.notify.held import HeldContacts
 from madang.act.notify.notices import Notices
 from madang.api.application import application
@@ -93,6 +94,7 @@ class City:
         self.sense.equipment.told = self.commands.answered
         self.services = Services(self.hub, trust.gate)
         self.notices = Notices(settings, self.hub, trust.records, trust.identities.secrets)
+        self.endpoint_alerts = EndpointAlerts(self.hub)
         trust.personal.held += [HeldContacts(self.notices), HeldDashboards(self.hub)]
         self.replays = Replays(self.services, settings.data / "lake" / "replays")
         twin = settings.data / "twin"
@@ -185,6 +187,7 @@ class City:
         else:
             self.peers.start()
             self.peers.roster.start(self._begin, self._rest, self.stop)
+        self.endpoint_alerts.start()
         self.trust.listening(listening.getsockname()[1])
         self.system.ready = True
         log.info("madang.ready", url=self.settings.url)
@@ -207,6 +210,7 @@ class City:
             await self.replays.close()
             await self.trials.close()
             await self.services.close()
+            await self.endpoint_alerts.close()
             await self.notices.close()
             await self.commands.close()
             await self.sense.close()

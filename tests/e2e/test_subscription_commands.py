@@ -65,6 +65,35 @@ def fail_and_mend(server: Server, receiver: Receiver) -> None:
     assert "no subscription" in said("subscription", "list")
 
 
+async def test_an_endpoint_that_stays_away_is_an_alert_until_it_is_back(tmp_path: Path) -> None:
+    async with Receiver() as receiver:
+        with Server(tmp_path / "data") as server:
+            await asyncio.to_thread(stay_away, server, receiver)
+
+
+def stay_away(server: Server, receiver: Receiver) -> None:
+    receiver.mood = "failing"
+    good(server, "POST", f"{API}/entities", room(1, temperature=0))
+    for id, kind in ((ID, "Room"), (f"{ID}:gone", "Room"), (f"{ID}:idle", "Nothing")):
+        server.said("subscription", "add", "--to", receiver.uri, "--type", kind, "--id", id)
+    good(server, "PATCH", ROOM_1, reading(1))
+    first, gone = (f"urn:ngsi-ld:Alert:endpointFailure:{id}" for id in (ID, f"{ID}:gone"))
+    until(lambda: alerts(server) == {first: "open", gone: "open"}, 60)
+    server.stop()
+    server.start()
+    server.said("subscription", "remove", "--yes", f"{ID}:gone")
+    until(lambda: alerts(server) == {first: "open", gone: "closed"})
+    receiver.mood = "well"
+    server.said("subscription", "resend", ID)
+    until(lambda: alerts(server) == {first: "closed", gone: "closed"})
+
+
+def alerts(server: Server) -> dict[str, str]:
+    """Return the status of each alert, by id."""
+    found = orjson.loads(good(server, "GET", f"{API}/entities?type=Alert&options=keyValues"))
+    return {one["id"]: one["status"] for one in found}
+
+
 def test_what_cannot_be_done_is_told_in_words(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server:
         for words, reason in (

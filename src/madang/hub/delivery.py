@@ -183,6 +183,10 @@ class Delivery:
             queue.rewind()
         self.wake(subscription)
 
+    def troubled(self) -> list[str]:
+        """Return the subscriptions whose endpoint does not take what is sent, or some of it."""
+        return [id for id, queue in self._queues.items() if queue.failures or queue.refused]
+
     def circuit(self, subscription: str) -> dict[str, Any]:
         """Return how a subscription's endpoint is doing, for operators."""
         queue = self._queues.get(subscription)
