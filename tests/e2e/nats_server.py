@@ -9,8 +9,10 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
@@ -38,6 +40,7 @@ class NatsServer:
         self, password: str = "secret", routes: Sequence[int] = (), *, jetstream: bool = True
     ) -> None:
         self.port = free_port()
+        self._watch = free_port()
         self._routes = routes
         self._keeping = jetstream
         self.password = password
@@ -52,7 +55,7 @@ class NatsServer:
         """Start it and wait until it listens."""
         assert PROGRAM is not None
         words = ["-a", "127.0.0.1", "-p", str(self.port)]
-        words += ["-n", f"nats-{self.port}"]
+        words += ["-n", f"nats-{self.port}", "-m", str(self._watch)]
         words += ["-js", "-sd", self._folder] if self._keeping else []
         if self._routes:
             own, *others = (f"nats://127.0.0.1:{port}" for port in self._routes)
@@ -77,6 +80,21 @@ class NatsServer:
         path = Path(self._folder) / "users.conf"
         path.write_text(self.authorization)
         return ["-c", str(path)]
+
+    def watch(self, path: str) -> str:
+        """Return what monitoring answers, also if that is an error."""
+        url = f"http://127.0.0.1:{self._watch}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as found:
+                return str(found.read(), "utf-8")
+        except HTTPError as error:
+            return str(error.read(), "utf-8")
+        except OSError as error:
+            return repr(error)
+
+    def is_current(self) -> bool:
+        """Tell whether it has all that the others have of each stream and consumer."""
+        return '"ok"' in self.watch("/healthz")
 
     def forget(self) -> None:
         """Lose all that it keeps; it must not run."""

@@ -43,8 +43,8 @@ class StreamReader:
         """What each has been told, in that order."""
         self.place = ""
         """What the hubs call theirs, once it is known."""
-        self.times: list[float] = []
-        """When something was told."""
+        self.times: dict[int, list[float]] = {one: [] for one in partitions}
+        """When each was told something."""
         self._servers = servers
         self._ending = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -108,7 +108,7 @@ class StreamReader:
                 continue
             for message in messages:
                 self.told[partition].append(orjson.loads(message.data))
-                self.times.append(time.monotonic())
+                self.times[partition].append(time.monotonic())
                 await message.ack_sync()
 
 
