@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from madang.hub.operations import Upsert
+from madang.hub.operations import Append, Create, Delete, Operation, Upsert
 from madang.hub.shared_tenant import SharedTenant
 from madang.model.context import CORE
+from madang.model.errors import AlreadyExists, NgsiError, ResourceNotFound
 from madang.model.normalize import entity as normalized
 from madang.store.protocol import Block, Change
+from madang.store.rows import entity_of
 from madang.store.word import Word
 from tests.hub import two_hubs
 from tests.hub.web_receiver import until
@@ -80,3 +82,51 @@ async def test_who_begins_to_follow_more_in_the_middle_of_a_read_misses_nothing(
     one.hear(words[0])
     await until(lambda: bool(late) and ("Chair", 1) in late[0].seen)
     assert early.seen == []
+
+
+def lamp(seats: int = 1) -> Any:
+    return normalized({"id": "urn:lamp:1", "type": "Lamp", "seats": seats}, CORE)
+
+
+async def test_what_another_hub_has_deleted_can_be_created_again_before_word_of_it(
+    tenants: list[SharedTenant],
+) -> None:
+    one, other = tenants
+    for _ in range(3):
+        (made,) = await one.write([Create("urn:lamp:1", lamp())])
+        assert not isinstance(made, NgsiError)
+        (gone,) = await other.write([Delete("urn:lamp:1")])
+        assert not isinstance(gone, NgsiError)
+
+
+async def test_a_refusal_goes_by_what_is_there_now(tenants: list[SharedTenant]) -> None:
+    one, other = tenants
+    await one.write([Create("urn:lamp:1", lamp())])
+    await other.write([Delete("urn:lamp:1")])
+    many: list[Operation] = [Create(f"urn:lamp:{number}", lamp()) for number in (2, 1, 3)]
+    refused: list[Operation] = [Append("urn:lamp:1", lamp()), Delete("urn:lamp:1")]
+    for operation in refused:
+        (found,) = await one.write([operation])
+        assert isinstance(found, ResourceNotFound)
+        await other.write([Create("urn:lamp:1", lamp())])
+        (exists,) = await one.write([Create("urn:lamp:1", lamp())])
+        assert isinstance(exists, AlreadyExists)
+        await other.write([Delete("urn:lamp:1")])
+    assert not any(isinstance(one, NgsiError) for one in await one.write(many))
+    assert await other.get("urn:lamp:1") is not None
+
+
+async def test_what_another_hub_has_made_anew_is_not_taken_for_what_it_was(
+    tenants: list[SharedTenant],
+) -> None:
+    one, other = tenants
+    await one.write([Create("urn:lamp:1", lamp(1))])
+    await other.write([Delete("urn:lamp:1")])
+    await other.write([Create("urn:lamp:1", lamp(2))])
+    colour = normalized({"colour": "red"}, CORE, entity_id="urn:lamp:1", fragment=True)
+    (found,) = await one.write([Append("urn:lamp:1", colour)])
+    assert not isinstance(found, NgsiError)
+    row = await other.get("urn:lamp:1")
+    assert row is not None
+    document = entity_of(row).document
+    assert (document["seats"]["value"], document["colour"]["value"]) == (2, "red")

@@ -220,6 +220,7 @@ class Writer:
                 _leave_out(batch, kept, error)
                 batch.known = self._store.taken_up
                 batch.states.clear()
+                batch.judged.clear()
                 batch.changes.clear()
                 batch.deliveries[:] = periodic
                 for work in group:
@@ -260,6 +261,7 @@ class Writer:
                 try:
                     outcome = operation.apply(current, now)
                 except NgsiError as error:
+                    batch.judged.add(id)
                     results.append(error)
                     continue
                 except Exception:
@@ -271,10 +273,13 @@ class Writer:
                 if after is not current:
                     record = record_of(current, after)
                     if record and type(operation) is not Own:
+                        batch.judged.add(id)
                         results.append(refusal(record))
                         continue
                     entities[id] = states[id] = after
                     changes.append(_change(current, outcome, id, now))
+                else:
+                    batch.judged.add(id)
                 results.append(outcome)
         if self.matcher is not None and len(changes) > told:
             batch.deliveries += self.matcher.match(changes[told:], now)

@@ -154,6 +154,9 @@ class Batch:
     """Its items bear on what other hubs commit: they take them up before they commit any more."""
     known: int | None = None
     """:attr:`Store.taken_up` when it, or the first of its items, was worked out; None is now."""
+    judged: set[str] = field(default_factory=set)
+    """Entities that an answer goes by though they stay as they are, such as one that exists
+    already: they must still be as they were loaded."""
 
 
 class Outdated(MadangError):

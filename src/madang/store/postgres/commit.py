@@ -6,6 +6,7 @@ version they are based on; if one of them meets another, somebody else has writt
 
 from __future__ import annotations
 
+from random import getrandbits
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,6 +18,9 @@ from madang.store.postgres.shapes import PostgresShapes
 from madang.store.protocol import Batch, Outdated
 from madang.store.rows import Head, Texts, outbox_row, times_text
 
+_FIRST_BITS = 28
+"""Of an entity's first version, which is drawn: if another hub removes an entity and makes it anew,
+it is not taken for the one that it was."""
 ROWS = (
     'json_to_recordset(%s::json) AS v(i text COLLATE "C", v int, s int, c bigint, m bigint,'
     " w bigint, n bigint, e bigint, b float8[], g bool, t text, d text)"
@@ -27,7 +31,7 @@ _PLACE = (
 )
 INSERT = (
     "INSERT INTO {s}.entity (id, shape, version, created, modified, written, ends, expires, place,"
-    f" times, doc) SELECT i, s, 1, c, m, w, n, e, {_PLACE}, t, d FROM {ROWS}"
+    f" times, doc) SELECT i, s, v, c, m, w, n, e, {_PLACE}, t, d FROM {ROWS}"
     " ON CONFLICT (id) DO NOTHING"
 )
 _UPDATE = (
@@ -112,9 +116,10 @@ class Writing:
         raw = orjson.dumps(document)
         texts[id] = entity, raw
         box, outgrown = kept(head.box if head else None, document, shape.geometries)
-        self.heads[id] = Head(head.row + 1 if head else 1, shape.id, box, expires, entity)
+        version = head.row if head else getrandbits(_FIRST_BITS) + 1
+        self.heads[id] = Head(version + 1 if head else version, shape.id, box, expires, entity)
         row = {
-            "i": id, "v": head.row if head else 0, "s": shape.id, "c": entity.created,
+            "i": id, "v": version, "s": shape.id, "c": entity.created,
             "m": entity.modified, "w": entity.written, "n": entity.expires, "e": expires,
             "b": box, "g": outgrown, "t": times, "d": raw.decode(),
         }  # fmt: skip

@@ -99,7 +99,7 @@ def _entity(values: Row) -> dict[str, Any]:
     id, shape, created, modified, written, expires, *box, times, doc = values
     own = None if times is None else orjson.loads(times).get("")
     return {
-        "i": id, "s": shape, "c": created, "m": modified, "w": written, "e": expires,
+        "i": id, "v": 1, "s": shape, "c": created, "m": modified, "w": written, "e": expires,
         "n": own[2] if own else None, "b": None if box[0] is None else box, "t": times, "d": doc,
     }  # fmt: skip
 

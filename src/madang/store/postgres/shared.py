@@ -72,6 +72,8 @@ class SharedStore(PostgresStore):
         self._taken: deque[tuple[int, tuple[ItemKind, str]]] = deque(maxlen=MOST_TAKEN)
         """What was last taken up, by its number."""
         self._guard = 0
+        self._unread: Collection[str] = ()
+        """Entities that were loaded last without asking the database."""
         self._shapes_made = 0
 
     async def refresh(self) -> None:
@@ -88,10 +90,37 @@ class SharedStore(PostgresStore):
     # --- writing ------------------------------------------------------------------------------
 
     async def load(self, ids: Collection[str]) -> dict[str, Entity]:
+        self._unread = self._heads.keys() & ids
         found = await super().load(ids)
         if any(head.shape not in self._shapes.all for head in self._loaded.values()):
             await self._look()  # another hub has made it, and nothing was read here since
         return found
+
+    async def commit(self, batch: Batch) -> Sequence[int]:
+        if batch.judged:
+            await self._check_judged(batch)
+        return await super().commit(batch)
+
+    async def _check_judged(self, batch: Batch) -> None:
+        """Make sure that what answers go by is as it was when it was loaded.
+
+        What a commit changes is looked at in its own turn.
+
+        Raises:
+            Outdated: another hub has changed one.
+        """
+        ids = batch.judged - batch.states.keys()
+        known = {id: self._loaded[id].row for id in ids if id in self._unread}
+        if not known:
+            return
+        statement = f"SELECT id, version FROM {self._schema}.entity WHERE id = ANY(%s)"
+        now = dict(await self._all(statement, (list(known),)))
+        late = [id for id, version in known.items() if now.get(id) != version]
+        for id in late:
+            self._heads.pop(id, None)
+        if late:
+            reason = "another hub has changed what an answer goes by"
+            raise Outdated(reason, self._since(batch.known))
 
     def _check(self, writing: Writing, last: Last) -> None:
         # What was taken up while the commit waited for the lock is too late for it as well.
