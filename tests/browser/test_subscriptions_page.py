@@ -21,6 +21,8 @@ STAFF = "jin.park"
 OPERATOR = "hana.kim"
 BENCH = "urn:ngsi-ld:Bench:1"
 MANY = 53
+ALARMS = "madang.act.notify.endpoints"
+SOON = {f"{ALARMS}.AFTER_S": 1.0, f"{ALARMS}.LOOK_S": 0.2}
 
 
 class Door:
@@ -54,7 +56,8 @@ class Door:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Server(tmp_path_factory.mktemp("subscribed") / "data", open=False) as server:
+    data = tmp_path_factory.mktemp("subscribed") / "data"
+    with Server(data, open=False, paces=SOON) as server:
         add_person(server, STAFF, "administrator")
         add_person(server, OPERATOR, "operator")
         town = Town(server)
@@ -110,7 +113,10 @@ def test_one_that_does_not_arrive_is_seen_and_sent_again_when_its_receiver_is_ba
     page.get_by_role("checkbox", name="Only those that fail").check()
     expect(row).to_be_visible()
 
-    row.get_by_role("link").click()
+    visit.open("/alarms")
+    alarm = page.get_by_role("row").filter(has_text="A subscription's endpoint")
+    alarm.get_by_role("link", name="Subscription", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Benches of the park")
     page.get_by_role("button", name="Remove").click()
     asked = page.get_by_role("dialog")
     expect(asked).to_contain_text("1 notification that waits goes with it")

@@ -72,16 +72,9 @@ export function placeOf(geo: NonNullable<Subscription['geoQ']>): string {
   return [geo.georel, `${geo.geometry} ${cut(coordinates, 200)}`, geo.geoproperty].filter(Boolean).join(' · ')
 }
 
-export interface Waiting {
-  count: number
-  /** There may be more: another hub sends them, and only the first were read. */
-  isLeast: boolean
-}
-
-/** How many notifications have not been delivered; `size` is how many were asked for, from the first on. */
-export function waitingOf({ endpoint, notifications }: Fares, size: number): Waiting {
-  const known = endpoint.waiting + (endpoint.refused ?? 0)
-  return { count: Math.max(known, notifications.length), isLeast: !known && notifications.length === size }
+/** How many notifications have not been delivered, those that were refused as well. */
+export function waitingOf({ endpoint }: Fares): number {
+  return endpoint.waiting + (endpoint.refused ?? 0)
 }
 
 /** How an endpoint fares, by the end of a key of the catalogue: `fares_…`. */
@@ -89,15 +82,15 @@ export type Word =
   'expired' | 'orphaned' | 'paused' | 'failing' | 'trying' | 'refusing' | 'later' | 'sending' | 'answers' | 'elsewhere' | 'ended' | 'new' | 'well'
 
 /** How an endpoint fares. */
-export function wordOf(one: Subscription, { endpoint, notifications }: Fares): Word {
+export function wordOf(one: Subscription, { endpoint }: Fares): Word {
   const state = stateOf(one)
   if (state === 'expired' || state === 'orphaned' || state === 'paused') return state
   if (endpoint.state === 'half-open') return 'trying'
+  // When the next attempt is, only that hub of the city knows that sends.
+  if (endpoint.state === 'open' && !endpoint.nextAttempt) return 'elsewhere'
   if (endpoint.state === 'open') return endpoint.failures ? 'failing' : endpoint.error ? 'refusing' : 'later'
   if (endpoint.waiting) return 'sending'
   if (endpoint.refused) return 'answers'
-  // Each hub of a city knows of the endpoints that it sends to itself; what waits, all of them know.
-  if (notifications.some((waits) => waits.attempts)) return 'elsewhere'
   if (state === 'failing') return 'ended'
   return one.notification.timesSent ? 'well' : 'new'
 }

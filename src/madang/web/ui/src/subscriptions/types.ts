@@ -88,6 +88,7 @@ export interface Fares {
     /** Attempts in a row that failed. */
     failures?: number
     error?: string
+    /** Unknown to a hub that leaves the sending to another. */
     nextAttempt?: string
     /** Notifications that the endpoint does not want, put aside. */
     refused?: number
