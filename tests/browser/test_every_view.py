@@ -25,6 +25,13 @@ VIEWS = NAMED.findall(SOURCES.joinpath("src/shell/views.ts").read_text("utf-8"))
 PUBLIC = ["/", "/city", "/city/map", "/city/data", "/city/incidents", "/catalogue", "/docs"]
 
 CLOSED = 'title = "Works"\n[[closure]]\nedges = ["n12-n22"]'
+# Nobody listens there.
+SUBSCRIPTION = {
+    "type": "Subscription",
+    "subscriptionName": "Air for the schools",
+    "entities": [{"type": "AirQualityObserved"}],
+    "notification": {"endpoint": {"uri": "http://127.0.0.1:9/air"}},
+}
 TRIAL = {"policies": [CLOSED], "hours": 0.05, "seeds": 2, "time": "08:00"}
 
 
@@ -46,6 +53,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with Server(folder / "data", "--demo", environ=environ) as server:
         tried = server.request("POST", "/twin/trials", TRIAL)
         assert tried.status == 201, tried.body
+        subscribed = server.request("POST", f"{API}/subscriptions", SUBSCRIPTION)
+        assert subscribed.status == 201, subscribed.body
         server.wait_for(lambda: bool(listed(server, "/decisions?limit=1")), 90)
         server.wait_for(lambda: listed(server, "/twin/trials")[0]["state"] == "done", 120)
         yield Demo(server, names(server))
@@ -74,6 +83,7 @@ def names(server: Server) -> dict[str, str]:
         "services": first("/services", "name"),
         "decisions": first("/decisions?limit=1", "id"),
         "rules": first("/rules", "name"),
+        "subscriptions": first(f"{API}/subscriptions?limit=1", "id"),
         "people": first("/trust/users", "name"),
         "twin": first("/twin/trials", "id"),
     }
@@ -85,7 +95,8 @@ PARTS = [
     *(f"/devices/:id?tab={tab}" for tab in ("messages", "settings", "label")),
     *(f"/incidents?view={view}" for view in ("map", "shift", "board")),
     *(f"/services/:name?tab={tab}" for tab in ("settings", "trial")),
-    "/rules/_new?template=limit", "/feeds/_new", "/map?table=1", "/dashboards/:name?wall=1",
+    "/rules/_new?template=limit", "/feeds/_new", "/subscriptions?add=1", "/map?table=1",
+    "/dashboards/:name?wall=1",
 ]  # fmt: skip
 # Where nothing but names of people may be in Korean when the reader has chosen English.
 ENGLISH = ("/", "/dashboards/:name", "/city", "/city/incidents")
@@ -93,7 +104,7 @@ HANGUL = re.compile("[가-힣]+")
 LIVE = re.compile("Live|실시간")  # what a map says as soon as all of it is there
 
 # Between them they have all that is coloured.
-DARK = ("/", "/incidents", "/entities", "/services", "/rules", "/audit")
+DARK = ("/", "/incidents", "/entities", "/services", "/rules", "/subscriptions", "/audit")
 # Each language and each size once: another pair would find the same again.
 PAIRS = pytest.mark.parametrize(("language", "size"), [("en", "desktop"), ("ko", "phone")])
 

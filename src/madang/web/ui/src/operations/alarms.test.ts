@@ -58,6 +58,7 @@ test('a filter takes a severity as the least, a kind, a source and words in any 
 test('who raised it is a service, a device or a feed', () => {
   assert.equal(raiser('service:waste').name, 'waste')
   assert.equal(raiser('urn:ngsi-ld:Device:lamp-7').kind, 'device')
+  assert.deepEqual(raiser('subscription:urn:a:s'), { kind: 'subscription', name: 'urn:a:s', key: 'subscription' })
   assert.deepEqual(raiser('https://weather.example:8443/cap'), { kind: 'feed', name: 'weather.example', key: 'weather.example' })
   assert.equal(raiser('').kind, 'other')
 })

@@ -105,8 +105,8 @@ export function plainId(id: string): string {
 }
 
 export interface Raiser {
-  kind: 'service' | 'device' | 'feed' | 'other'
-  /** Of the service or device, or the host of the feed. */
+  kind: 'service' | 'device' | 'subscription' | 'feed' | 'other'
+  /** Of the service or device, the id of the subscription, or the host of the feed. */
   name: string
   key: string
 }
@@ -117,6 +117,8 @@ export function raiser(source: string): Raiser {
   if (service) return { kind: 'service', name: service, key: source }
   const device = /^urn:ngsi-ld:Device:(.+)$/.exec(source)?.[1]
   if (device) return { kind: 'device', name: device, key: 'device' }
+  const subscription = /^subscription:(.+)$/.exec(source)?.[1]
+  if (subscription) return { kind: 'subscription', name: subscription, key: 'subscription' }
   const host = /^https?:\/\/([^/:]+)/.exec(source)?.[1]
   if (host) return { kind: 'feed', name: host, key: host }
   return { kind: 'other', name: source, key: source || 'other' }

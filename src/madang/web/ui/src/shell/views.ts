@@ -1,5 +1,6 @@
 // Every view of the control room: its address, what it is called, who may see it, where its code is.
 import Activity from '@lucide/svelte/icons/activity'
+import BellRing from '@lucide/svelte/icons/bell-ring'
 import BookOpen from '@lucide/svelte/icons/book-open'
 import Boxes from '@lucide/svelte/icons/boxes'
 import Contact from '@lucide/svelte/icons/contact'
@@ -58,6 +59,8 @@ export const VIEWS: View[] = [
   { path: '/feeds', title: 'views.feeds', may: 'seeDevices', group: 'operate', icon: Rss, load: () => import('../devices/Feeds.svelte') },
   { path: '/feeds/:name', title: 'views.feed', may: 'seeDevices', load: () => import('../devices/FeedPage.svelte') },
   { path: '/nodes', title: 'views.nodes', may: 'seeDevices', group: 'operate', icon: Activity, load: () => import('../devices/Nodes.svelte') },
+  { path: '/subscriptions', title: 'views.subscriptions', may: 'subscribe', group: 'operate', icon: BellRing, load: () => import('../subscriptions/Subscriptions.svelte') },
+  { path: '/subscriptions/:id', title: 'views.subscription', may: 'subscribe', load: () => import('../subscriptions/SubscriptionPage.svelte') },
   { path: '/services', title: 'views.services', may: 'seeServices', group: 'operate', icon: Workflow, load: () => import('../services/Services.svelte') },
   { path: '/services/:name', title: 'views.service', may: 'seeServices', load: () => import('../services/ServicePage.svelte') },
   { path: '/decisions', title: 'views.decisions', group: 'operate', icon: Scale, load: () => import('../services/Decisions.svelte') },
