@@ -96,6 +96,18 @@ def test_a_responder_gets_green_before_it_comes_and_the_queue_before_it_is_clear
     assert forgotten.why["asked"] is None
 
 
+def test_a_responder_about_to_pass_keeps_green() -> None:
+    """It may wait for a gap, or brake at yellow, at which the model lets pass who is so near."""
+    crowd, near = queue(12, wait=90.0), (Vehicle(1.5, 1.0, 0.0, "emergency"),)
+    shown = []
+    for is_asked in (False, True):
+        controller = Controller({"a": crossing()})
+        if is_asked:
+            controller.ask(Priority("a", "a_n", 100.1, "emergency", 104.1))
+        shown.append(controller.decide(100.0, seen(near, crowd))["a"].phase)
+    assert shown == [1, 0]
+
+
 def test_a_signal_says_downstream_whom_it_will_let_go() -> None:
     first, second = crossing("a"), crossing("b")
     joined = Signal(

@@ -24,6 +24,7 @@ LENGTH_M = 7.5  # of a standing vehicle with the gap before it
 CROWDED_S = 10.0  # shortest green if those who turn across others crowd before those
 TURNING, TURNING_M = 2, 15.0  # so many of a lane that yields, so near to the stop line
 ACROSS, ACROSS_M = 3, 30.0  # so many to whom they yield
+NEAR_S = 8.0  # a responder so near keeps green
 
 
 class Priority(NamedTuple):
@@ -114,7 +115,8 @@ class Junction:
             [list(zip(*(services[one.lane] for one in group), strict=True)) for group in groups],
             self._least_s(), seen.phase, seen.elapsed_s,
             self._longest_s(seen, services, asked), options.slot_s, options.slots,
-            self.signal.intergreen_s, options.switch_s, options.rest_s, allowed,
+            self.signal.intergreen_s, options.switch_s, options.rest_s,
+            self._held(t, seen.phase, services, asked, allowed),
         )  # fmt: skip
         found = Search(task).best()
         left = {lane: found.left[entry][number] for lane, (entry, number) in place.items()}
@@ -243,6 +245,28 @@ class Junction:
             for one in self._approaches
             for move in one.moves
         )
+
+    def _held(
+        self,
+        t: float,
+        phase: int,
+        services: Mapping[str, list[Service]],
+        asked: list[Priority],
+        allowed: frozenset[int],
+    ) -> frozenset[int]:
+        """Return which phases may show next, of those that are allowed.
+
+        A responder who is about to pass keeps green: it may still wait for a gap at the stop line,
+        or brake at yellow, where the model has it gone already.
+        """
+        near = [
+            services[ask.lane]
+            for ask in asked
+            if ask.kind == "emergency" and ask.arrives_s - t < NEAR_S
+            if ask.lane in services and services[ask.lane][phase].served > 0
+        ]
+        kept = {one for one in allowed if all(each[one].served > 0 for each in near)}
+        return frozenset(kept) or allowed
 
     def _longest_s(
         self, seen: Seen, services: Mapping[str, list[Service]], asked: list[Priority]
