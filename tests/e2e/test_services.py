@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,17 +112,22 @@ def until(look: Callable[[], Any], is_done: Callable[[Any], bool]) -> Any:
     return found
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    folder = tmp_path_factory.mktemp("services")
+def benches(folder: Path) -> str:
+    """Put the package into a folder; return the path to it."""
     package = folder / "package"
     told = package / "benches-1.0.dist-info"
     told.mkdir(parents=True)
     (package / "benches_of_the_city.py").write_text(MODULE, "utf-8")
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: benches\nVersion: 1.0\n")
     (told / "entry_points.txt").write_text(ENTRIES)
+    return str(package)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder = tmp_path_factory.mktemp("services")
     limits = {f"MADANG_LIMIT_{kind}_PER_S": "0" for kind in ("PUBLIC", "PERSON", "DEVICE")}
-    environ = {"PYTHONPATH": str(package), **limits}
+    environ = {"PYTHONPATH": benches(folder), **limits}
     with Server(folder / "data", open=False, environ=environ) as server:
         yield Town(server)
 

@@ -352,7 +352,7 @@ async def test_a_killed_hub_loses_nothing_and_the_other_takes_its_work(
 
 
 def write_and_kill(hubs: list[Server], receiver: Receiver) -> None:
-    until(lambda: _is_shared_out(hubs))
+    until(lambda: is_shared_out(hubs))
     sender, other = sorted(hubs, key=lambda hub: not has(hub, LANE))
     good(sender, "POST", f"{API}/subscriptions", subscription(receiver.uri, 1))
     good(other, "POST", f"{API}/entities", room(1, temperature=0))
@@ -380,14 +380,14 @@ def write_and_kill(hubs: list[Server], receiver: Receiver) -> None:
 
 
 def test_two_hubs_share_the_work_out_and_tell_who_does_what(hubs: list[Server]) -> None:
-    until(lambda: _is_shared_out(hubs))
+    until(lambda: is_shared_out(hubs))
     found = orjson.loads(good(hubs[0], "GET", "/status"))["hub"]
     assert [node["role"] for node in found["nodes"]] == ["all", "all"]
     for server in hubs:
         until(lambda server=server: _printed(server))  # type: ignore[misc]
 
 
-def _is_shared_out(hubs: list[Server]) -> bool:
+def is_shared_out(hubs: list[Server]) -> bool:
     """Tell whether each duty is done once, and neither hub has two more than the other."""
     first, second = (orjson.loads(good(hub, "GET", "/status"))["hub"]["works"] for hub in hubs)
     some = [duty for duty in MOVABLE if duty in busy([""])]
@@ -419,7 +419,7 @@ def test_contacts_can_be_changed_at_any_hub(hubs: list[Server]) -> None:
 def test_a_service_switched_on_at_one_hub_works_at_the_one_that_has_its_lane(
     hubs: list[Server],
 ) -> None:
-    until(lambda: _is_shared_out(hubs))
+    until(lambda: is_shared_out(hubs))
     other, worker = sorted(hubs, key=lambda hub: has(hub, lane_of_service("", "parking")))
 
     def state(server: Server) -> tuple[str, object]:

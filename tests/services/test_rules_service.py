@@ -10,7 +10,7 @@ from madang.services.played import Played, at
 from madang.services.rules import service as rules
 from madang.services.rules.engine import Engine
 from madang.services.rules.read import read
-from madang.services.services import principal_of
+from madang.services.working import principal_of
 
 ROOM = "urn:ngsi-ld:Room:1"
 WARM: dict[str, Any] = {"type": "Room", "attribute": "temperature", "above": 30, "alert": {}}

@@ -108,8 +108,10 @@ class SqlPages:
         names = [name for name in given.get("attrs", "").split(",") if name]
 
         def job(now: Moment, output: Path) -> Job:
-            sql = export(now.tables, given.get("type", ""), since, until, names, form)
-            return sql_run.job(now, sql, form, output, limit=None, seconds=EXPORT_SECONDS)
+            wanted = export(now.tables, given.get("type", ""), since, until, names, form)
+            return sql_run.job(
+                now, wanted.sql, form, output, rows=wanted.rows, seconds=EXPORT_SECONDS
+            )
 
         return await self._answered(request.state.tenant.history, job, form)
 

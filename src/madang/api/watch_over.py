@@ -22,7 +22,8 @@ from madang.store.rows import entity_of
 
 if TYPE_CHECKING:
     from madang.hub.operations import Operation
-    from madang.services.services import Services, Working
+    from madang.services.services import Services
+    from madang.services.working import Working
 
 SERVICE = "watch_over"
 SHORTEST, LONGEST = 10, 1_000  # characters of a reason

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from madang.lake import window
-from madang.lake.sql_job import Format
+from madang.lake.sql_job import ROWS, Format
 from madang.lake.sql_views import HISTORY, Column, Table, Tables, quoted
 from madang.model.errors import BadRequestData, ResourceNotFound
 
 _PLACE = "location"
+_SORTED = "ORDER BY entity, time"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export writes, as SQL in two steps."""
+
+    rows: str
+    """Makes :data:`madang.lake.sql_job.ROWS`; each row is of one instant of ``time`` alone."""
+    sql: str
+    """Asks them."""
 
 
 def export(
@@ -20,7 +32,7 @@ def export(
     until: int | None,
     names: Sequence[str],
     form: Format,
-) -> str:
+) -> Export:
     """Return the SQL of an export: what entities of a type were, by entity and time.
 
     With ``geoparquet``, each row has where the entity was at that time, as a geometry.
@@ -48,8 +60,8 @@ def export(
         terms.append(f"time < {window.instant(until)}")
     source = f"SELECT {', '.join(columns)} FROM {quoted(table.name)} WHERE {' AND '.join(terms)}"
     if form != "geoparquet":
-        return f"{source} ORDER BY entity, time"
-    return _with_places(source, table)
+        return Export(source, f"FROM {ROWS} {_SORTED}")
+    return Export(source, _with_places(table))
 
 
 def _near(name: str, tables: Tables) -> str:
@@ -72,7 +84,7 @@ def _chosen(table: Table, names: Sequence[str]) -> list[Column]:
     return [by_name[name] for name in dict.fromkeys([*keys, *map(str.lower, names)])]
 
 
-def _with_places(source: str, table: Table) -> str:
+def _with_places(table: Table) -> str:
     """Return rows with the place that was in force; the first one also before it was told."""
     place = next((one for one in table.columns if one.name == _PLACE and one.form != "text"), None)
     if place is None or table.name == HISTORY:
@@ -85,8 +97,8 @@ def _with_places(source: str, table: Table) -> str:
                        PARTITION BY entity ORDER BY time) = 1
                    THEN TIMESTAMP '0001-01-01' ELSE time END AS since
             FROM {quoted(table.name)} WHERE {_PLACE} IS NOT NULL
-        ), measured AS ({source})
+        )
         SELECT measured.*, ST_AsWKB(ST_GeomFromGeoJSON(placed.place)) AS geometry
-        FROM measured ASOF LEFT JOIN placed
+        FROM {ROWS} AS measured ASOF LEFT JOIN placed
           ON measured.entity = placed.entity AND measured.time >= placed.since
         ORDER BY measured.entity, measured.time"""

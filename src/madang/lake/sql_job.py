@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,7 +33,16 @@ Format = Literal["json", "csv", "parquet", "geoparquet", "arrow", "arrow-file"]
 
 THREADS = 2
 SPILL = "4GB"  # on the disk, for what does not fit into memory
+ROWS = "lake.rows"
+"""Of a job that makes some first, for its question to ask."""
+PARTS = (1, 16, 128)
+"""Into how many parts of the time the rows of a job are cut, until memory suffices. What texts an
+aggregate has found cannot go to the disk meanwhile; what it has made of a part can."""
+GROUP = 20_480  # rows that a writer of Parquet gathers; with long texts 122,880 are too many
 OVERHEAD_MB = 1_500  # of addresses: the interpreter, the engine, stacks of its threads
+OWN_OVERHEAD_MB = 4_000
+"""The same of a question of our own, which may go on for minutes: most of it are gaps that are
+reserved and never used, and more come with each buffer for what is read from a bucket."""
 _ISO = "%Y-%m-%dT%H:%M:%S.%f"
 
 
@@ -54,6 +64,8 @@ class Job:
     scopes: list[str] = field(default_factory=list)
     limit: int | None = None
     """Rows; None is all, for questions of our own, which are written as they come."""
+    rows: str = ""
+    """What makes :data:`ROWS` for a question of our own, each of one instant of ``time`` alone."""
     memory_mb: int = 256
     seconds: float = 30.0
 
@@ -91,7 +103,8 @@ def _limit(job: Job) -> None:
         return
     import resource
 
-    most = (job.memory_mb + OVERHEAD_MB) * 1024 * 1024
+    overhead_mb = OWN_OVERHEAD_MB if job.limit is None else OVERHEAD_MB
+    most = (job.memory_mb + overhead_mb) * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     seconds = int(job.seconds * (THREADS + 1)) + 10
@@ -151,6 +164,9 @@ def _opened(job: Job) -> duckdb.DuckDBPyConnection:
     for name in _extensions(job):
         connection.execute(f"LOAD '{extension(name)}'")
     files = [*job.files, *(gone for _, gone in job.deletes), *job.scopes, job.output]
+    if job.limit is None:
+        connection.execute("SET preserve_insertion_order = false")
+        files += _parts(job, PARTS[-1])
     if job.is_remote:
         connection.execute("SET enable_http_metadata_cache = true")  # files are never changed
     connection.execute(f"SET allowed_paths = {window.strings(files)}")
@@ -198,17 +214,56 @@ def instances(files: Sequence[str], deletes: Sequence[tuple[str, str]]) -> str:
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, job: Job) -> Outcome:
+    if job.limit is None:
+        return Outcome(_write_all(connection, job))
     found = _asked(connection, job.sql)
     columns = [(name, str(kind)) for name, kind in zip(found.columns, found.types, strict=True)]
-    if job.limit is None:
-        rows = _write(connection, f"({job.sql}\n)", job)
-        return Outcome(rows, columns=columns)
     # One more than wanted tells whether there are more.
     found.limit(job.limit + 1).create("lake.answer")
     count = _one(connection, "SELECT count(*) FROM lake.answer")
     rows = min(count, job.limit)
     _write(connection, f"(FROM lake.answer LIMIT {rows})", job)
     return Outcome(rows, count > rows, columns)
+
+
+def _write_all(connection: duckdb.DuckDBPyConnection, job: Job) -> int:
+    """Write the answer to a question of our own; return how many rows it has."""
+    import duckdb
+
+    for number in PARTS[:-1]:
+        with suppress(duckdb.OutOfMemoryException):
+            return _in_parts(connection, job, number)
+    return _in_parts(connection, job, PARTS[-1])
+
+
+def _in_parts(connection: duckdb.DuckDBPyConnection, job: Job, number: int) -> int:
+    _make_rows(connection, job, number)
+    return _write(connection, f"({job.sql}\n)", job)
+
+
+def _make_rows(connection: duckdb.DuckDBPyConnection, job: Job, number: int) -> None:
+    """Make the rows of a job: as they are asked for, or beforehand in parts of the time."""
+    source = f"({job.rows})"
+    if number > 1:
+        shares = [share / number for share in range(1, number)]
+        bounds = _one(connection, f"SELECT approx_quantile(time, {shares}) FROM {source}") or []
+        terms = _between([f"TIMESTAMP '{bound}'" for bound in sorted(set(bounds))])
+        parts = _parts(job, len(terms))
+        for part, term in zip(parts, terms, strict=True):
+            _copy(connection, f"(FROM {source} WHERE {term})", part, _PARQUET)
+        source = f"read_parquet({window.strings(parts)})"
+    connection.execute(f"CREATE OR REPLACE VIEW {ROWS} AS FROM {source}")
+
+
+def _between(bounds: Sequence[str]) -> list[str]:
+    """Return what is true of the times before the first bound, between two, from the last on."""
+    since = [f"time >= {bound}" for bound in bounds]
+    until = [f"time < {bound}" for bound in bounds]
+    return [f"{a} AND {b}" for a, b in zip(["true", *since], [*until, "true"], strict=True)]
+
+
+def _parts(job: Job, number: int) -> list[str]:
+    return [f"{job.output}.{part}" for part in range(number)]
 
 
 def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
@@ -225,19 +280,27 @@ def _write(connection: duckdb.DuckDBPyConnection, source: str, job: Job) -> int:
     """Write what a source in SQL has into the output; return how many rows."""
     if job.format == "arrow":
         return _write_arrow(connection, source, job.output)
+    parquet = _PARQUET if job.limit is None else _SMALL_PARQUET
     options = {
         "json": f"FORMAT json, ARRAY true, TIMESTAMPFORMAT '{_ISO}'",
         "csv": f"FORMAT csv, HEADER true, TIMESTAMPFORMAT '{_ISO}'",
-        "geoparquet": f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{geo: '{_GEO}'}}",
-    }.get(job.format, "FORMAT parquet, COMPRESSION zstd")
-    # Beside the output no other file may be written, so none that is renamed in the end.
-    to = f"{window.text(job.output)} ({options}, USE_TMP_FILE false)"
-    rows: int = _one(connection, f"COPY {source} TO {to}")
+        "geoparquet": f"{parquet}, KV_METADATA {{geo: '{_GEO}'}}",
+    }.get(job.format, parquet)
+    rows = _copy(connection, source, job.output, options)
     if job.format == "arrow-file":
         _rewritten(Path(job.output))
     return rows
 
 
+def _copy(connection: duckdb.DuckDBPyConnection, source: str, output: str, options: str) -> int:
+    # Beside the output no other file may be written, so none that is renamed in the end.
+    to = f"{window.text(output)} ({options}, USE_TMP_FILE false)"
+    rows: int = _one(connection, f"COPY {source} TO {to}")
+    return rows
+
+
+_SMALL_PARQUET = "FORMAT parquet, COMPRESSION zstd"
+_PARQUET = f"{_SMALL_PARQUET}, ROW_GROUP_SIZE {GROUP}"
 _GEO = orjson.dumps(
     {
         "version": "1.1.0",

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("madang.history")
 
-_NO_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate", "can't start new thread")
+_NO_MEMORY = (
+    "MemoryError", "bad_alloc", "Cannot allocate", "memory allocation of", "Out of Memory Error",
+    "can't start new thread", "could not spawn threads",
+)  # fmt: skip
 MEMORY_MB = 256  # of a question
 GRACE_S = 10.0  # [s] that a process has to end by itself after its time is over
 
@@ -94,7 +97,14 @@ def _scope_file(cursor: duckdb.DuckDBPyConnection, condition: Condition, file: P
 
 
 def job(
-    now: Moment, sql: str, form: Format, output: Path, *, limit: int | None, seconds: float
+    now: Moment,
+    sql: str,
+    form: Format,
+    output: Path,
+    *,
+    limit: int | None = None,
+    rows: str = "",
+    seconds: float,
 ) -> Job:
     """Return the job that answers a question.
 
@@ -105,6 +115,7 @@ def job(
         output: file for it; beside it there is room for what does not fit into memory.
         limit: rows at most; None only for questions of our own, which are not checked and may have
             more memory.
+        rows: see :class:`madang.lake.sql_job.Job`.
         seconds: that it may take.
     """
     return Job(
@@ -117,6 +128,7 @@ def job(
         deletes=now.deletes,
         scopes=now.scopes,
         limit=limit,
+        rows=rows,
         memory_mb=MEMORY_MB if limit is not None else 2 * MEMORY_MB,
         seconds=seconds,
     )

@@ -12,7 +12,7 @@ import time as clocks
 from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 import structlog
@@ -28,6 +28,7 @@ from madang.model.errors import (
     Overloaded,
     ResourceNotFound,
     TooManyRequests,
+    Unavailable,
 )
 from madang.model.normalize import entity as normalized
 from madang.services import failure
@@ -56,12 +57,15 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 ATTEMPTS = 5  # in a row, after which people are told of a service that is tried again
 
-PASSING = (OSError, TimeoutError, Overloaded, TooManyRequests, InternalError)
+PASSING = (OSError, TimeoutError, Overloaded, TooManyRequests, Unavailable, InternalError)
 """Errors that may go away by themselves: the call is made again. After others it waits for
 somebody to look."""
 
+State = Literal["running", "retrying", "failed"]
 Store = Callable[[bytes], Awaitable[None]]
 """Stores what a service keeps; returns when it is durable."""
+Tell = Callable[[State], Awaitable[None]]
+"""Tells other hubs how it goes, when that changes."""
 
 
 class LiveCity:
@@ -93,6 +97,7 @@ class Live:
         options: its settings.
         kept: what it kept, as JSON; None at its first start.
         keep: see :data:`Store`.
+        tell: see :data:`Tell`.
     """
 
     def __init__(
@@ -104,6 +109,7 @@ class Live:
         options: Options,
         kept: bytes | None,
         keep: Store,
+        tell: Tell,
     ) -> None:
         self._service = service
         self._tenant = tenant
@@ -111,6 +117,7 @@ class Live:
         self._ground = LiveCity(seen, workers)
         self._options = options
         self._keep = keep
+        self._tell = tell
         self._is_new = kept is None
         self._kept = kept or _dumped(Kept(tenant.history.last, clocks.time_ns() // 1000))
         self._kept_at = 0.0
@@ -146,6 +153,7 @@ class Live:
             if self.position > done:
                 wait_s = FIRST_WAIT_S
             waits = not isinstance(self.failure.cause, PASSING)
+            await self._tell_others(waits)
             if waits or self.attempts == ATTEMPTS:
                 await self._alert(self.failure, waits)
             if waits:
@@ -158,6 +166,12 @@ class Live:
                 return
             except TimeoutError:
                 wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+
+    async def _tell_others(self, waits: bool) -> None:
+        try:
+            await self._tell("failed" if waits else "retrying")
+        except (MadangError, OSError) as error:  # what failed may well be the hub itself
+            log.warning("service.not_told", reason=str(error))
 
     async def _alert(self, error: ServiceFailed, waits: bool) -> None:
         self._is_told = True
@@ -238,6 +252,8 @@ class Live:
                 self._kept = body
             self._kept_at = clocks.monotonic()
             self._keep_took = self._kept_at - now
+            if self.failure is not None:
+                await self._tell("running")
             self.failure, self.attempts = None, 0
             if self._is_told:
                 await failure.end(

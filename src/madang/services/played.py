@@ -35,7 +35,7 @@ from madang.services.ground import Kept
 from madang.services.past import Past
 from madang.services.run import Effect, Run, ServiceFailed
 from madang.services.service import Service
-from madang.services.services import principal_of
+from madang.services.working import principal_of
 
 MOST_ROUNDS = 50  # in which a service answers what it has written itself
 

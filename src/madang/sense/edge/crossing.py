@@ -35,7 +35,8 @@ from madang.store.rows import entity_of
 if TYPE_CHECKING:
     from madang.hub.tenant import Tenant
     from madang.model.entity import Document
-    from madang.services.services import Services, Working
+    from madang.services.services import Services
+    from madang.services.working import Working
     from madang.store.protocol import Change
 
 log = structlog.get_logger("madang.edge")

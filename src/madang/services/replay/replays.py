@@ -17,7 +17,7 @@ from madang.model import time
 from madang.model.errors import BadRequestData, Overloaded, ResourceNotFound
 from madang.services.process import result, work
 from madang.services.replay.replay import Job, effects_file
-from madang.services.services import options_of, principal_of
+from madang.services.working import options_of, principal_of
 from madang.trust.view import View
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from madang.services.rules.trial import MOST, USUAL, Trial
 if TYPE_CHECKING:
     from madang.hub.feed import Record
     from madang.lake.questions import Kind
-    from madang.services.services import Services, Working
+    from madang.services.services import Services
+    from madang.services.working import Working
 
 MOST_TRIALS: Final = 4  # that wait or are under way
 _TOLD: Final = 5  # problems that one answer names
