@@ -34,17 +34,24 @@ class NatsServer:
         password: of the user.
         routes: ports by which the servers of a cluster reach one another, this one's first.
         jetstream: whether it keeps anything at all.
+        tls: certificate and key, if all is to be encrypted.
     """
 
     def __init__(
-        self, password: str = "secret", routes: Sequence[int] = (), *, jetstream: bool = True
+        self,
+        password: str = "secret",
+        routes: Sequence[int] = (),
+        *,
+        jetstream: bool = True,
+        tls: tuple[Path, Path] | None = None,
     ) -> None:
         self.port = free_port()
         self._watch = free_port()
         self._routes = routes
         self._keeping = jetstream
         self.password = password
-        self.url = f"nats://madang@127.0.0.1:{self.port}"
+        self._tls = tls
+        self.url = f"{'tls' if tls else 'nats'}://madang@127.0.0.1:{self.port}"
         self._folder = tempfile.mkdtemp(prefix="madang-nats-")
         atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
         self.authorization = ""
@@ -57,6 +64,8 @@ class NatsServer:
         words = ["-a", "127.0.0.1", "-p", str(self.port)]
         words += ["-n", f"nats-{self.port}", "-m", str(self._watch)]
         words += ["-js", "-sd", self._folder] if self._keeping else []
+        if self._tls:
+            words += ["--tls", "--tlscert", str(self._tls[0]), "--tlskey", str(self._tls[1])]
         if self._routes:
             own, *others = (f"nats://127.0.0.1:{port}" for port in self._routes)
             words += ["--cluster_name", "madang", "--cluster", own, "--routes", ",".join(others)]

@@ -16,10 +16,11 @@ import pytest
 
 from madang.bus.stream import PARTITIONS, partition_of
 from tests.contract.cluster import shared
+from tests.e2e.certificate import certificate
 from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.server import API, Server
 from tests.e2e.stream_reader import StreamReader
-from tests.e2e.test_several_hubs import ROOM, good, has, reading, room, told, two, until
+from tests.e2e.test_several_hubs import ROOM, good, has, hub, reading, room, told, two, until
 
 pytestmark = needs_nats
 numbers = count()
@@ -182,6 +183,25 @@ def test_services_go_on_while_nats_is_away_and_has_lost_the_stream(
         positions = [change["position"] for change in reader.changes()]
         assert positions == [*range(positions[0], positions[0] + len(positions))]
         assert heat_alerts(hubs[0]) == {f"urn:ngsi-ld:Room:{number}" for number in range(ROOMS + 1)}
+
+
+def test_hubs_reach_a_server_by_tls_if_they_know_who_signed_its_certificate(
+    tmp_path: Path, database: str
+) -> None:
+    chain, key = certificate(tmp_path)
+    nats = NatsServer(tls=(chain, key))
+    nats.start()
+    stranger = hub(tmp_path, "stranger", database, nats)
+    with two(tmp_path, database, nats, {"SSL_CERT_FILE": str(chain)}) as hubs:
+        good(hubs[0], "POST", f"{API}/entityOperations/create",
+             [room(number, temperature=0) for number in range(ROOMS)])  # fmt: skip
+        good(hubs[0], "PUT", "/rules", {"hot": HOT})
+        print(f"over TLS: {heated(hubs, range(ROOMS)):.2f} s")
+        stranger.start()
+        until(lambda: "CERTIFICATE_VERIFY_FAILED" in stranger.log_end())
+        assert not told(stranger, "bus")
+        stranger.stop()
+    nats.kill()
 
 
 def heated(hubs: list[Server], rooms: range) -> float:
