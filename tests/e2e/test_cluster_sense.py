@@ -7,37 +7,46 @@ import json
 import random
 import threading
 import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.contract.cluster import shared
 from tests.e2e import sense_crash
 from tests.e2e.mosquitto import Mosquitto, needs_mosquitto
+from tests.e2e.nats_mqtt import HUB, PASSWORD, NatsMqtt
 from tests.e2e.nats_server import NatsServer, needs_nats
 from tests.e2e.sense_crash import ENVIRON, Load, is_subscribed, register
 from tests.e2e.server import Server, free_port
 from tests.e2e.test_several_hubs import SECRET, has, told, until
 
 pytestmark = [needs_nats, needs_mosquitto]
+numbers = count()
 TAKEN_OVER_S = 20.0  # within which another hub has the devices
 
 
 class Several(sense_crash.Hub):
-    """Devices publish to Mosquitto; of two hubs that may listen to it, the one that does is killed.
+    """Devices publish to a broker; of two hubs that may listen to it, the one that does is killed.
 
     The centre is a worker, which has nothing to do with devices.
     """
 
-    def __init__(self, folder: Path, *, orderly: bool = False) -> None:
+    def __init__(
+        self, folder: Path, broker: Mosquitto | NatsMqtt, *, orderly: bool = False
+    ) -> None:
         self._orderly = orderly
-        self.ports = [port := free_port()]
-        self.url = shared().make(f"sensed_{orderly:d}")
-        self._mosquitto = Mosquitto(port, folder / "mosquitto")
+        self._broker = broker
+        self.ports = [broker.port]
+        self.url = shared().make(f"sensed_{next(numbers)}")
         self._nats = NatsServer()
         self.standstills: list[float] = []
         """For how long nothing came in, each time. [s]"""
-        table = {"host": "127.0.0.1", "port": port, "topics": ["v1/devices/+/up"]}
+        table = {"host": "127.0.0.1", "port": broker.port, "topics": ["v1/devices/+/up"]}
+        if isinstance(broker, NatsMqtt):
+            table |= {"username": HUB, "password": PASSWORD}
         environ = ENVIRON | {
             "MADANG_STORE": self.url,
             "MADANG_BUS": self._nats.url,
@@ -52,7 +61,11 @@ class Several(sense_crash.Hub):
         self.centre = Server(folder / "worker", environ=environ, role="worker")
 
     async def start(self, devices: int) -> None:
-        await self._mosquitto.start()
+        if isinstance(self._broker, NatsMqtt):
+            self._broker.start()
+            await asyncio.to_thread(self._broker.wait)
+        else:
+            await self._broker.start()
         self._nats.start()
         await asyncio.to_thread(self._start, devices)
 
@@ -86,7 +99,10 @@ class Several(sense_crash.Hub):
         for hub in (self._listening, self._waiting, self.centre):
             hub.kill()
         self._nats.kill()
-        await self._mosquitto.kill()
+        if isinstance(self._broker, NatsMqtt):
+            self._broker.kill()
+        else:
+            await self._broker.kill()
 
 
 class Standstill:
@@ -127,11 +143,20 @@ def listens(hub: Server) -> bool:
     return has(hub, "sense") and is_subscribed(hub)
 
 
+def mosquitto(folder: Path) -> Mosquitto:
+    return Mosquitto(free_port(), folder / "mosquitto")
+
+
+def nats_mqtt(folder: Path) -> NatsMqtt:
+    return NatsMqtt(folder / "nats-mqtt")
+
+
+@pytest.mark.parametrize("broker", [mosquitto, nats_mqtt])
 async def test_every_value_is_in_history_once_when_the_hub_that_listens_is_killed(
-    tmp_path: Path,
+    tmp_path: Path, broker: Callable[[Path], Mosquitto | NatsMqtt]
 ) -> None:
     load = Load(devices=200, rate=200, gateways=2)
-    city = Several(tmp_path)
+    city = Several(tmp_path, broker(tmp_path))
     seen = await sense_crash.crash(city, load, 2, (2.0, 4.0), random.Random(7))
     assert seen.messages > 500
     print(f"{seen.messages} messages, each value once; nothing came for {city.standstills} s")
@@ -141,7 +166,7 @@ async def test_devices_are_cut_off_for_a_moment_when_the_hub_that_listens_is_sto
     tmp_path: Path,
 ) -> None:
     load = Load(devices=200, rate=200, gateways=2)
-    city = Several(tmp_path, orderly=True)
+    city = Several(tmp_path, mosquitto(tmp_path), orderly=True)
     await sense_crash.crash(city, load, 3, (2.0, 3.0), random.Random(7))
     print(f"nothing came for {city.standstills} s")
     assert max(city.standstills) < 3.0
