@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import nats
 import pytest
@@ -11,27 +10,12 @@ from nats.js.api import ConsumerConfig
 
 from madang.bus.nats import Bus
 from madang.bus.stream import PARTITIONS, Stream, StreamAway, partition_of
+from tests.bus import served
 from tests.bus.test_nats import until
 from tests.e2e.nats_server import NatsServer, needs_nats
 
 pytestmark = needs_nats
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[NatsServer]:
-    found = NatsServer()
-    await asyncio.to_thread(found.start)
-    yield found
-    found.kill()
-
-
-@pytest.fixture
-async def bus(server: NatsServer) -> AsyncIterator[Bus]:
-    found = Bus(server.url, server.password, "here", lambda _: None)
-    found.start()
-    await until(lambda: found.is_connected)
-    yield found
-    await found.close()
+server, bus = served.server, served.bus
 
 
 def changes(first: int, last: int) -> list[tuple[str, bytes]]:

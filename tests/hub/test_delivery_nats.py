@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,29 +16,14 @@ from madang.hub.delivery_nats import NatsSender
 from madang.hub.endpoint import BUS, parse
 from madang.hub.hosts import Bounds
 from madang.hub.message import Message, Refused, SendFailed
+from tests.bus import served
 from tests.bus.test_nats import until
 from tests.e2e.nats_server import NatsServer, needs_nats
 
 pytestmark = needs_nats
+server, bus = served.server, served.bus
 SUBSCRIPTION = "urn:ngsi-ld:Subscription:가.b c*>"
 ENDPOINT = parse({"uri": BUS, "receiverInfo": [{"key": "X-Key", "value": "key"}]})
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[NatsServer]:
-    found = NatsServer()
-    await asyncio.to_thread(found.start)
-    yield found
-    found.kill()
-
-
-@pytest.fixture
-async def bus(server: NatsServer) -> AsyncIterator[Bus]:
-    found = Bus(server.url, server.password, "here", lambda _: None)
-    found.start()
-    await until(lambda: found.is_connected)
-    yield found
-    await found.close()
 
 
 @pytest.fixture
