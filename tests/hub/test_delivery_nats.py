@@ -124,6 +124,9 @@ async def test_what_is_too_large_for_a_message_is_put_aside(
     large = {**lamp(1), "note": "x" * 2**20}
     with pytest.raises(Refused, match="bytes at most"):
         await sender.send(ENDPOINT, notification(1, lamp(2), large), "")
+    key = {"key": "X-Key", "value": "x" * 2**20}
+    with pytest.raises(Refused, match="headers"):
+        await sender.send(parse({"uri": BUS, "receiverInfo": [key]}), notification(1, lamp(2)), "")
     half = {"note": "x" * 600_000}
     await sender.send(ENDPOINT, notification(2, {**lamp(1), **half}, {**lamp(2), **half}), "")
     assert len(await kept(server)) == 2

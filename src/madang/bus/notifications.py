@@ -80,19 +80,20 @@ class Notifications:
             wait_s: how long the servers may take. [s]
 
         Raises:
-            TooLarge: a body is larger than a message may be.
+            TooLarge: a body and its headers are larger than a message may be.
             StreamAway: some of it may not be there.
         """
         jetstream = self._servers.jetstream(wait_s)
-        most = self._servers.connected().max_payload - MARGIN
-        if max(len(one.body) for one in told) > most:
-            raise TooLarge(f"a message of NATS has {most:,} bytes at most")
         subject = f"{self.subject}.{escaped(subscription)}"
         messages = [
             (f"{subject}.{partition_of(one.entity)}", one.body,
              {**headers, _MESSAGE_ID: f"{notification} {escaped(one.entity)}"})
             for one in told
         ]  # fmt: skip
+        # A server that is sent more closes the connection, which is everybody's.
+        most = self._servers.connected().max_payload - MARGIN
+        if max(len(body) + _size(headers) for _, body, headers in messages) > most:
+            raise TooLarge(f"a message of NATS has {most:,} bytes at most, with its headers")
         async with answered():
             try:
                 await _published(jetstream, messages)
@@ -115,15 +116,17 @@ class Notifications:
         )
 
 
+def _size(headers: Mapping[str, str]) -> int:
+    """Return how many bytes headers take on the way."""
+    return sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
+
+
 async def _published(
     jetstream: JetStreamContext, messages: Sequence[tuple[str, bytes, dict[str, str]]]
 ) -> None:
     """Publish messages at once, and wait until the servers have them all."""
     answers = await asyncio.gather(
-        *(
-            jetstream.publish(subject, body, headers=dict(headers))
-            for subject, body, headers in messages
-        ),
+        *(jetstream.publish(subject, body, headers=headers) for subject, body, headers in messages),
         return_exceptions=True,
     )
     for answer in answers:
